@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Atomic words with the memory order in the name of each operation, so that a
+ * reader sees at the call what is ordered; all other orders than relaxed say
+ * at the call what they pair with.
+ *
+ * Relaxed is enough wherever a word stands for itself: counters, estimates,
+ * states. What publishes other memory: the table's version (set/table.c) and
+ * the return of a slot's last ticket (signal/load.c).
+ */
+#ifndef ILB_BASE_ATOMICS_H
+#define ILB_BASE_ATOMICS_H
+
+#include <stdatomic.h>
+
+#include "base/internal.h"
+
+typedef _Atomic uint64_t ilb__a64;
+typedef _Atomic uint32_t ilb__a32;
+typedef _Atomic uint8_t ilb__a8;
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
+_Static_assert(sizeof(ilb__a64) == 8, "an atomic word is a plain word");
+
+static inline uint64_t ilb__load_relaxed(const ilb__a64 *a)
+{
+    return atomic_load_explicit(a, memory_order_relaxed);
+}
+
+static inline uint64_t ilb__load_acquire(const ilb__a64 *a)
+{
+    return atomic_load_explicit(a, memory_order_acquire);
+}
+
+static inline void ilb__store_relaxed(ilb__a64 *a, uint64_t v)
+{
+    atomic_store_explicit(a, v, memory_order_relaxed);
+}
+
+static inline void ilb__store_release(ilb__a64 *a, uint64_t v)
+{
+    atomic_store_explicit(a, v, memory_order_release);
+}
+
+/* Adds and returns the value before. */
+static inline uint64_t ilb__add_relaxed(ilb__a64 *a, uint64_t v)
+{
+    return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
+}
+
+/* True if *a was *expected and is now v; else *expected is what *a is. */
+static inline bool ilb__cas_relaxed(ilb__a64 *a, uint64_t *expected, uint64_t v)
+{
+    return atomic_compare_exchange_weak_explicit(
+        a, expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
+static inline bool ilb__cas_release(ilb__a64 *a, uint64_t *expected, uint64_t v)
+{
+    return atomic_compare_exchange_weak_explicit(
+        a, expected, v, memory_order_release, memory_order_relaxed);
+}
+
+/* As the others, but never fails by chance: for a single try. */
+static inline bool ilb__cas_strong_acquire(ilb__a64 *a, uint64_t expected,
+                                           uint64_t v)
+{
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_acquire, memory_order_relaxed);
+}
+
+static inline bool ilb__cas_strong_relaxed(ilb__a64 *a, uint64_t expected,
+                                           uint64_t v)
+{
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
+static inline uint32_t ilb__load32_relaxed(const ilb__a32 *a)
+{
+    return atomic_load_explicit(a, memory_order_relaxed);
+}
+
+static inline void ilb__store32_relaxed(ilb__a32 *a, uint32_t v)
+{
+    atomic_store_explicit(a, v, memory_order_relaxed);
+}
+
+static inline uint32_t ilb__add32_relaxed(ilb__a32 *a, uint32_t v)
+{
+    return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
+}
+
+static inline uint32_t ilb__sub32_relaxed(ilb__a32 *a, uint32_t v)
+{
+    return atomic_fetch_sub_explicit(a, v, memory_order_relaxed);
+}
+
+static inline uint8_t ilb__load8_relaxed(const ilb__a8 *a)
+{
+    return atomic_load_explicit(a, memory_order_relaxed);
+}
+
+static inline bool ilb__cas8_relaxed(ilb__a8 *a, uint8_t expected, uint8_t v)
+{
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
+static inline void ilb__fence_acquire(void)
+{
+    atomic_thread_fence(memory_order_acquire);
+}
+
+static inline void ilb__fence_release(void)
+{
+    atomic_thread_fence(memory_order_release);
+}
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exp(-t / tau) without libm: the core needs libc and pthreads only.
+ *
+ * exp(-x) = 2^-k * exp(r) with r = k ln 2 - x and |r| <= ln 2 / 2; exp(r) is
+ * its Taylor polynomial of degree 7, whose first dropped term is below 6e-9
+ * there. 2^-k is made from its exponent bits.
+ */
+#ifndef ILB_BASE_DECAY_H
+#define ILB_BASE_DECAY_H
+
+#include <string.h>
+
+#include "base/internal.h"
+
+/* What is left, 0..1, after `t` of something with the time constant `tau`,
+ * which is above 0; both in the same unit. */
+static inline double ilb__decay(double t, double tau)
+{
+    const double ln2 = 0.69314718055994530942;
+    double x, r, p, scale;
+    uint64_t k, bits;
+
+    if (t <= 0)
+        return 1;
+    x = t / tau;
+    if (x > 700)
+        return 0;
+    k = (uint64_t)(x / ln2 + 0.5);
+    r = (double)k * ln2 - x;
+    p = 1 + r / 7;
+    p = 1 + r / 6 * p;
+    p = 1 + r / 5 * p;
+    p = 1 + r / 4 * p;
+    p = 1 + r / 3 * p;
+    p = 1 + r / 2 * p;
+    p = 1 + r * p;
+    bits = (UINT64_C(1023) - k) << 52;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+
+/* The logarithm to the base 2 of a normal float above 0, from its exponent
+ * and a straight line between powers of two: at most 0.09 too small. */
+static inline float ilb__log2_about(float x)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return (float)(bits >> 23) - 127 +
+           (float)(bits & ((UINT32_C(1) << 23) - 1)) / (float)(1 << 23);
+}
+
+#endif

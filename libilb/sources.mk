@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# Every source of the library, in the order of its rooms: a file may include
+# only what stands above it. Read by Makefile.am, build-aux/amalgamate.py and
+# tests/check_includes.py.
+ILB_HEADER_FILES = \
+	libilb/base/internal.h \
+	libilb/base/atomics.h \
+	libilb/base/memory.h \
+	libilb/base/options.h \
+	libilb/base/clock.h \
+	libilb/base/decay.h \
+	libilb/base/hash.h \
+	libilb/base/random.h \
+	libilb/signal/load.h \
+	libilb/signal/latency.h \
+	libilb/signal/failures.h \
+	libilb/set/slot.h \
+	libilb/set/index.h \
+	libilb/set/table.h \
+	libilb/set/set.h \
+	libilb/health/health.h \
+	libilb/select/pool.h \
+	libilb/select/score.h \
+	libilb/select/draw.h \
+	libilb/select/select.h \
+	libilb/select/ticket.h \
+	libilb/observe/stats.h
+
+ILB_SOURCES = \
+	libilb/base/error.c \
+	libilb/base/memory.c \
+	libilb/base/options.c \
+	libilb/base/clock.c \
+	libilb/base/random.c \
+	libilb/signal/load.c \
+	libilb/signal/latency.c \
+	libilb/signal/failures.c \
+	libilb/set/index.c \
+	libilb/set/table.c \
+	libilb/set/set.c \
+	libilb/health/health.c \
+	libilb/select/pool.c \
+	libilb/select/score.c \
+	libilb/select/draw.c \
+	libilb/select/select.c \
+	libilb/observe/stats.c \
+	libilb/names.c \
+	libilb/balancer.c
