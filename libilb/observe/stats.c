@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* See stats.h. */
+#include "observe/stats.h"
+
+#include <string.h>
+
+#include "select/score.h"
+
+static ilb_state stats_state(const ilb__slot *slot, uint64_t health)
+{
+    if (!slot->listed)
+        return ILB_STATE_DRAINING;
+    if (slot->readiness != ILB_READY)
+        return slot->readiness == ILB_DRAINING ? ILB_STATE_DRAINING
+                                               : ILB_STATE_NOT_READY;
+    switch (ilb__health_state_of(health)) {
+    case ILB__HEALTHY:
+        return ILB_STATE_HEALTHY;
+    case ILB__EJECTED:
+        return ILB_STATE_EJECTED;
+    case ILB__PROBING:
+        return ILB_STATE_PROBING;
+    case ILB__OUT:
+    case ILB__WARMING:
+        break;
+    }
+    return ILB_STATE_WARMING;
+}
+
+/* A float near 2^64 may not fit. */
+static uint64_t stats_ns(float ns)
+{
+    return ns < 18446744073709551616.0f ? (uint64_t)ns : UINT64_MAX;
+}
+
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+                                uint64_t now_ns, ilb_endpoint_stats *out)
+{
+    uint64_t load = ilb__load_relaxed(&slot->load.word);
+    uint64_t health = ilb__load_relaxed(&slot->health);
+
+    memset(out, 0, sizeof *out);
+    memcpy(out->address, slot->address, sizeof out->address);
+    out->weight = ilb__load32_relaxed(&slot->weight);
+    out->state = stats_state(slot, health);
+    out->in_flight = ilb__load_in_flight(load);
+    out->latency_ns =
+        stats_ns(ilb__score_latency_ns(slot, load, median_ns, now_ns));
+    out->oldest_ns = ilb__load_age_ns(&slot->load, load, now_ns);
+    if (out->state == ILB_STATE_EJECTED || out->state == ILB_STATE_PROBING)
+        out->ejected_until_ns = ilb__health_until_ns(health);
+    out->failures_in_a_row = ilb__failures_in_a_row(&slot->failures);
+    out->failure_ppm =
+        (uint32_t)(ilb__failures_share(&slot->failures, now_ns) * 1e6f);
+    out->ejections = ilb__load_relaxed(&slot->ejections);
+    for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
+        out->done[i] = ilb__load_relaxed(&slot->done[i]);
+    out->user = atomic_load_explicit(&slot->user, memory_order_relaxed);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* One endpoint, as the public snapshot shows it. */
+#ifndef ILB_OBSERVE_STATS_H
+#define ILB_OBSERVE_STATS_H
+
+#include "select/pool.h"
+
+/* Under the balancer's mutex, which keeps the slot's address as it is. */
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+                                uint64_t now_ns, ilb_endpoint_stats *out);
+
+#endif

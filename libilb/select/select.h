@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Choosing an endpoint: the policies, and what surrounds them.
+ *
+ *   1. A view of the table. If an ejected endpoint is due for its probe, the
+ *      first request to come by takes it.
+ *   2. The policy chooses among the eligible endpoints:
+ *        peak_ewma      draws two that differ; while the best so far is poor
+ *                       (slow, or at its in-flight cap) up to four more: with k
+ *                       of n endpoints slow, pairs of slow ones would else keep
+ *                       k (k-1) / (n (n-1)) of the traffic;
+ *        least_request  draws two that differ;
+ *        round_robin    the next in turn; by weight, along a low-discrepancy
+ *                       sequence over the alias table;
+ *        random         draws one.
+ *      The lower cost wins; equal costs go to the one drawn first, which is as
+ *      good as at random.
+ *   3. If draws find no eligible endpoint, all are looked at, from a random
+ *      one on; if there is none, the cheapest of the ejected is taken (fail
+ *      open).
+ *   4. The ticket is taken by one fetch-add; if the endpoint has left in the
+ *      meantime, the whole begins again.
+ */
+#ifndef ILB_SELECT_SELECT_H
+#define ILB_SELECT_SELECT_H
+
+#include "base/random.h"
+#include "select/draw.h"
+
+typedef struct ilb__selector {
+    ilb_policy policy;
+    ilb__random random;
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 turn; /* of round_robin */
+    ilb__pool pool;
+} ilb__selector;
+
+typedef struct ilb__choice {
+    ilb__endpoint_id id;
+    uint32_t parity; /* for ilb__load_return */
+    bool probe;
+} ilb__choice;
+
+/* ILB_OK: one more is in flight to the chosen endpoint. ILB_EEMPTY,
+ * ILB_ENOTREADY, ILB_EEXCLUDED. */
+ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
+                             const ilb__table *table, ilb__slot *slots,
+                             const ilb__exclusion *exclusion, uint64_t now_ns,
+                             ilb__choice *choice);
+
+#endif
