@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""What ./check runs: one Item each, in the order of their start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+
+NO_RECOVER = "-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all"
+ASAN = f"-fsanitize=address,undefined {NO_RECOVER}"
+# gcc warns that it does not model fences; the core pairs its fences with
+# atomics only, so that there is no plain access for it to misjudge.
+TSAN = f"-fsanitize=thread -Wno-tsan {NO_RECOVER}"
+
+# Old sanitizer runtimes refuse the address layouts of new kernels; they start
+# in a fixed layout, where the system lets us choose.
+FIXED = "$(setarch -R true 2>/dev/null && echo setarch -R)"
+ASAN_RUN = (
+    "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 "
+    f"UBSAN_OPTIONS=print_stacktrace=1 CK_FORK=no {FIXED}"
+)
+TSAN_RUN = f"TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 CK_FORK=no {FIXED}"
+
+PROGRAMS = "tests/unit/check_ilb tests/stress/stress_balancer"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that ./check does."""
+
+    name: str
+    about: str
+    command: str  # bash, in the top directory
+    needs: tuple[str, ...] = ()
+    runner: str = ""  # "libcheck" or "pytest" where its tests are counted
+    quick: bool = False
+    alone: bool = False  # measures time, or wants the whole machine
+    limit_s: float = 300.0
+
+
+def build(directory: str, options: str, targets: str) -> str:
+    """Return the command that configures a build directory and makes targets.
+
+    Configured anew only when the options change: make sees to the rest.
+    """
+    up = "/".join([".."] * (directory.count("/") + 1))
+    return f"""
+[ -x configure ] || ./bootstrap
+mkdir -p {directory}
+cd {directory}
+want="{options}"
+if [ ! -e Makefile ] || [ "$(cat check.configured 2>/dev/null)" != "$want" ] ||
+    [ check.configured -ot config.status ]; then
+    {up}/configure --enable-werror --with-check {options}
+    echo "$want" >check.configured
+fi
+make -j2 {targets}
+"""
+
+
+ITEMS: tuple[Item, ...] = (
+    Item("build", "gcc, warnings are errors: all, with the gateway, in build/",
+         build("build", "--with-gateway CC=gcc",
+               f"all {PROGRAMS} tests/stress/hot_path"), quick=True),
+    Item("format", "clang-format and licence lines on every source",
+         "tests/check_format.sh", quick=True),
+    Item("lint", "ruff on every Python file",
+         "ruff check --config build-aux/ruff.toml .", quick=True),
+    Item("includes", "nothing in libilb/ includes upwards or in a circle",
+         "tests/check_includes.py", quick=True),
+    Item("header", "ilb.h alone as C and C++; the version is one everywhere",
+         "tests/check_header.sh", quick=True),
+    Item("unit", "unit tests of the core",
+         "cd build && tests/unit/check_ilb", ("build",), "libcheck", quick=True),
+    Item("exports", "exported names are those of the header; needs only libc",
+         "tests/check_exports.sh", ("build",), quick=True),
+    Item("python", "the package in a new environment, and its tests",
+         "tests/check_python.sh", (), "pytest", quick=True, limit_s=400),
+    Item("quickstart", "the header's example as a program",
+         "build/examples/quickstart/quickstart", ("build",), quick=True),
+    Item("hot-path", "no lock and no allocation in pick and done, counted",
+         "build/tests/stress/hot_path", ("build",), quick=True),
+    Item("build-clang", "clang, warnings are errors: all, in build/clang",
+         build("build/clang", "--with-gateway CC=clang", f"all {PROGRAMS}")),
+    Item("unit-clang", "unit tests, by clang",
+         "cd build/clang && tests/unit/check_ilb", ("build-clang",), "libcheck"),
+    Item("build-asan", "clang with ASan and UBSan, in build/asan",
+         build("build/asan", "--without-gateway --disable-shared CC=clang "
+               f"CFLAGS='{ASAN}' LDFLAGS='{ASAN}'", PROGRAMS)),
+    Item("build-tsan", "gcc with TSan, in build/tsan",
+         build("build/tsan", "--without-gateway --disable-shared CC=gcc "
+               f"CFLAGS='{TSAN}' LDFLAGS='{TSAN}'", PROGRAMS)),
+    Item("unit-asan", "unit tests under ASan and UBSan",
+         f"cd build/asan && {ASAN_RUN} tests/unit/check_ilb",
+         ("build-asan",), "libcheck"),
+    Item("unit-tsan", "unit tests under TSan",
+         f"cd build/tsan && {TSAN_RUN} tests/unit/check_ilb",
+         ("build-tsan",), "libcheck"),
+    Item("amalgam", "the one-file forms: clean, complete, twice in a program",
+         "tests/check_amalgam.sh"),
+    Item("install", "installed and found by pkg-config, shared and static",
+         "tests/check_install.sh build build/check/stage", ("build",)),
+    Item("docs", "every function documents its contract; C snippets run",
+         "tests/check_docs.py --lang c", ("install",)),
+    Item("sdist", "sdist alone in an empty environment; Python snippets run there",
+         "tests/check_sdist.sh", limit_s=400),
+    Item("python-slow", "the package's tests that build and type-check",
+         "cd bindings/python && ../../build/check/python-venv/bin/python "
+         "-m pytest -q -p no:cacheprovider --durations=5 -m slow tests",
+         ("python",), "pytest"),
+    Item("distcheck", "make distcheck; the tarball has what the clone has",
+         "VERBOSE=1 make -C build -j2 distcheck && tests/check_dist.sh build", ("build",),
+         limit_s=400),
+    Item("stress", "pickers against 1000 updates a second, 10 s",
+         "build/tests/stress/stress_balancer --seconds 10", ("build",)),
+    Item("stress-asan", "the same under ASan and UBSan",
+         f"{ASAN_RUN} build/asan/tests/stress/stress_balancer --seconds 10",
+         ("build-asan",), alone=True),
+    Item("stress-tsan", "the same under TSan",
+         f"{TSAN_RUN} build/tsan/tests/stress/stress_balancer --seconds 10",
+         ("build-tsan",), alone=True),
+    Item("e2e", "gateway and services, as processes",
+         "python -m pytest -q -p no:cacheprovider tests/e2e",
+         ("build",), "pytest", alone=True, limit_s=400),
+    Item("demo", "the demo in short",
+         "./demo --seconds 12", ("build",), alone=True),
+    Item("fresh", "shell snippets of the documents, in a fresh copy",
+         "tests/check_docs.py --lang sh", alone=True, limit_s=500),
+)
