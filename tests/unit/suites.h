@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* All suites. Those called api_ use the public header only. */
+#ifndef ILB_TESTS_UNIT_SUITES_H
+#define ILB_TESTS_UNIT_SUITES_H
+
+#include <check.h>
+#include <stddef.h>
+
+typedef Suite *(*test_suite)(void);
+
+extern const test_suite suites_public[];
+extern const size_t suites_public_n;
+
+Suite *suite_api_names(void);
+Suite *suite_api_options(void);
+Suite *suite_api_sizes(void);
+Suite *suite_api_memory(void);
+Suite *suite_api_update(void);
+Suite *suite_api_drain(void);
+Suite *suite_api_model(void);
+Suite *suite_api_ticket(void);
+Suite *suite_api_exclude(void);
+Suite *suite_api_policy(void);
+Suite *suite_api_score(void);
+Suite *suite_api_newcomer(void);
+Suite *suite_api_time(void);
+Suite *suite_api_ejection(void);
+Suite *suite_api_probe(void);
+Suite *suite_api_return(void);
+
+#endif

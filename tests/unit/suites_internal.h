@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The suites that look inside: they need the library's own headers. */
+#ifndef ILB_TESTS_UNIT_SUITES_INTERNAL_H
+#define ILB_TESTS_UNIT_SUITES_INTERNAL_H
+
+#include "suites.h"
+
+Suite *suite_decay(void);
+Suite *suite_random(void);
+Suite *suite_memory(void);
+Suite *suite_index(void);
+Suite *suite_table(void);
+Suite *suite_set(void);
+Suite *suite_load(void);
+Suite *suite_latency(void);
+Suite *suite_health(void);
+Suite *suite_pool(void);
+Suite *suite_select(void);
+Suite *suite_ticket(void);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The suites that use the public header only. */
+#include "suites.h"
+
+const test_suite suites_public[] = {
+    suite_api_names,   suite_api_options,  suite_api_sizes, suite_api_memory,
+    suite_api_update,  suite_api_drain,    suite_api_model, suite_api_ticket,
+    suite_api_exclude, suite_api_policy,   suite_api_score, suite_api_newcomer,
+    suite_api_time,    suite_api_ejection, suite_api_probe, suite_api_return,
+};
+
+const size_t suites_public_n = sizeof suites_public / sizeof suites_public[0];

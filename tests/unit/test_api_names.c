@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors, version and the names of enum values. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "suites.h"
+#include "util.h"
+
+struct error_row {
+    int value;
+    const char *name;
+    const char *text;
+};
+
+static const struct error_row error_rows[] = {
+#define ROW(name, value, text) {value, "ILB_E" #name, text},
+    ILB_ERROR_MAP(ROW)
+#undef ROW
+};
+
+#define N_ERRORS (sizeof error_rows / sizeof error_rows[0])
+
+START_TEST(errors_have_names_and_texts)
+{
+    must_str(ilb_error_name(ILB_OK), "ILB_OK");
+    must_str(ilb_strerror(ILB_OK), "success");
+    for (size_t i = 0; i < N_ERRORS; i++) {
+        must_str(ilb_error_name(error_rows[i].value), error_rows[i].name);
+        must_str(ilb_strerror(error_rows[i].value), error_rows[i].text);
+    }
+    /* The table's values as the contract has them, not as the macro says. */
+    must_str(ilb_error_name(-1), "ILB_ENOMEM");
+    must_str(ilb_error_name(-9), "ILB_EDUPLICATE");
+    must_str(ilb_error_name(-12), "ILB_EBUSY");
+}
+END_TEST
+
+START_TEST(error_values_are_dense_and_distinct)
+{
+    must_eq(N_ERRORS, -ILB_ERROR_LAST);
+    for (size_t i = 0; i < N_ERRORS; i++) {
+        must_eq(error_rows[i].value, -(int)i - 1);
+        for (size_t k = 0; k < i; k++) {
+            must(strcmp(error_rows[i].name, error_rows[k].name) != 0);
+            must(strcmp(error_rows[i].text, error_rows[k].text) != 0);
+        }
+    }
+}
+END_TEST
+
+START_TEST(unknown_errors_have_a_name_too)
+{
+    static const int unknown[] = {1, 2, ILB_ERROR_LAST - 1, INT_MIN, INT_MAX};
+
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        must_str(ilb_strerror(unknown[i]), "unknown error");
+        must_str(ilb_error_name(unknown[i]), "ILB_E?");
+    }
+}
+END_TEST
+
+START_TEST(version_is_the_headers)
+{
+    char text[32];
+
+    must_str(ilb_version(), ILB_VERSION);
+    (void)snprintf(text, sizeof text, "%d.%d.%d", ILB_VERSION_MAJOR,
+                   ILB_VERSION_MINOR, ILB_VERSION_PATCH);
+    must_str(text, ILB_VERSION);
+}
+END_TEST
+
+START_TEST(policy_names_go_both_ways)
+{
+    static const char *const names[] = {"peak_ewma", "least_request",
+                                        "round_robin", "random"};
+
+    for (int i = 0; i < 4; i++) {
+        must_str(ilb_policy_name((ilb_policy)(i + 1)), names[i]);
+        must_eq(ilb_policy_from_name(names[i]), i + 1);
+    }
+    must_str(ilb_policy_name(ILB_POLICY_DEFAULT), "peak_ewma");
+    must(ilb_policy_name((ilb_policy)5) == NULL);
+    must(ilb_policy_name((ilb_policy)-1) == NULL);
+    must(ilb_policy_name((ilb_policy)INT_MAX) == NULL);
+}
+END_TEST
+
+START_TEST(what_is_no_policy_name_is_refused)
+{
+    static const char *const names[] = {"",        "peak",       "peak_ewma ",
+                                        "Random",  "roundrobin", "default",
+                                        " random", "peak_ewmaa"};
+
+    must_eq(ilb_policy_from_name(NULL), ILB_EINVAL);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        must_eq(ilb_policy_from_name(names[i]), ILB_EINVAL);
+}
+END_TEST
+
+static void all_distinct(const char *(*name_of)(int), int n)
+{
+    for (int i = 0; i < n; i++) {
+        must(name_of(i) != NULL && name_of(i)[0] != '\0');
+        for (int k = 0; k < i; k++)
+            must(strcmp(name_of(i), name_of(k)) != 0);
+    }
+    must(name_of(n) == NULL);
+    must(name_of(-1) == NULL);
+    must(name_of(INT_MIN) == NULL);
+    must(name_of(INT_MAX) == NULL);
+}
+
+static const char *outcome_name(int i)
+{
+    return ilb_outcome_name((ilb_outcome)i);
+}
+
+static const char *state_name(int i)
+{
+    return ilb_state_name((ilb_state)i);
+}
+
+START_TEST(outcomes_and_states_have_names)
+{
+    all_distinct(outcome_name, ILB_OUTCOME_COUNT);
+    all_distinct(state_name, ILB_STATE_DRAINING + 1);
+    must_str(ilb_outcome_name(ILB_SUCCESS), "success");
+    must_str(ilb_outcome_name(ILB_CONNECT_ERROR), "connect_error");
+    must_str(ilb_outcome_name(ILB_CANCELLED), "cancelled");
+    must_str(ilb_state_name(ILB_STATE_WARMING), "warming");
+    must_str(ilb_state_name(ILB_STATE_EJECTED), "ejected");
+    must_str(ilb_state_name(ILB_STATE_NOT_READY), "not_ready");
+}
+END_TEST
+
+Suite *suite_api_names(void)
+{
+    Suite *s = suite_create("api names");
+    TCase *tc = test_case(s, "names");
+
+    tcase_add_test(tc, errors_have_names_and_texts);
+    tcase_add_test(tc, error_values_are_dense_and_distinct);
+    tcase_add_test(tc, unknown_errors_have_a_name_too);
+    tcase_add_test(tc, version_is_the_headers);
+    tcase_add_test(tc, policy_names_go_both_ways);
+    tcase_add_test(tc, what_is_no_policy_name_is_refused);
+    tcase_add_test(tc, outcomes_and_states_have_names);
+    return s;
+}
