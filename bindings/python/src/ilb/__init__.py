@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""A client-side load balancer.
+
+Your program calls a service that runs on several endpoints. A Balancer sends
+each request to one that is ready, healthy and fast now::
+
+    lb = ilb.Balancer("billing", ["10.0.0.1:8080", "10.0.0.2:8080"])
+    with lb.pick() as endpoint:
+        call(endpoint.host, endpoint.port)
+
+For `requests`, see `ilb.requests`.
+"""
+
+from ._endpoint import Endpoint, EndpointLike, Readiness
+from ._errors import (
+    AbiError,
+    AddressError,
+    BusyError,
+    CapacityError,
+    DuplicateError,
+    EmptyError,
+    Error,
+    ExcludedError,
+    InvalidError,
+    NoEndpointError,
+    NoMemoryError,
+    NotFoundError,
+    NotReadyError,
+    TicketError,
+)
+from ._ilb import (
+    EXCLUDE_MAX,
+    NEVER,
+    Balancer,
+    EndpointStats,
+    ManualClock,
+    Ticket,
+    library_version,
+)
+from ._ilb import VERSION as __version__
+from ._outcome import Outcome, classify, classify_status
+
+__all__ = [
+    "EXCLUDE_MAX",
+    "NEVER",
+    "AbiError",
+    "AddressError",
+    "Balancer",
+    "BusyError",
+    "CapacityError",
+    "DuplicateError",
+    "EmptyError",
+    "Endpoint",
+    "EndpointLike",
+    "EndpointStats",
+    "Error",
+    "ExcludedError",
+    "InvalidError",
+    "ManualClock",
+    "NoEndpointError",
+    "NoMemoryError",
+    "NotFoundError",
+    "NotReadyError",
+    "Outcome",
+    "Readiness",
+    "Ticket",
+    "TicketError",
+    "__version__",
+    "classify",
+    "classify_status",
+    "library_version",
+]

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: MIT
+"""A transport adapter that sends each request to an endpoint of a balancer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, Union
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+import requests.exceptions
+import requests.utils
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+)
+
+from ._errors import NoEndpointError as _NoEndpointError
+from ._ilb import EXCLUDE_MAX, Balancer, Ticket
+from ._outcome import Outcome, classify, classify_status
+from ._requests_body import watch_body
+from ._requests_pools import DialingPoolManager, NotDialableError
+
+#: What `classify=` is given, and what it may return; None: no opinion.
+Classify = Callable[
+    [Union[requests.Response, BaseException]], "Outcome | None"
+]
+
+#: Methods that may be sent again after the endpoint may have seen them.
+IDEMPOTENT_METHODS = frozenset(
+    {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}
+)
+
+
+class NoEndpointError(_NoEndpointError, requests.exceptions.ConnectionError):
+    """There is no endpoint to send the request to.
+
+    It is both an ilb.Error, with `code` and `name`, and what `requests`
+    raises when there is no connection.
+    """
+
+
+def raise_no_endpoint(
+    error: _NoEndpointError, request: requests.PreparedRequest
+) -> NoReturn:
+    """Raise the library's error as one that is also of `requests`."""
+    raised = NoEndpointError(str(error), request=request)
+    raised.code, raised.name = error.code, error.name
+    raise raised from error
+
+
+def is_never_sent(exc: BaseException) -> bool:
+    """Tell whether an exception of `requests` came before any byte was sent."""
+    if isinstance(exc, requests.exceptions.ConnectTimeout):
+        return True
+    cause = exc.args[0] if exc.args else None
+    if isinstance(cause, MaxRetryError):
+        cause = cause.reason
+    # Before 2.32, requests lets urllib3's own through for a chunked body.
+    kinds = (NewConnectionError, ConnectTimeoutError)
+    return isinstance(exc, kinds) or isinstance(cause, kinds)
+
+
+def _rewind(request: requests.PreparedRequest) -> bool:
+    """Make a body ready to be sent again; False if that cannot be done."""
+    if request.body is None or isinstance(request.body, (str, bytes)):
+        return True
+    if not isinstance(getattr(request, "_body_position", None), int):
+        return False
+    try:
+        requests.utils.rewind_body(request)
+    except requests.exceptions.UnrewindableBodyError:
+        return False
+    return True
+
+
+def is_idempotent(request: requests.PreparedRequest) -> bool:
+    """Tell whether a request may be sent twice, by its method or its key."""
+    method = (request.method or "").upper()
+    return method in IDEMPOTENT_METHODS or "Idempotency-Key" in request.headers
+
+
+def may_retry(
+    request: requests.PreparedRequest,
+    result: requests.Response | BaseException,
+    outcome: Outcome,
+) -> bool:
+    """Tell whether a try that went so may be made again elsewhere."""
+    if isinstance(result, BaseException) and is_never_sent(result):
+        return True
+    if outcome in (Outcome.SUCCESS, Outcome.CANCELLED):
+        return False
+    if isinstance(result, requests.Response) and result.status_code == 429:
+        return False  # the caller's quota is the same everywhere
+    return is_idempotent(request) and _rewind(request)
+
+
+def _wire_request(
+    request: requests.PreparedRequest,
+) -> requests.PreparedRequest:
+    """Return the request as it goes out, apart from the caller's: a redirect
+    copies that one, and must not take this Host to another service."""
+    wire = request.copy()
+    netloc = urlsplit(str(request.url)).netloc.rpartition("@")[2]
+    wire.headers.setdefault("Host", netloc)
+    # Meant for a proxy, which is not used.
+    wire.headers.pop("Proxy-Authorization", None)
+    return wire
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """Sends each request to an endpoint of a balancer.
+
+    Mount it with a slash at the end: `session.mount("http://billing/",
+    ilb.requests.Adapter(balancer))`; `ilb.requests.Session` does that for
+    you. The URL stays as it is: only where the connection goes is chosen
+    here, so Host, TLS name, cookies and redirects see the service's name.
+    Proxies are not used.
+
+    `balancer`      whose endpoints are "host:port"
+    `retries`       how often one request may be sent once more, elsewhere:
+                    if it was never sent, or has failed and is idempotent
+                    (by its method or an Idempotency-Key header). 0 to 15
+    `classify`      called with a Response or an exception; returns an
+                    ilb.Outcome, or None for the default
+    `pool_maxsize`  idle connections kept for each endpoint
+    `pool_block`    wait for a connection instead of making one more
+    """
+
+    poolmanager: DialingPoolManager
+
+    def __init__(
+        self,
+        balancer: Balancer,
+        *,
+        retries: int = 1,
+        classify: Classify | None = None,
+        pool_maxsize: int = 10,
+        pool_block: bool = False,
+    ) -> None:
+        if not 0 <= retries < EXCLUDE_MAX:
+            raise ValueError(f"retries must be 0 to {EXCLUDE_MAX - 1}")
+        self.balancer = balancer
+        self.retries = retries
+        self._classify = classify
+        # max_retries would retry on the same endpoint.
+        super().__init__(
+            pool_maxsize=pool_maxsize, pool_block=pool_block, max_retries=0
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an ilb.requests.Adapter cannot be pickled")
+
+    def __repr__(self) -> str:
+        return f"<ilb.requests.Adapter of {self.balancer!r}>"
+
+    def init_poolmanager(
+        self,
+        connections: int,
+        maxsize: int,
+        block: bool = False,
+        **pool_kwargs: Any,
+    ) -> None:
+        """Make what chooses the connections; called by the base class."""
+        super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
+        self.poolmanager = DialingPoolManager(
+            self.balancer, num_pools=connections, maxsize=maxsize, block=block,
+            **pool_kwargs,
+        )
+
+    # ---- Outcomes --------------------------------------------------------
+
+    def _outcome_of(
+        self, result: requests.Response | BaseException
+    ) -> Outcome:
+        """Return how a try went."""
+        if self._classify is not None:
+            outcome = self._classify(result)
+            if outcome is not None:
+                return Outcome(outcome)
+        if isinstance(result, requests.Response):
+            return classify_status(
+                result.status_code, "Retry-After" in result.headers
+            )
+        if isinstance(result, ValueError) or not isinstance(
+            result, (requests.exceptions.RequestException, HTTPError)
+        ):
+            return Outcome.CANCELLED  # of the caller's own making
+        return classify(result)
+
+    def _judge(
+        self, ticket: Ticket, result: requests.Response | BaseException
+    ) -> Outcome:
+        """Return how a try went; a `classify` that raises ends it."""
+        try:
+            return self._outcome_of(result)
+        except BaseException:
+            ticket.failure()
+            if isinstance(result, requests.Response):
+                result.close()
+            raise
+
+    def _elsewhere(
+        self,
+        tried: list[Ticket],
+        wire: requests.PreparedRequest,
+        result: requests.Response | BaseException,
+        outcome: Outcome,
+    ) -> Ticket | None:
+        """Return a ticket for one more try, if it may and can be made."""
+        if len(tried) > self.retries or not may_retry(wire, result, outcome):
+            return None
+        try:
+            return self.balancer.pick(exclude=tried)
+        except _NoEndpointError:
+            return None  # nowhere else to go: what there is, is the answer
+
+    # ---- Sending ---------------------------------------------------------
+
+    def _try(
+        self, ticket: Ticket, wire: requests.PreparedRequest, options: Any
+    ) -> requests.Response:
+        """Send the request to the ticket's endpoint, up to the headers."""
+        dial = self.poolmanager.dial
+        outer = getattr(dial, "ticket", None)
+        dial.ticket = ticket
+        try:
+            while True:
+                try:
+                    return super().send(wire, **options)
+                except requests.exceptions.ConnectionError as exc:
+                    if not isinstance(exc.args[0], ClosedPoolError):
+                        raise
+                    # The endpoint has left between pick and send, and its
+                    # pool went with it. It gets one of its own now.
+                except NotDialableError as exc:
+                    raise requests.exceptions.InvalidURL(
+                        exc, request=wire
+                    ) from exc
+        finally:
+            dial.ticket = outer
+
+    def _hand_over(
+        self, response: requests.Response, tried: list[Ticket], outcome: Outcome
+    ) -> requests.Response:
+        """Watch the body of a response that the caller gets."""
+        ticket = tried[-1]
+        ticket.first_byte()
+        response.ilb_address = ticket.address  # type: ignore[attr-defined]
+        response.ilb_tries = len(tried)  # type: ignore[attr-defined]
+        watch_body(response.raw, ticket, outcome, self._outcome_of)
+        return response
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        """Send a request to an endpoint, and if that goes wrong to another.
+
+        Each try has the whole `timeout`. The response says where it is from:
+        `response.ilb_address`, a str, and `response.ilb_tries`, an int.
+        """
+        wire = _wire_request(request)
+        options = {
+            "stream": stream, "timeout": timeout, "verify": verify,
+            "cert": cert, "proxies": {},
+        }
+        try:
+            tried = [self.balancer.pick()]
+        except _NoEndpointError as error:
+            raise_no_endpoint(error, request)
+        while True:
+            try:
+                response = self._try(tried[-1], wire, options)
+            except BaseException as exc:
+                outcome = self._judge(tried[-1], exc)
+                tried[-1].done(outcome)
+                ticket = self._elsewhere(tried, wire, exc, outcome)
+                if ticket is None:
+                    if isinstance(exc, requests.exceptions.RequestException):
+                        exc.request = request
+                    raise
+            else:
+                response.request = request
+                outcome = self._judge(tried[-1], response)
+                ticket = self._elsewhere(tried, wire, response, outcome)
+                if ticket is None:
+                    return self._hand_over(response, tried, outcome)
+                tried[-1].done(outcome)
+                response.close()
+            tried.append(ticket)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""Nothing is kept that should go: each script runs in a Python of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+HEAD = """
+import gc, sys
+import ilb
+
+def refused(call):
+    try:
+        call()
+    except (ilb.Error, TypeError, ValueError, OverflowError):
+        return
+    raise AssertionError(call)
+"""
+
+CHECK = """
+# Blocks of Python's allocator that stay behind. Caches account for some, once;
+# each round does everything at least 20 times, so a leak shows as 400.
+for _ in range(3):
+    work()
+    gc.collect()
+before = sys.getallocatedblocks()
+for _ in range(20):
+    work()
+gc.collect()
+left = sys.getallocatedblocks() - before
+assert left < 100, f"{left} blocks are left"
+"""
+
+WORKS = {
+    "requests": """
+def work():
+    for _ in range(200):
+        with lb.pick() as t:
+            t.address, t.host, t.port, t.user, t.outcome, t.balancer, repr(t)
+            t.first_byte()
+        t = lb.pick(exclude=(lb_ticket := lb.pick(),), now_ns=0)
+        t.done(outcome="failure", now_ns=1)
+        lb_ticket.cancelled()
+""",
+    "errors": """
+def work():
+    for _ in range(50):
+        refused(lambda: lb.pick(exclude=3))
+        refused(lambda: lb.pick(exclude=[3]))
+        refused(lambda: lb.pick(exlude=()))
+        refused(lambda: lb.pick((), 0, 0))
+        refused(lambda: lb.pick((), now_ns=-1))
+        refused(lambda: lb.pick((), now_ns="x"))
+        refused(lambda: lb.update(["a", "a"]))
+        refused(lambda: lb.update(["a", ("b", 0)]))
+        refused(lambda: lb.update(["a", 3]))
+        refused(lambda: lb.update("a"))
+        refused(lambda: lb.update([""]))
+        refused(lambda: lb.set_readiness("nobody", "ready"))
+        refused(lambda: lb.set_readiness("a:1", "up"))
+        refused(lambda: ilb.Balancer("x", ["a", "a"]))
+        refused(lambda: ilb.Balancer("x", policy="x"))
+        refused(lambda: ilb.Balancer("", ["a"]))
+        refused(lambda: ilb.Balancer("x", clock=3))
+        refused(lambda: ilb.Balancer("x").pick())
+        t = lb.pick()
+        refused(lambda: t.done("x"))
+        refused(lambda: t.done(None))
+        t.done()
+        refused(t.done)
+        refused(lambda: lb.pick(exclude=[t] * 17))
+        refused(lambda: lb.pick(exclude=all_of_them))
+all_of_them = [lb.pick() for _ in range(0)]
+while len({t.address for t in all_of_them}) < 2:
+    t = lb.pick(exclude=all_of_them)
+    t.done()
+    all_of_them.append(t)
+""",
+    "exceptions": """
+def work():
+    for _ in range(50):
+        try:
+            with lb.pick():
+                raise TimeoutError
+        except TimeoutError:
+            pass
+        try:
+            with own.pick():
+                raise RuntimeError
+        except ZeroDivisionError:
+            pass
+own = ilb.Balancer("own", ["a:1"], classify=lambda exc: 1 // 0)
+""",
+    "sets": """
+def work():
+    for i in range(50):
+        lb.update([ilb.Endpoint(f"{j}:{i}", 2, "ready", object())
+                   for j in range(20)])
+        lb.snapshot()
+        lb.addresses()
+        repr(lb)
+    lb.update(["a:1", "b:2"])
+""",
+    "balancers": """
+class User: pass
+def work():
+    for _ in range(20):
+        user = User()
+        user.lb = ilb.Balancer("x", [ilb.Endpoint("a", user=user)], capacity=8,
+                               clock=ilb.ManualClock(), classify=lambda e: None)
+        user.ticket = user.lb.pick()
+        user.ticket.success()
+""",
+    "tickets that nobody does": """
+import warnings
+warnings.simplefilter("ignore")
+def work():
+    for _ in range(100):
+        lb.pick()
+""",
+}
+
+
+@pytest.mark.parametrize("what", WORKS)
+def test_nothing_is_left(run_python: Callable[..., str], what: str) -> None:
+    run_python(
+        HEAD + 'lb = ilb.Balancer("billing", ["a:1", "b:2"])\n' + WORKS[what]
+        + CHECK
+    )
+
+
+def test_memory_of_balancers_and_lists_is_given_back(
+    run_python: Callable[..., str],
+) -> None:
+    """What the library itself allocates: 400 balancers of 1 MB would show."""
+    run_python(HEAD + """
+def used_bytes():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+def work():
+    lb = ilb.Balancer("billing", [f"a:{i}" for i in range(500)], capacity=2000)
+    lb.snapshot()
+    repr(lb)
+
+for _ in range(20):
+    work()
+before = used_bytes()
+for _ in range(400):
+    work()
+grown = used_bytes() - before
+assert grown < 20_000_000, f"{grown} bytes"
+""")
+
+
+def test_reference_counts_of_shared_objects(
+    run_python: Callable[..., str],
+) -> None:
+    """None, True, the outcomes and the types: what the extension hands out
+    again and again."""
+    run_python(HEAD + """
+lb = ilb.Balancer("billing", [("a:1", 1)])
+user = object()
+own = ilb.Balancer("own", [ilb.Endpoint("a:1", user=user)])
+watched = [lb, own, user, ilb.Outcome.SUCCESS, ilb.Ticket, ilb.EndpointStats,
+           ilb.classify, ilb.TicketError]
+
+def work():
+    for _ in range(1000):
+        t = lb.pick()
+        t.user, t.outcome, t.balancer
+        t.done()
+        t.outcome
+        refused(t.done)
+        with own.pick() as t:
+            assert t.user is user
+        own.snapshot()
+
+work()
+gc.collect()
+before = [sys.getrefcount(o) for o in watched]
+work()
+gc.collect()
+after = [sys.getrefcount(o) for o in watched]
+changed = [(o, a - b) for o, a, b in zip(watched, after, before) if abs(a - b) > 3]
+assert not changed, changed
+""")
+
+
+def test_many_interpreter_starts_and_ends_are_clean(
+    run_python: Callable[..., str],
+) -> None:
+    """A ticket in flight at the end of the program does no harm."""
+    for _ in range(3):
+        run_python(HEAD + """
+lb = ilb.Balancer("billing", [ilb.Endpoint("a:1", user=object())])
+t = lb.pick()
+import builtins
+builtins.kept = lb.pick()
+""", "-X", "dev", "-W", "ignore::ResourceWarning")
