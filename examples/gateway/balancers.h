@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The balancers behind the services. One lives as long as any configuration
+ * that names its service, and is handed on from one to the next.
+ */
+#ifndef GW_BALANCERS_H
+#define GW_BALANCERS_H
+
+#include "settings.h"
+
+struct gw_balancer {
+    atomic_uint references;
+    ilb_policy policy;
+    ilb_balancer *lb;
+};
+
+void gw_balancer_release(struct gw_balancer *balancer);
+
+/**
+ * Give every service of `next` its balancer: that of the service of the same
+ * name in `previous` with its endpoints brought up to date, or a new one.
+ *
+ * @param next      Freshly loaded.
+ * @param previous  In use; NULL at the start.
+ * @param error     Receives a message, at least GW_ERROR_BYTES long.
+ * @return          0; -1: nothing has changed for `previous`.
+ */
+int gw_balancers_apply(struct gw_settings *next,
+                       const struct gw_settings *previous, char *error);
+
+/** Endpoints that are in a service's balancer: the snapshot of them all.
+ *
+ * @param n  Receives their number.
+ * @return   To be freed; NULL: out of memory, or none (*n is 0).
+ */
+ilb_endpoint_stats *gw_balancer_stats(struct gw_balancer *balancer, size_t *n,
+                                      int *rc);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A request from the first pick to the last try.
+ */
+#define _GNU_SOURCE 1
+#include "exchange_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "headers.h"
+#include "request.h"
+#include "timing.h"
+
+/* ---- From try to try ---- */
+
+/* Choose an endpoint that has not been tried. */
+static int pick(struct gw_exchange *x)
+{
+    ilb_balancer *lb = x->service->balancer->lb;
+    ilb_pick_options options = ILB_PICK_OPTIONS_INIT;
+    const char *address;
+    int rc;
+
+    options.exclude = x->tickets;
+    options.n_exclude = x->n_tickets;
+    rc = ilb_pick(lb, &x->tickets[x->n_tickets], &options);
+    if (rc != ILB_OK)
+        return rc;
+    address = ilb_ticket_address(lb, &x->tickets[x->n_tickets]);
+    memcpy(x->address, address, strlen(address) + 1);
+    return ILB_OK;
+}
+
+static void begin_try(struct gw_exchange *x)
+{
+    x->n_tickets++;
+    x->try_started_ns = gw_now_ns();
+    gw_try_open(x, 1);
+}
+
+int gw_exchange_pick_elsewhere(struct gw_exchange *x, int was_sent)
+{
+    return x->n_tickets <= x->service->retries &&
+           (!was_sent || x->is_repeatable) && gw_now_ns() < x->deadline_ns &&
+           pick(x) == ILB_OK;
+}
+
+void gw_exchange_move_on(struct gw_exchange *x, ilb_outcome outcome,
+                         int keep_connection)
+{
+    gw_try_end(x, outcome, keep_connection);
+    begin_try(x);
+}
+
+void gw_exchange_fail_try(struct gw_exchange *x, ilb_outcome outcome,
+                          int was_sent, int status, const char *error)
+{
+    struct gw_client *client = x->client;
+    char address[ILB_ADDRESS_MAX + 1];
+    unsigned attempts = x->n_tickets;
+
+    memcpy(address, x->address, sizeof address);
+    gw_log(GW_LOG_DEBUG, "service %s: %s: %s (%s)", x->service->name, address,
+           error, ilb_outcome_name(outcome));
+    /* What the gateway itself lacks, it lacks for another endpoint too. */
+    if (outcome != ILB_CANCELLED && gw_exchange_pick_elsewhere(x, was_sent)) {
+        gw_exchange_move_on(x, outcome, 0);
+        return;
+    }
+    gw_try_end(x, outcome, 0);
+    gw_exchange_free(x);
+    gw_client_answer(client, status, error, address, attempts);
+}
+
+/* ---- Beginning and end ---- */
+
+void gw_exchange_free(struct gw_exchange *x)
+{
+    if (x->timer != NULL)
+        event_free(x->timer);
+    if (x->request != NULL)
+        evbuffer_free(x->request);
+    http_head_clear(&x->head);
+    free(x);
+}
+
+void gw_exchange_cancel(struct gw_exchange *x)
+{
+    gw_try_end(x, ILB_CANCELLED, 0);
+    gw_exchange_free(x);
+}
+
+static int make_request(struct gw_exchange *x)
+{
+    struct gw_client *client = x->client;
+    struct gw_request_out out = {
+        .head = &client->head,
+        .target = client->target,
+        .host = client->host,
+        .client_ip = client->ip,
+        .trust_forwarded = client->settings->trust_forwarded,
+        .has_body = client->body_framing.framing != HTTP_NO_BODY,
+        .body_bytes = evbuffer_get_length(client->body),
+    };
+
+    if (out.host.n == 0) {
+        out.host.at = x->service->name;
+        out.host.n = strlen(x->service->name);
+    }
+    x->request = evbuffer_new();
+    if (x->request == NULL || gw_headers_request(x->request, &out) != 0)
+        return -1;
+    return evbuffer_add_buffer(x->request, client->body);
+}
+
+void gw_exchange_start(struct gw_client *client)
+{
+    struct gw_exchange *x = calloc(1, sizeof *x);
+    int rc;
+
+    if (x == NULL) {
+        gw_client_answer(client, 503, "the gateway is out of memory", NULL, 0);
+        return;
+    }
+    x->client = client;
+    x->worker = client->worker;
+    x->service = client->service;
+    x->is_repeatable = gw_request_is_repeatable(&client->head);
+    x->timer = event_new(x->worker->base, -1, 0, gw_try_on_timer, x);
+    if (x->timer == NULL || make_request(x) != 0) {
+        gw_exchange_free(x);
+        gw_client_answer(client, 503, "the gateway is out of memory", NULL, 0);
+        return;
+    }
+    rc = pick(x);
+    if (rc != ILB_OK) {
+        gw_exchange_free(x);
+        gw_client_answer(client, 503, ilb_strerror(rc), NULL, 0);
+        return;
+    }
+    x->deadline_ns = gw_now_ns() + x->service->deadline_ns;
+    client->exchange = x;
+    begin_try(x);
+}
