@@ -198,8 +198,10 @@ typedef struct ilb_options {
                              the same time. 0: 50; 1..100. At least one
                              endpoint always stays */
     uint64_t base_ejection_time_ns; /**< the first ejection's length; doubles
-                            with each failed probe. 0: 1 s */
-    uint64_t max_ejection_time_ns;  /**< where doubling ends. 0: 10 s */
+                            with each failed probe. 0: 1 s, or the max if
+                            that is less */
+    uint64_t max_ejection_time_ns;  /**< where doubling ends: at least the
+                            base. 0: 10 s, or the base if that is more */
 } ilb_options;
 
 #define ILB_OPTIONS_INIT                                                       \

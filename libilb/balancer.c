@@ -276,8 +276,9 @@ ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
     if (b == NULL || ticket == NULL ||
         !ilb__ticket_in_flight(b->secret, ticket))
         return NULL;
+    /* Pairs with the release in set_enter: what it points to is there. */
     return atomic_load_explicit(&balancer_slot(b, ticket)->user,
-                                memory_order_relaxed);
+                                memory_order_acquire);
 }
 
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
@@ -315,9 +316,12 @@ static void done_bad(ilb_balancer *b, ilb__slot *slot, ilb_outcome outcome,
     if (!in_a_row && !probe)
         return;
     n_ready = ilb__table_view(&b->set.table).n;
-    ilb__health_bad(&b->judge, slot, probe, row, n_ready,
-                    (uint32_t)ilb__random_next(&b->selector.random, now_ns),
-                    now_ns);
+    if (ilb__health_bad(&b->judge, slot, probe, row, n_ready,
+                        (uint32_t)ilb__random_next(&b->selector.random, now_ns),
+                        now_ns))
+        /* An update may have made the set smaller since `n_ready`. */
+        ilb__health_enforce_cap(&b->judge, slot,
+                                ilb__table_view(&b->set.table).n);
 }
 
 static void done_good(ilb_balancer *b, ilb__slot *slot, bool probe,

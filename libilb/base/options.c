@@ -74,8 +74,14 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     options_default32(&to->capacity, OPTIONS_CAPACITY);
     options_default32(&to->consecutive_failures, OPTIONS_CONSECUTIVE_FAILURES);
     options_default32(&to->max_ejection_percent, OPTIONS_MAX_EJECTION_PERCENT);
+    /* If one of the two is given, the other's default gives way. */
+    if (to->max_ejection_time_ns != 0 &&
+        to->max_ejection_time_ns < OPTIONS_BASE_EJECTION_TIME_NS)
+        options_default64(&to->base_ejection_time_ns, to->max_ejection_time_ns);
     options_default64(&to->base_ejection_time_ns,
                       OPTIONS_BASE_EJECTION_TIME_NS);
+    if (to->base_ejection_time_ns > OPTIONS_MAX_EJECTION_TIME_NS)
+        options_default64(&to->max_ejection_time_ns, to->base_ejection_time_ns);
     options_default64(&to->max_ejection_time_ns, OPTIONS_MAX_EJECTION_TIME_NS);
     return options_check(to);
 }

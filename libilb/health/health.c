@@ -127,7 +127,9 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot)
     const health_fields warming = {ILB__WARMING, 0, 0, 0};
 
     (void)j;
-    /* Alone: nobody draws it yet, and late answers leave OUT as it is. */
+    /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
+     * it failed before it was away says nothing of it now. */
+    ilb__store_relaxed(&slot->failures.word, 0);
     ilb__store_relaxed(&slot->health, health_pack(warming));
 }
 
@@ -208,12 +210,12 @@ static bool health_trips(const ilb__judge *j, health_fields h, bool probe,
     return false;
 }
 
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   uint32_t row, uint32_t n_ready, uint32_t bits,
                                   uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    bool reserved = false;
+    bool reserved = false, ejected = false;
     health_fields h;
 
     do {
@@ -222,7 +224,7 @@ ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
             break;
         if (h.state != ILB__PROBING && !reserved) {
             if (!health_reserve(j, n_ready))
-                return;
+                return false;
             reserved = true;
         }
         if (h.level < HEALTH_LEVEL_MAX)
@@ -237,11 +239,13 @@ ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                 reserved = false; /* it is this endpoint's now */
             ilb__add_relaxed(&slot->ejections, 1);
             health_due_at(j, h.until_ns);
+            ejected = true;
             break;
         }
     } while (true);
     if (reserved)
         ilb__sub32_relaxed(&j->n_ejected, 1);
+    return ejected;
 }
 
 ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
@@ -266,9 +270,19 @@ ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns)
 {
     uint64_t due = ilb__load_relaxed(&j->next_due_ns);
 
-    /* Whatever falls due from here on lowers it again by itself. */
+    /* Whatever falls due from here on lowers it again by itself. A search
+     * through a table that is replaced meanwhile may miss one: so there is
+     * another within a second. */
     return now_ns >= due &&
-           ilb__cas_strong_relaxed(&j->next_due_ns, due, UINT64_MAX);
+           ilb__cas_strong_relaxed(&j->next_due_ns, due,
+                                   ilb__load32_relaxed(&j->n_ejected) == 0
+                                       ? UINT64_MAX
+                                       : ilb__later_ns(now_ns, ILB_SECOND_NS));
+}
+
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
+{
+    health_due_at(j, now_ns);
 }
 
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,

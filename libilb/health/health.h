@@ -89,8 +89,8 @@ ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns);
 
 /* A failure, the `row`-th in a row, of `n_ready` endpoints. `bits` are random
- * ones for the jitter. */
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+ * ones for the jitter. True: this has ejected it. */
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   uint32_t row, uint32_t n_ready, uint32_t bits,
                                   uint64_t now_ns);
 
@@ -103,6 +103,9 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
 {
     return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
 }
+
+/* What is due must be looked for once more: the search may have missed one. */
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 
 /* Begins the search of due endpoints: true for one caller, who passes every
  * endpoint of the table to ilb__health_claim until that is true. */

@@ -55,5 +55,6 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
     out->ejections = ilb__load_relaxed(&slot->ejections);
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         out->done[i] = ilb__load_relaxed(&slot->done[i]);
-    out->user = atomic_load_explicit(&slot->user, memory_order_relaxed);
+    /* Pairs with the release in set_enter. */
+    out->user = atomic_load_explicit(&slot->user, memory_order_acquire);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define POOL_REFRESH_NS (100 * ILB_MS_NS)
+#define POOL_FAR_NS (2 * ILB_SECOND_NS)
 #define POOL_SAMPLES 64
 
 static uint64_t pool_bits(float f)
@@ -67,7 +68,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 {
     uint64_t due = ilb__load_relaxed(&p->next_refresh_ns);
 
-    if (ILB_LIKELY(now_ns < due))
+    /* Due far in the future: a clock went back since. */
+    if (ILB_LIKELY(now_ns < due && due - now_ns <= POOL_FAR_NS))
         return;
     if (ilb__cas_strong_relaxed(&p->next_refresh_ns, due,
                                 ilb__later_ns(now_ns, POOL_REFRESH_NS)))

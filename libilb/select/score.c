@@ -6,8 +6,9 @@
 #define SCORE_MEDIAN_MIN_NS 1000.0f
 /* Slow: more than twice the median. */
 #define SCORE_SLOW_FACTOR 2.0f
-/* At its in-flight cap: any other that is not is better. */
-#define SCORE_CAPPED_COST 1e30f
+/* At its in-flight cap: any other that is not is better, and of several such
+ * the cheapest. */
+#define SCORE_CAPPED_FACTOR 1e15f
 
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
                                          float median_ns, uint64_t now_ns)
@@ -44,7 +45,7 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
     score.cost = price * (1 + q);
     score.poor = price > SCORE_SLOW_FACTOR * median_ns;
     if (in_flight >= ilb__health_in_flight_cap(health)) {
-        score.cost += SCORE_CAPPED_COST;
+        score.cost *= SCORE_CAPPED_FACTOR;
         score.poor = true;
     }
     return score;

@@ -2,7 +2,7 @@
 /*
  * What it costs to send the next request to an endpoint. Lower is better.
  *
- *     cost = (L + 10 m s) (1 + q / w)   + 1e30 at its in-flight cap
+ *     cost = (L + 10 m s) (1 + q / w)   x 1e15 at its in-flight cap
  *
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that

@@ -7,6 +7,9 @@
 #define SELECT_EXTRA 4
 /* Draws to find them, when some are ejected, excluded or drawn already. */
 #define SELECT_TRIES 16
+/* Where draws found none, so many eligible ones are compared: neighbours of
+ * ejected ones would else get the traffic of those. */
+#define SELECT_ANY 8
 
 /* One pick at work. */
 typedef struct select_run {
@@ -29,20 +32,23 @@ static bool select_seen(const uint32_t *columns, uint32_t n, uint32_t column)
 /* The cheapest of two eligible draws or, while that is poor, more. */
 static bool select_cheapest(select_run *r, uint32_t extra, ilb__candidate *best)
 {
-    uint32_t columns[SELECT_CANDIDATES + SELECT_EXTRA];
-    uint32_t n = 0, wanted = SELECT_CANDIDATES;
+    uint32_t columns[SELECT_TRIES]; /* drawn, eligible or not */
+    uint32_t n = 0, n_drawn = 0, wanted = SELECT_CANDIDATES;
     uint32_t most = SELECT_CANDIDATES + extra;
     ilb__score best_score = {0, false}, score;
     ilb__candidate c;
 
     if (most > r->draw.view.n)
         most = r->draw.view.n;
-    for (int tries = 0; tries < SELECT_TRIES && n < wanted && n < most;
+    for (int tries = 0; tries < SELECT_TRIES && n < wanted && n < most &&
+                        n_drawn < r->draw.view.n;
          tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
 
-        if (select_seen(columns, n, column) ||
-            !ilb__draw_look(&r->draw, column, &c) ||
+        if (select_seen(columns, n_drawn, column))
+            continue;
+        columns[n_drawn++] = column;
+        if (!ilb__draw_look(&r->draw, column, &c) ||
             !ilb__candidate_eligible(&c))
             continue;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
@@ -50,7 +56,7 @@ static bool select_cheapest(select_run *r, uint32_t extra, ilb__candidate *best)
             *best = c;
             best_score = score;
         }
-        columns[n++] = column;
+        n++;
         if (n == wanted && best_score.poor)
             wanted++;
     }
@@ -101,31 +107,33 @@ static bool select_by_policy(select_run *r, ilb__candidate *c)
 
 /* ---- When draws are not enough ----------------------------------------- */
 
-/* The first eligible endpoint from a random one on; without any, the cheapest
- * of the others. */
+/* The cheapest of the first few eligible endpoints from a random one on;
+ * without any, the cheapest of the others. */
 static bool select_any(select_run *r, ilb__candidate *best)
 {
     uint32_t n = r->draw.view.n;
     uint32_t first = ilb__draw_below(&r->draw, n);
+    uint32_t n_eligible = 0;
     float best_cost = 0;
     bool found = false;
 
-    for (uint32_t k = 0; k < n; k++) {
+    for (uint32_t k = 0; k < n && n_eligible < SELECT_ANY; k++) {
         ilb__candidate c;
+        bool eligible;
         float cost;
 
         if (!ilb__draw_look(&r->draw, (first + k) % n, &c))
             continue;
-        if (ilb__candidate_eligible(&c)) {
-            *best = c;
-            return true;
-        }
+        eligible = ilb__candidate_eligible(&c);
+        if (!eligible && n_eligible > 0)
+            continue;
         cost = ilb__score_of(c.slot, c.load, c.health, &r->context).cost;
-        if (!found || cost < best_cost) {
+        if (!found || (eligible && n_eligible == 0) || cost < best_cost) {
             *best = c;
             best_cost = cost;
             found = true;
         }
+        n_eligible += eligible;
     }
     return found;
 }
@@ -207,8 +215,11 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
         int none;
 
         select_begin(&r, table, now_ns);
-        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns))
+        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns)) {
             probe = select_probe(&r, &c);
+            if (!ilb__table_holds(table, &r.draw.view))
+                ilb__judge_search_again(j, now_ns);
+        }
         found = probe || (r.draw.view.n > 0 &&
                           (select_by_policy(&r, &c) || select_any(&r, &c)));
         none = found ? ILB_OK : select_none(&r);

@@ -241,6 +241,47 @@ START_TEST(the_last_ready_one_comes_back)
 END_TEST
 
 /* A ready set never yields an error, whatever fails. */
+/* 198 of 200 ejected: draws rarely find one of the two that are left, which
+ * share the traffic all the same, though one has far more ejected neighbours.
+ */
+START_TEST(few_that_are_left_share)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_PEAK_EWMA, 1);
+    ilb_ticket t, flying[64];
+    uint32_t to[2] = {0, 0};
+    ilb_balancer *b;
+
+    o.max_ejection_percent = 100;
+    o.consecutive_failures = 1;
+    o.base_ejection_time_ns = o.max_ejection_time_ns = 3600 * S_NS;
+    b = test_new(&o);
+    test_update(b, 0, 200);
+    for (uint32_t n_bad = 0; n_bad < 198;) {
+        t = test_pick(b);
+        if (test_number(b, &t) < 2) {
+            test_done(b, &t, ILB_SUCCESS);
+            continue;
+        }
+        test_done(b, &t, ILB_FAILURE);
+        n_bad++;
+    }
+    /* Beyond the in-flight cap of those that are warming. */
+    while (test_stats(b, 0).state != ILB_STATE_HEALTHY ||
+           test_stats(b, 1).state != ILB_STATE_HEALTHY)
+        (void)test_request(b, &clock, 0, ILB_SUCCESS);
+    for (int i = 0; i < 64; i++) {
+        flying[i] = test_pick(b);
+        must(test_number(b, &flying[i]) < 2);
+        to[test_number(b, &flying[i])]++;
+    }
+    must_be_within((double)to[0], 24, 40);
+    for (int i = 0; i < 64; i++)
+        test_done(b, &flying[i], ILB_SUCCESS);
+    ilb_balancer_free(b);
+}
+END_TEST
+
 START_TEST(a_ready_set_always_gives_one)
 {
     for (int policy = 1; policy <= 4; policy++)
@@ -277,6 +318,7 @@ Suite *suite_api_ejection(void)
     tcase_add_test(tc, places_under_the_cap_come_back);
     tcase_add_test(tc, a_smaller_set_has_a_smaller_cap);
     tcase_add_test(tc, the_last_ready_one_comes_back);
+    tcase_add_test(tc, few_that_are_left_share);
     tcase_add_test(tc, a_ready_set_always_gives_one);
     return s;
 }

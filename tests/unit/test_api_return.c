@@ -22,6 +22,28 @@ START_TEST(the_first_failure_after_a_return_ejects_again)
 }
 END_TEST
 
+START_TEST(what_failed_before_a_restart_does_not_count)
+{
+    test_ejected *f = test_ejected_new(4, 1);
+    const char *pod = test_address(1);
+    uint32_t failed = 0;
+
+    must_eq(ilb_balancer_set_readiness(f->b, pod, ILB_NOT_READY), ILB_OK);
+    must_eq(ilb_balancer_set_readiness(f->b, pod, ILB_READY), ILB_OK);
+    must_eq(test_stats(f->b, 1).failures_in_a_row, 0);
+    must_eq(test_stats(f->b, 1).failure_ppm, 0);
+    while (test_stats(f->b, 1).state == ILB_STATE_WARMING) {
+        ilb_ticket t = test_pick(f->b);
+        bool bad = test_number(f->b, &t) == 1;
+
+        test_done(f->b, &t, bad ? ILB_FAILURE : ILB_SUCCESS);
+        failed += bad;
+    }
+    must_eq(failed, 3);
+    test_ejected_free(f);
+}
+END_TEST
+
 START_TEST(it_recovers_to_its_fair_share)
 {
     for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -122,6 +144,7 @@ Suite *suite_api_return(void)
     TCase *tc = test_case(s, "return");
 
     tcase_add_test(tc, the_first_failure_after_a_return_ejects_again);
+    tcase_add_test(tc, what_failed_before_a_restart_does_not_count);
     tcase_add_test(tc, it_recovers_to_its_fair_share);
     tcase_add_test(tc, the_level_falls_while_it_is_healthy);
     tcase_add_test(tc, readiness_ends_an_ejection);

@@ -147,6 +147,25 @@ START_TEST(a_search_is_one_callers_and_only_when_one_is_due)
 }
 END_TEST
 
+/* A search through a table that is replaced meanwhile passes some by. */
+START_TEST(who_was_missed_is_looked_for_again)
+{
+    setup();
+    bad(0, 3, T0);
+    must(ilb__judge_begin_search(&judge, T0 + 2 * S_NS));
+    must(!ilb__judge_due(&judge, T0 + 2 * S_NS));
+    must(ilb__judge_due(&judge, T0 + 3 * S_NS));
+    ilb__judge_search_again(&judge, T0 + 2 * S_NS);
+    must(ilb__judge_due(&judge, T0 + 2 * S_NS));
+    must(ilb__judge_begin_search(&judge, T0 + 2 * S_NS));
+    must(ilb__health_claim(&judge, &slots[0], true, T0 + 2 * S_NS));
+    ilb__health_good(&judge, &slots[0], true, T0 + 2 * S_NS);
+    /* Nobody is ejected any more: the search that comes is the last. */
+    must(ilb__judge_begin_search(&judge, T0 + 9 * S_NS));
+    must(!ilb__judge_due(&judge, UINT64_MAX - 1));
+}
+END_TEST
+
 START_TEST(one_that_is_out_stays_out)
 {
     setup();
@@ -346,6 +365,7 @@ Suite *suite_health(void)
     tcase_add_test(tc, the_way_round);
     tcase_add_test(tc, a_probe_belongs_to_one);
     tcase_add_test(tc, a_search_is_one_callers_and_only_when_one_is_due);
+    tcase_add_test(tc, who_was_missed_is_looked_for_again);
     tcase_add_test(tc, one_that_is_out_stays_out);
     tc = test_case(s, "times");
     tcase_add_test(tc, times_double_up_to_the_maximum);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources e0b895e9d3cecd10; do not edit.
+ * Made by build-aux/amalgamate.py from sources b8fd4e25f4eb9396; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -290,8 +290,14 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     ilb__options_default32(&to->capacity, ILB__OPTIONS_CAPACITY);
     ilb__options_default32(&to->consecutive_failures, ILB__OPTIONS_CONSECUTIVE_FAILURES);
     ilb__options_default32(&to->max_ejection_percent, ILB__OPTIONS_MAX_EJECTION_PERCENT);
+    /* If one of the two is given, the other's default gives way. */
+    if (to->max_ejection_time_ns != 0 &&
+        to->max_ejection_time_ns < ILB__OPTIONS_BASE_EJECTION_TIME_NS)
+        ilb__options_default64(&to->base_ejection_time_ns, to->max_ejection_time_ns);
     ilb__options_default64(&to->base_ejection_time_ns,
                       ILB__OPTIONS_BASE_EJECTION_TIME_NS);
+    if (to->base_ejection_time_ns > ILB__OPTIONS_MAX_EJECTION_TIME_NS)
+        ilb__options_default64(&to->max_ejection_time_ns, to->base_ejection_time_ns);
     ilb__options_default64(&to->max_ejection_time_ns, ILB__OPTIONS_MAX_EJECTION_TIME_NS);
     return ilb__options_check(to);
 }
@@ -366,8 +372,9 @@ ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
  * at the call what they pair with.
  *
  * Relaxed is enough wherever a word stands for itself: counters, estimates,
- * states. What publishes other memory: the table's version (set/table.c) and
- * the return of a slot's last ticket (signal/load.c).
+ * states. What publishes other memory: the table's version (set/table.c), the
+ * return of a slot's last ticket (signal/load.c) and the user pointer of an
+ * endpoint (set/set.c).
  */
 #ifndef ILB_BASE_ATOMICS_H
 #define ILB_BASE_ATOMICS_H
@@ -1823,7 +1830,8 @@ static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
-    atomic_store_explicit(&slot->user, e->user, memory_order_relaxed);
+    /* Pairs with the acquire in ilb_ticket_user and ilb__stats_of. */
+    atomic_store_explicit(&slot->user, e->user, memory_order_release);
     if (!before && ilb__set_can_be_drawn(slot))
         watch->enters(slot, watch->user);
 }
@@ -1991,8 +1999,8 @@ ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns);
 
 /* A failure, the `row`-th in a row, of `n_ready` endpoints. `bits` are random
- * ones for the jitter. */
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+ * ones for the jitter. True: this has ejected it. */
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   uint32_t row, uint32_t n_ready, uint32_t bits,
                                   uint64_t now_ns);
 
@@ -2005,6 +2013,9 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
 {
     return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
 }
+
+/* What is due must be looked for once more: the search may have missed one. */
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 
 /* Begins the search of due endpoints: true for one caller, who passes every
  * endpoint of the table to ilb__health_claim until that is true. */
@@ -2148,7 +2159,9 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot)
     const ilb__health_fields warming = {ILB__WARMING, 0, 0, 0};
 
     (void)j;
-    /* Alone: nobody draws it yet, and late answers leave OUT as it is. */
+    /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
+     * it failed before it was away says nothing of it now. */
+    ilb__store_relaxed(&slot->failures.word, 0);
     ilb__store_relaxed(&slot->health, ilb__health_pack(warming));
 }
 
@@ -2229,12 +2242,12 @@ static bool ilb__health_trips(const ilb__judge *j, ilb__health_fields h, bool pr
     return false;
 }
 
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   uint32_t row, uint32_t n_ready, uint32_t bits,
                                   uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    bool reserved = false;
+    bool reserved = false, ejected = false;
     ilb__health_fields h;
 
     do {
@@ -2243,7 +2256,7 @@ ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
             break;
         if (h.state != ILB__PROBING && !reserved) {
             if (!ilb__health_reserve(j, n_ready))
-                return;
+                return false;
             reserved = true;
         }
         if (h.level < ILB__HEALTH_LEVEL_MAX)
@@ -2258,11 +2271,13 @@ ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                 reserved = false; /* it is this endpoint's now */
             ilb__add_relaxed(&slot->ejections, 1);
             ilb__health_due_at(j, h.until_ns);
+            ejected = true;
             break;
         }
     } while (true);
     if (reserved)
         ilb__sub32_relaxed(&j->n_ejected, 1);
+    return ejected;
 }
 
 ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
@@ -2287,9 +2302,19 @@ ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns)
 {
     uint64_t due = ilb__load_relaxed(&j->next_due_ns);
 
-    /* Whatever falls due from here on lowers it again by itself. */
+    /* Whatever falls due from here on lowers it again by itself. A search
+     * through a table that is replaced meanwhile may miss one: so there is
+     * another within a second. */
     return now_ns >= due &&
-           ilb__cas_strong_relaxed(&j->next_due_ns, due, UINT64_MAX);
+           ilb__cas_strong_relaxed(&j->next_due_ns, due,
+                                   ilb__load32_relaxed(&j->n_ejected) == 0
+                                       ? UINT64_MAX
+                                       : ilb__later_ns(now_ns, ILB_SECOND_NS));
+}
+
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
+{
+    ilb__health_due_at(j, now_ns);
 }
 
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
@@ -2364,6 +2389,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 #include <string.h>
 
 #define ILB__POOL_REFRESH_NS (100 * ILB_MS_NS)
+#define ILB__POOL_FAR_NS (2 * ILB_SECOND_NS)
 #define ILB__POOL_SAMPLES 64
 
 static uint64_t ilb__pool_bits(float f)
@@ -2426,7 +2452,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 {
     uint64_t due = ilb__load_relaxed(&p->next_refresh_ns);
 
-    if (ILB_LIKELY(now_ns < due))
+    /* Due far in the future: a clock went back since. */
+    if (ILB_LIKELY(now_ns < due && due - now_ns <= ILB__POOL_FAR_NS))
         return;
     if (ilb__cas_strong_relaxed(&p->next_refresh_ns, due,
                                 ilb__later_ns(now_ns, ILB__POOL_REFRESH_NS)))
@@ -2438,7 +2465,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 /*
  * What it costs to send the next request to an endpoint. Lower is better.
  *
- *     cost = (L + 10 m s) (1 + q / w)   + 1e30 at its in-flight cap
+ *     cost = (L + 10 m s) (1 + q / w)   x 1e15 at its in-flight cap
  *
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
@@ -2488,8 +2515,9 @@ ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
 #define ILB__SCORE_MEDIAN_MIN_NS 1000.0f
 /* Slow: more than twice the median. */
 #define ILB__SCORE_SLOW_FACTOR 2.0f
-/* At its in-flight cap: any other that is not is better. */
-#define ILB__SCORE_CAPPED_COST 1e30f
+/* At its in-flight cap: any other that is not is better, and of several such
+ * the cheapest. */
+#define ILB__SCORE_CAPPED_FACTOR 1e15f
 
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
                                          float median_ns, uint64_t now_ns)
@@ -2526,7 +2554,7 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
     score.cost = price * (1 + q);
     score.poor = price > ILB__SCORE_SLOW_FACTOR * median_ns;
     if (in_flight >= ilb__health_in_flight_cap(health)) {
-        score.cost += ILB__SCORE_CAPPED_COST;
+        score.cost *= ILB__SCORE_CAPPED_FACTOR;
         score.poor = true;
     }
     return score;
@@ -2679,6 +2707,9 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
 #define ILB__SELECT_EXTRA 4
 /* Draws to find them, when some are ejected, excluded or drawn already. */
 #define ILB__SELECT_TRIES 16
+/* Where draws found none, so many eligible ones are compared: neighbours of
+ * ejected ones would else get the traffic of those. */
+#define ILB__SELECT_ANY 8
 
 /* One pick at work. */
 typedef struct ilb__select_run {
@@ -2701,20 +2732,23 @@ static bool ilb__select_seen(const uint32_t *columns, uint32_t n, uint32_t colum
 /* The cheapest of two eligible draws or, while that is poor, more. */
 static bool ilb__select_cheapest(ilb__select_run *r, uint32_t extra, ilb__candidate *best)
 {
-    uint32_t columns[ILB__SELECT_CANDIDATES + ILB__SELECT_EXTRA];
-    uint32_t n = 0, wanted = ILB__SELECT_CANDIDATES;
+    uint32_t columns[ILB__SELECT_TRIES]; /* drawn, eligible or not */
+    uint32_t n = 0, n_drawn = 0, wanted = ILB__SELECT_CANDIDATES;
     uint32_t most = ILB__SELECT_CANDIDATES + extra;
     ilb__score best_score = {0, false}, score;
     ilb__candidate c;
 
     if (most > r->draw.view.n)
         most = r->draw.view.n;
-    for (int tries = 0; tries < ILB__SELECT_TRIES && n < wanted && n < most;
+    for (int tries = 0; tries < ILB__SELECT_TRIES && n < wanted && n < most &&
+                        n_drawn < r->draw.view.n;
          tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
 
-        if (ilb__select_seen(columns, n, column) ||
-            !ilb__draw_look(&r->draw, column, &c) ||
+        if (ilb__select_seen(columns, n_drawn, column))
+            continue;
+        columns[n_drawn++] = column;
+        if (!ilb__draw_look(&r->draw, column, &c) ||
             !ilb__candidate_eligible(&c))
             continue;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
@@ -2722,7 +2756,7 @@ static bool ilb__select_cheapest(ilb__select_run *r, uint32_t extra, ilb__candid
             *best = c;
             best_score = score;
         }
-        columns[n++] = column;
+        n++;
         if (n == wanted && best_score.poor)
             wanted++;
     }
@@ -2773,31 +2807,33 @@ static bool ilb__select_by_policy(ilb__select_run *r, ilb__candidate *c)
 
 /* ---- When draws are not enough ----------------------------------------- */
 
-/* The first eligible endpoint from a random one on; without any, the cheapest
- * of the others. */
+/* The cheapest of the first few eligible endpoints from a random one on;
+ * without any, the cheapest of the others. */
 static bool ilb__select_any(ilb__select_run *r, ilb__candidate *best)
 {
     uint32_t n = r->draw.view.n;
     uint32_t first = ilb__draw_below(&r->draw, n);
+    uint32_t n_eligible = 0;
     float best_cost = 0;
     bool found = false;
 
-    for (uint32_t k = 0; k < n; k++) {
+    for (uint32_t k = 0; k < n && n_eligible < ILB__SELECT_ANY; k++) {
         ilb__candidate c;
+        bool eligible;
         float cost;
 
         if (!ilb__draw_look(&r->draw, (first + k) % n, &c))
             continue;
-        if (ilb__candidate_eligible(&c)) {
-            *best = c;
-            return true;
-        }
+        eligible = ilb__candidate_eligible(&c);
+        if (!eligible && n_eligible > 0)
+            continue;
         cost = ilb__score_of(c.slot, c.load, c.health, &r->context).cost;
-        if (!found || cost < best_cost) {
+        if (!found || (eligible && n_eligible == 0) || cost < best_cost) {
             *best = c;
             best_cost = cost;
             found = true;
         }
+        n_eligible += eligible;
     }
     return found;
 }
@@ -2879,8 +2915,11 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
         int none;
 
         ilb__select_begin(&r, table, now_ns);
-        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns))
+        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns)) {
             probe = ilb__select_probe(&r, &c);
+            if (!ilb__table_holds(table, &r.draw.view))
+                ilb__judge_search_again(j, now_ns);
+        }
         found = probe || (r.draw.view.n > 0 &&
                           (ilb__select_by_policy(&r, &c) || ilb__select_any(&r, &c)));
         none = found ? ILB_OK : ilb__select_none(&r);
@@ -2959,7 +2998,8 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
     out->ejections = ilb__load_relaxed(&slot->ejections);
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         out->done[i] = ilb__load_relaxed(&slot->done[i]);
-    out->user = atomic_load_explicit(&slot->user, memory_order_relaxed);
+    /* Pairs with the release in set_enter. */
+    out->user = atomic_load_explicit(&slot->user, memory_order_acquire);
 }
 /* ==== libilb/names.c ===================================================== */
 /* Names of the public enums' values, for logs, JSON and bindings. */
@@ -3370,8 +3410,9 @@ ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
     if (b == NULL || ticket == NULL ||
         !ilb__ticket_in_flight(b->secret, ticket))
         return NULL;
+    /* Pairs with the release in set_enter: what it points to is there. */
     return atomic_load_explicit(&ilb__balancer_slot(b, ticket)->user,
-                                memory_order_relaxed);
+                                memory_order_acquire);
 }
 
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
@@ -3409,9 +3450,12 @@ static void ilb__done_bad(ilb_balancer *b, ilb__slot *slot, ilb_outcome outcome,
     if (!in_a_row && !probe)
         return;
     n_ready = ilb__table_view(&b->set.table).n;
-    ilb__health_bad(&b->judge, slot, probe, row, n_ready,
-                    (uint32_t)ilb__random_next(&b->selector.random, now_ns),
-                    now_ns);
+    if (ilb__health_bad(&b->judge, slot, probe, row, n_ready,
+                        (uint32_t)ilb__random_next(&b->selector.random, now_ns),
+                        now_ns))
+        /* An update may have made the set smaller since `n_ready`. */
+        ilb__health_enforce_cap(&b->judge, slot,
+                                ilb__table_view(&b->set.table).n);
 }
 
 static void ilb__done_good(ilb_balancer *b, ilb__slot *slot, bool probe,
