@@ -24,6 +24,7 @@ ASAN_RUN = (
 TSAN_RUN = f"TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 CK_FORK=no {FIXED}"
 
 PROGRAMS = "tests/unit/check_ilb tests/stress/stress_balancer"
+SIM_TESTS = " ".join(f"tests/sim/test_sim_{x}" for x in ("run", "policies", "scenario"))
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ make -j2 {targets}
 ITEMS: tuple[Item, ...] = (
     Item("build", "gcc, warnings are errors: all, with the gateway, in build/",
          build("build", "--with-gateway CC=gcc",
-               f"all {PROGRAMS} tests/stress/hot_path"), quick=True),
+               f"all {PROGRAMS} {SIM_TESTS} tests/stress/hot_path"), quick=True),
     Item("format", "clang-format and licence lines on every source",
          "tests/check_format.sh", quick=True),
     Item("lint", "ruff on every Python file",
@@ -80,6 +81,12 @@ ITEMS: tuple[Item, ...] = (
          "tests/check_python.sh", (), "pytest", quick=True, limit_s=400),
     Item("quickstart", "the header's example as a program",
          "build/examples/quickstart/quickstart", ("build",), quick=True),
+    Item("sim", "the simulator: its parts, its rivals, its scenario files",
+         "cd build && tests/sim/test_sim_run && tests/sim/test_sim_policies && "
+         "tests/sim/test_sim_scenario ../tests/sim/scenarios", ("build",)),
+    Item("sim-cli", "the ilb-sim command",
+         "ILB_SIM=$PWD/build/tests/sim/ilb-sim python -m pytest -q "
+         "-p no:cacheprovider tests/sim", ("build",), "pytest"),
     Item("hot-path", "no lock and no allocation in pick and done, counted",
          "build/tests/stress/hot_path", ("build",), quick=True),
     Item("build-clang", "clang, warnings are errors: all, in build/clang",
