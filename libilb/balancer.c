@@ -101,6 +101,7 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     b->selector.policy = o.policy;
     ilb__random_init(&b->selector.random, seed);
     ilb__judge_init(&b->judge, &o);
+    ilb__pool_init(&b->selector.pool);
     memcpy(b->name, name, strlen(name));
     *out = b;
     return ILB_OK;
@@ -276,8 +277,9 @@ ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
     if (b == NULL || ticket == NULL ||
         !ilb__ticket_in_flight(b->secret, ticket))
         return NULL;
+    /* Pairs with the release in set_enter: what it points to is there. */
     return atomic_load_explicit(&balancer_slot(b, ticket)->user,
-                                memory_order_relaxed);
+                                memory_order_acquire);
 }
 
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
@@ -301,32 +303,47 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 static void done_bad(ilb_balancer *b, ilb__slot *slot, ilb_outcome outcome,
                      bool probe, uint64_t waited_ns, uint64_t now_ns)
 {
-    float median_ns = ilb__pool_median_ns(&b->selector.pool);
-    bool in_a_row = outcome != ILB_OVERLOAD;
-    uint32_t row, n_ready;
+    ilb__view view = ilb__table_view(&b->set.table);
+    bool in_a_row = outcome != ILB_OVERLOAD && outcome != ILB_CANCELLED;
+    ilb__figures f;
+    ilb__failing x;
 
-    ilb__latency_learn_bound(&slot->latency, waited_ns, median_ns, now_ns);
+    if (in_a_row)
+        ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view,
+                          true, now_ns);
+    ilb__pool_figures(&b->selector.pool, &f);
+    ilb__latency_learn_bound(&slot->latency, waited_ns, &f, now_ns);
     if (outcome == ILB_CANCELLED) {
         if (probe)
             ilb__health_inconclusive(&b->judge, slot, now_ns);
         return;
     }
-    row = ilb__failures_bad(&slot->failures, in_a_row, now_ns);
+    /* Overloaded peers time out as well: no evidence against this one. */
+    if (outcome == ILB_TIMEOUT && f.overloaded)
+        in_a_row = false;
+    x.row = ilb__failures_bad(&slot->failures, in_a_row, now_ns);
     if (!in_a_row && !probe)
         return;
-    n_ready = ilb__table_view(&b->set.table).n;
-    ilb__health_bad(&b->judge, slot, probe, row, n_ready,
-                    (uint32_t)ilb__random_next(&b->selector.random, now_ns),
-                    now_ns);
+    x.sums = ilb__evidence_bad(&slot->evidence, f.steps);
+    x.n_ready = view.n;
+    x.bits = (uint32_t)ilb__random_next(&b->selector.random, now_ns);
+    if (ilb__health_bad(&b->judge, slot, probe, &x, &f, now_ns))
+        /* An update may have made the set smaller since `view`. */
+        ilb__health_enforce_cap(&b->judge, slot,
+                                ilb__table_view(&b->set.table).n);
 }
 
 static void done_good(ilb_balancer *b, ilb__slot *slot, bool probe,
                       uint64_t latency_ns, uint64_t now_ns)
 {
-    ilb__latency_learn(&slot->latency, latency_ns,
-                       ilb__pool_median_ns(&b->selector.pool), now_ns);
-    ilb__pool_seed(&b->selector.pool, latency_ns);
+    ilb__figures f;
+
+    ilb__pool_figures(&b->selector.pool, &f);
+    ilb__latency_learn(&slot->latency, latency_ns, &f, now_ns);
+    ilb__pool_good(&b->selector.pool, latency_ns,
+                   ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     ilb__failures_good(&slot->failures, now_ns);
+    ilb__evidence_good(&slot->evidence, f.steps);
     ilb__health_good(&b->judge, slot, probe, now_ns);
 }
 
@@ -351,11 +368,11 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, ilb_outcome outcome,
     probe = ilb__ticket_is_probe(t);
     latency_ns = ilb__ticket_latency_ns(t, now_ns);
     ilb__ticket_finish(t);
+    ilb__add_relaxed(&slot->done[outcome], 1);
     if (outcome == ILB_SUCCESS)
         done_good(b, slot, probe, latency_ns, now_ns);
     else
         done_bad(b, slot, outcome, probe, latency_ns, now_ns);
-    ilb__add_relaxed(&slot->done[outcome], 1);
     /* Last: from here on the slot may be another endpoint's. */
     return ilb__load_return(&slot->load,
                             ilb__endpoint_id_generation(ilb__ticket_id(t)),
@@ -387,7 +404,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
                                   size_t max, size_t stats_size, size_t *n)
 {
     uint64_t now_ns;
-    float median_ns;
+    ilb__figures f;
     ilb__set *s;
 
     if (b == NULL || n == NULL || (out == NULL && max > 0))
@@ -398,13 +415,13 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
     pthread_mutex_lock(&b->writer);
     ilb__set_reclaim(s);
     now_ns = balancer_now(b, 0);
-    median_ns = ilb__pool_median_ns(&b->selector.pool);
+    ilb__pool_figures(&b->selector.pool, &f);
     *n = (size_t)s->n_listed + s->n_draining;
     for (size_t i = 0; i < *n && i < max; i++) {
         uint32_t k =
             i < s->n_listed ? s->listed[i] : s->draining[i - s->n_listed];
 
-        ilb__stats_of(&s->slots[k], median_ns, now_ns, &out[i]);
+        ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
     }
     pthread_mutex_unlock(&b->writer);
     return ILB_OK;

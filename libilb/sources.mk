@@ -10,16 +10,21 @@ ILB_HEADER_FILES = \
 	libilb/base/clock.h \
 	libilb/base/decay.h \
 	libilb/base/hash.h \
+	libilb/base/histogram.h \
 	libilb/base/random.h \
+	libilb/signal/evidence.h \
+	libilb/signal/figures.h \
+	libilb/signal/window.h \
 	libilb/signal/load.h \
 	libilb/signal/latency.h \
 	libilb/signal/failures.h \
 	libilb/set/slot.h \
+	libilb/set/order.h \
 	libilb/set/index.h \
 	libilb/set/table.h \
 	libilb/set/set.h \
 	libilb/health/health.h \
-	libilb/select/pool.h \
+	libilb/health/pool.h \
 	libilb/select/score.h \
 	libilb/select/draw.h \
 	libilb/select/select.h \
@@ -31,15 +36,19 @@ ILB_SOURCES = \
 	libilb/base/memory.c \
 	libilb/base/options.c \
 	libilb/base/clock.c \
+	libilb/base/histogram.c \
 	libilb/base/random.c \
+	libilb/signal/evidence.c \
+	libilb/signal/window.c \
 	libilb/signal/load.c \
 	libilb/signal/latency.c \
 	libilb/signal/failures.c \
+	libilb/set/order.c \
 	libilb/set/index.c \
 	libilb/set/table.c \
 	libilb/set/set.c \
 	libilb/health/health.c \
-	libilb/select/pool.c \
+	libilb/health/pool.c \
 	libilb/select/score.c \
 	libilb/select/draw.c \
 	libilb/select/select.c \

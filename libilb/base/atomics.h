@@ -5,8 +5,9 @@
  * at the call what they pair with.
  *
  * Relaxed is enough wherever a word stands for itself: counters, estimates,
- * states. What publishes other memory: the table's version (set/table.c) and
- * the return of a slot's last ticket (signal/load.c).
+ * states. What publishes other memory: the table's version (set/table.c), the
+ * return of a slot's last ticket (signal/load.c) and the user pointer of an
+ * endpoint (set/set.c).
  */
 #ifndef ILB_BASE_ATOMICS_H
 #define ILB_BASE_ATOMICS_H

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #define OPTIONS_CAPACITY 1024
-#define OPTIONS_CONSECUTIVE_FAILURES 3
-#define OPTIONS_MAX_EJECTION_PERCENT 50
-#define OPTIONS_BASE_EJECTION_TIME_NS ILB_SECOND_NS
-#define OPTIONS_MAX_EJECTION_TIME_NS (10 * ILB_SECOND_NS)
+#define OPTIONS_CONSECUTIVE_FAILURES 5
+#define OPTIONS_MAX_EJECTION_PERCENT 100
+#define OPTIONS_BASE_EJECTION_TIME_NS (12 * ILB_SECOND_NS)
+#define OPTIONS_MAX_EJECTION_TIME_NS (120 * ILB_SECOND_NS)
 /* What signal/failures.h can count in a row. */
 #define OPTIONS_FAILURES_MAX 65535
 /* No version of a struct will be larger: more is a size that was not set. */
@@ -74,8 +74,14 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     options_default32(&to->capacity, OPTIONS_CAPACITY);
     options_default32(&to->consecutive_failures, OPTIONS_CONSECUTIVE_FAILURES);
     options_default32(&to->max_ejection_percent, OPTIONS_MAX_EJECTION_PERCENT);
+    /* If one of the two is given, the other's default gives way. */
+    if (to->max_ejection_time_ns != 0 &&
+        to->max_ejection_time_ns < OPTIONS_BASE_EJECTION_TIME_NS)
+        options_default64(&to->base_ejection_time_ns, to->max_ejection_time_ns);
     options_default64(&to->base_ejection_time_ns,
                       OPTIONS_BASE_EJECTION_TIME_NS);
+    if (to->base_ejection_time_ns > OPTIONS_MAX_EJECTION_TIME_NS)
+        options_default64(&to->max_ejection_time_ns, to->base_ejection_time_ns);
     options_default64(&to->max_ejection_time_ns, OPTIONS_MAX_EJECTION_TIME_NS);
     return options_check(to);
 }

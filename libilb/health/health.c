@@ -6,6 +6,15 @@
  * number (the last value holds to the end). */
 #define HEALTH_GOOD_TO_HEALTHY 12
 #define HEALTH_LEVEL_MAX 31
+#define HEALTH_BROKEN (16 * ILB_EVIDENCE_ONE)
+#define HEALTH_FAULTY (18 * ILB_EVIDENCE_ONE)
+#define HEALTH_BROKEN_WARMING (5 * ILB_EVIDENCE_ONE)
+/* Where this share of healthy endpoints' requests fails, failures in a row
+ * say nothing about one endpoint. */
+#define HEALTH_ROW_P0_MAX 0.25f
+#define HEALTH_LEVEL_LONGER 8
+#define HEALTH_LEVEL_LONGEST 10
+#define HEALTH_PROBE_REQUESTS 150.0
 /* Healthy time, per level, after which the level falls. */
 #define HEALTH_LEVEL_DECAY_NS (30 * ILB_SECOND_NS)
 /* With 48 bits the whole range of the clock, whatever its epoch. */
@@ -64,20 +73,28 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
 
 /* ---- Times ------------------------------------------------------------- */
 
-static uint64_t health_ejection_ns(const ilb__judge *j, uint32_t level)
+static uint64_t health_ejection_ns(const ilb__judge *j, uint32_t level,
+                                   float rate_per_s)
 {
-    uint64_t ns = j->base_ejection_time_ns;
+    double ns = (double)j->base_ejection_time_ns;
+    double requests = HEALTH_PROBE_REQUESTS * (level < 3 ? level : 3);
+    double few = requests * 1e9 / ((double)rate_per_s + 1e-3);
 
-    while (--level > 0 && ns < j->max_ejection_time_ns)
-        ns = ns > UINT64_MAX / 2 ? UINT64_MAX : ns * 2;
-    return ns < j->max_ejection_time_ns ? ns : j->max_ejection_time_ns;
+    if (level >= HEALTH_LEVEL_LONGEST)
+        ns *= 3;
+    else if (level >= HEALTH_LEVEL_LONGER)
+        ns *= 2.5;
+    if (ns < few)
+        ns = few;
+    return ns < (double)j->max_ejection_time_ns ? (uint64_t)ns
+                                                : j->max_ejection_time_ns;
 }
 
-/* 80 % to 120 % of it, but at most the maximum. */
+/* 90 % to 110 % of it, but at most the maximum. */
 static uint64_t health_jittered_ns(const ilb__judge *j, uint64_t ns,
                                    uint32_t bits)
 {
-    double factor = 0.8 + 0.4 * ((double)bits / 4294967296.0);
+    double factor = 0.9 + 0.2 * ((double)bits / 4294967296.0);
     double jittered = (double)ns * factor;
 
     return jittered >= (double)j->max_ejection_time_ns ? j->max_ejection_time_ns
@@ -127,7 +144,10 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot)
     const health_fields warming = {ILB__WARMING, 0, 0, 0};
 
     (void)j;
-    /* Alone: nobody draws it yet, and late answers leave OUT as it is. */
+    /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
+     * it failed before it was away says nothing of it now. */
+    ilb__store_relaxed(&slot->failures.word, 0);
+    ilb__store_relaxed(&slot->evidence, 0);
     ilb__store_relaxed(&slot->health, health_pack(warming));
 }
 
@@ -172,6 +192,14 @@ static bool health_after_good(health_fields *h, bool probe, uint64_t now_ns)
     return true;
 }
 
+/* It is a newcomer again. */
+static void health_returned(ilb__judge *j, ilb__slot *slot)
+{
+    ilb__latency_forget(&slot->latency);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__sub32_relaxed(&j->n_ejected, 1);
+}
+
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns)
 {
@@ -184,23 +212,35 @@ ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
             return;
     } while (!ilb__cas_relaxed(&slot->health, &word, health_pack(h)));
     if (health_counts(ilb__health_state_of(word)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+        health_returned(j, slot);
 }
 
-/* Does this failure change the state? A returning endpoint gets no second
- * chance: its first failure ejects it again. */
+static bool health_proves(const ilb__judge *j, health_fields h,
+                          const ilb__failing *x, const ilb__figures *f)
+{
+    uint32_t part = h.level > 0 ? 2 : 1;
+
+    if (j->consecutive_failures == ILB_NEVER)
+        return false;
+    if (x->row >= j->consecutive_failures && f->p0 < HEALTH_ROW_P0_MAX)
+        return true;
+    if (h.state == ILB__WARMING && h.level > 0 &&
+        x->sums.broken >= HEALTH_BROKEN_WARMING)
+        return true;
+    return x->sums.broken >= HEALTH_BROKEN / part ||
+           x->sums.faulty >= HEALTH_FAULTY / part;
+}
+
+/* Does this failure change the state? */
 static bool health_trips(const ilb__judge *j, health_fields h, bool probe,
-                         uint32_t row)
+                         const ilb__failing *x, const ilb__figures *f)
 {
     switch (h.state) {
     case ILB__PROBING:
         return probe;
     case ILB__WARMING:
-        return j->consecutive_failures != ILB_NEVER &&
-               (h.level > 0 || row >= j->consecutive_failures);
     case ILB__HEALTHY:
-        return j->consecutive_failures != ILB_NEVER &&
-               row >= j->consecutive_failures;
+        return health_proves(j, h, x, f);
     case ILB__OUT:
     case ILB__EJECTED:
         break;
@@ -208,40 +248,46 @@ static bool health_trips(const ilb__judge *j, health_fields h, bool probe,
     return false;
 }
 
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
-                                  uint32_t row, uint32_t n_ready, uint32_t bits,
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+                                  const ilb__failing *x, const ilb__figures *f,
                                   uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    bool reserved = false;
+    bool reserved = false, ejected = false;
     health_fields h;
 
     do {
         h = health_unpack(word);
-        if (ILB_LIKELY(!health_trips(j, h, probe, row)))
+        if (ILB_LIKELY(!health_trips(j, h, probe, x, f)))
             break;
         if (h.state != ILB__PROBING && !reserved) {
-            if (!health_reserve(j, n_ready))
-                return;
+            if (!health_reserve(j, x->n_ready))
+                return false;
             reserved = true;
         }
-        if (h.level < HEALTH_LEVEL_MAX)
+        if (h.level > 0 && h.state != ILB__PROBING &&
+            h.level < HEALTH_LEVEL_LONGER)
+            h.level = HEALTH_LEVEL_LONGER;
+        else if (h.level < HEALTH_LEVEL_MAX)
             h.level++;
         h.state = ILB__EJECTED;
         h.good = 0;
         h.until_ns = ilb__later_ns(
             now_ns,
-            health_jittered_ns(j, health_ejection_ns(j, h.level), bits));
+            health_jittered_ns(j, health_ejection_ns(j, h.level, f->rate_per_s),
+                               x->bits));
         if (ilb__cas_relaxed(&slot->health, &word, health_pack(h))) {
             if (!health_counts(ilb__health_state_of(word)))
                 reserved = false; /* it is this endpoint's now */
             ilb__add_relaxed(&slot->ejections, 1);
             health_due_at(j, h.until_ns);
+            ejected = true;
             break;
         }
     } while (true);
     if (reserved)
         ilb__sub32_relaxed(&j->n_ejected, 1);
+    return ejected;
 }
 
 ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
@@ -266,9 +312,27 @@ ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns)
 {
     uint64_t due = ilb__load_relaxed(&j->next_due_ns);
 
-    /* Whatever falls due from here on lowers it again by itself. */
+    /* Whatever falls due from here on lowers it again by itself. A search
+     * through a table that is replaced meanwhile may miss one: so there is
+     * another within a second. */
     return now_ns >= due &&
-           ilb__cas_strong_relaxed(&j->next_due_ns, due, UINT64_MAX);
+           ilb__cas_strong_relaxed(&j->next_due_ns, due,
+                                   ilb__load32_relaxed(&j->n_ejected) == 0
+                                       ? UINT64_MAX
+                                       : ilb__later_ns(now_ns, ILB_SECOND_NS));
+}
+
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
+{
+    health_due_at(j, now_ns);
+}
+
+/* Further away than any ejection lasts: set before the clock went back. */
+static bool health_is_due(const ilb__judge *j, uint64_t until_ns,
+                          uint64_t now_ns)
+{
+    return now_ns >= until_ns ||
+           until_ns - now_ns > j->max_ejection_time_ns + ILB_SECOND_NS;
 }
 
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
@@ -279,13 +343,12 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
 
     if (!health_counts(h.state))
         return false;
-    if (now_ns < h.until_ns || !may_claim) {
+    if (!health_is_due(j, h.until_ns, now_ns) || !may_claim) {
         health_due_at(j, h.until_ns);
         return false;
     }
     h.state = ILB__PROBING;
-    h.until_ns =
-        ilb__later_ns(now_ns, health_ejection_ns(j, h.level > 0 ? h.level : 1));
+    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
     if (!ilb__cas_strong_relaxed(&slot->health, word, health_pack(h)))
         return false; /* who changed it has noted when it is due */
     health_due_at(j, h.until_ns);
@@ -305,5 +368,5 @@ ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
     h.good = 0;
     h.until_ns = 0;
     if (ilb__cas_strong_relaxed(&slot->health, word, health_pack(h)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+        health_returned(j, slot);
 }

@@ -22,14 +22,35 @@
  * Every change is one CAS, so exactly one of many threads ejects an endpoint,
  * takes its probe, or counts it as back.
  *
- * Ejection lasts base * 2^(level - 1), at most max, +-20 % at random so that
- * callers do not return together. Return is half-open: when the time has come
- * one request tries the endpoint (PROBING); its success brings it back to
- * WARMING, where few requests may be in flight at first; anything else ejects
- * it again, for longer. The level falls by one for each 30 s x level of being
+ * Who ejects: failures that healthy peers do not have (signal/evidence.h), or
+ * simply so many in a row, unless everyone fails. Thresholds, in nats:
+ *
+ *     broken >= 16   a false alarm once in e^16 = 9 million requests
+ *     faulty >= 18   once in 66 million; it looks at many more, correlated ones
+ *     half of that while the level is above 0: it has been ejected of late
+ *     broken >= 5    WARMING after an ejection: one failure, in a clean pool
+ *
+ * Ejection lasts
+ *
+ *     level      1..7     8, 9     10 ..
+ *              base   2.5 base   3 base       +-10 % at random, so that
+ *                                             callers do not return together
+ *
+ * but with few requests so long that a probe is at most one in 150 (level 1),
+ * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
+ * return, when its probe was good, is at level 8 at least: its probes say
+ * little, as those of one that fails now and then or flaps. A fault of a minute
+ * costs five probes, each of which may fail, and the endpoint is back within
+ * base x 1.1 of healing. Doubling, as Envoy and Finagle do it, costs fewer
+ * probes but returns as long after healing as the fault lasted.
+ *
+ * Return is half-open: when the time has come one request tries the endpoint
+ * (PROBING); its success brings it back to WARMING, as a newcomer of whom
+ * nothing is known and to whom few requests may be in flight at first; anything
+ * else ejects it again. The level falls by one for each 30 s x level of being
  * healthy: by evidence, not by time spent ejected. (Half-open return: Finagle's
- * failure accrual; growth and decay of the time: Envoy's outlier detection,
- * which however returns to full traffic by time alone.)
+ * failure accrual; growth and decay: Envoy's outlier detection, which however
+ * returns to full traffic by time alone.)
  *
  * How many may be ejected is capped: at most max_ejection_percent of the
  * ready endpoints, but one if there are two or more; and never the last. The
@@ -48,6 +69,14 @@ enum ilb__health_state {
     ILB__EJECTED,
     ILB__PROBING
 };
+
+/* What a failure is judged by. */
+typedef struct ilb__failing {
+    uint32_t row; /* so many in a row with this one */
+    ilb__evidence_sums sums;
+    uint32_t n_ready; /* endpoints */
+    uint32_t bits;    /* random ones, for the jitter */
+} ilb__failing;
 
 typedef struct ilb__judge {
     uint32_t consecutive_failures;
@@ -88,11 +117,10 @@ ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot);
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns);
 
-/* A failure, the `row`-th in a row, of `n_ready` endpoints. `bits` are random
- * ones for the jitter. */
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
-                                  uint32_t row, uint32_t n_ready, uint32_t bits,
-                                  uint64_t now_ns);
+/* A failure. True: it has ejected the endpoint. */
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+                                  const ilb__failing *failing,
+                                  const ilb__figures *f, uint64_t now_ns);
 
 /* A probe ended with neither: the next request may try again. */
 ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
@@ -103,6 +131,10 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
 {
     return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
 }
+
+/* Whatever is due, it must be looked for once more: the search may have missed
+ * one, or a clock went back and what is due later may be due now. */
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 
 /* Begins the search of due endpoints: true for one caller, who passes every
  * endpoint of the table to ilb__health_claim until that is true. */

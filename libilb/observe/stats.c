@@ -33,7 +33,7 @@ static uint64_t stats_ns(float ns)
     return ns < 18446744073709551616.0f ? (uint64_t)ns : UINT64_MAX;
 }
 
-ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
                                 uint64_t now_ns, ilb_endpoint_stats *out)
 {
     uint64_t load = ilb__load_relaxed(&slot->load.word);
@@ -44,8 +44,7 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
     out->weight = ilb__load32_relaxed(&slot->weight);
     out->state = stats_state(slot, health);
     out->in_flight = ilb__load_in_flight(load);
-    out->latency_ns =
-        stats_ns(ilb__score_latency_ns(slot, load, median_ns, now_ns));
+    out->latency_ns = stats_ns(ilb__score_latency_ns(slot, load, f, now_ns));
     out->oldest_ns = ilb__load_age_ns(&slot->load, load, now_ns);
     if (out->state == ILB_STATE_EJECTED || out->state == ILB_STATE_PROBING)
         out->ejected_until_ns = ilb__health_until_ns(health);
@@ -55,5 +54,6 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
     out->ejections = ilb__load_relaxed(&slot->ejections);
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         out->done[i] = ilb__load_relaxed(&slot->done[i]);
-    out->user = atomic_load_explicit(&slot->user, memory_order_relaxed);
+    /* Pairs with the release in set_enter. */
+    out->user = atomic_load_explicit(&slot->user, memory_order_acquire);
 }

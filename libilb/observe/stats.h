@@ -3,10 +3,10 @@
 #ifndef ILB_OBSERVE_STATS_H
 #define ILB_OBSERVE_STATS_H
 
-#include "select/pool.h"
+#include "health/pool.h"
 
 /* Under the balancer's mutex, which keeps the slot's address as it is. */
-ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
                                 uint64_t now_ns, ilb_endpoint_stats *out);
 
 #endif

@@ -21,7 +21,7 @@ ILB_INTERNAL uint32_t ilb__draw_below(ilb__draw *d, uint32_t n)
 
 ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d)
 {
-    uint32_t column = ilb__draw_below(d, d->view.n);
+    uint32_t column = ilb__draw_below(d, d->width);
 
     if (ILB_LIKELY(d->view.weight_total == 0))
         return column;

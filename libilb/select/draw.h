@@ -19,6 +19,7 @@ typedef struct ilb__draw {
     ilb__view view;
     const ilb__exclusion *exclusion;
     uint64_t random; /* 64 bits, used up from the low end */
+    uint32_t width;  /* columns to draw from: all, or the aperture's */
 } ilb__draw;
 
 typedef struct ilb__candidate {

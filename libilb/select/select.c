@@ -7,6 +7,15 @@
 #define SELECT_EXTRA 4
 /* Draws to find them, when some are ejected, excluded or drawn already. */
 #define SELECT_TRIES 16
+/* Where draws found none, so many eligible ones are compared: neighbours of
+ * ejected ones would else get the traffic of those. */
+#define SELECT_ANY 8
+/* An ejected endpoint that may help out: it fails less than this share, and
+ * not so many times in a row. */
+#define SELECT_HELPS_SHARE 0.5f
+#define SELECT_HELPS_ROW 3
+/* Where so many of healthy endpoints' requests fail, that says nothing. */
+#define SELECT_HELPS_P0 0.1f
 
 /* One pick at work. */
 typedef struct select_run {
@@ -26,31 +35,54 @@ static bool select_seen(const uint32_t *columns, uint32_t n, uint32_t column)
     return false;
 }
 
+/* Is an ejected endpoint not much worse than those that are left? */
+static bool select_helps(const select_run *r, const ilb__slot *slot)
+{
+    float p0 = r->context.figures.p0;
+    float share = ilb__failures_share(&slot->failures, r->context.now_ns);
+
+    if (p0 >= SELECT_HELPS_P0)
+        return share <= SELECT_HELPS_SHARE || share <= 2 * p0;
+    return share <= SELECT_HELPS_SHARE &&
+           ilb__failures_in_a_row(&slot->failures) < SELECT_HELPS_ROW;
+}
+
+/* May it be drawn? While the others are overloaded, also an ejected one that
+ * is not wholly bad. */
+static bool select_eligible(const select_run *r, const ilb__candidate *c)
+{
+    return ilb__candidate_eligible(c) ||
+           (ILB_UNLIKELY(r->context.figures.overloaded) &&
+            select_helps(r, c->slot));
+}
+
 /* The cheapest of two eligible draws or, while that is poor, more. */
 static bool select_cheapest(select_run *r, uint32_t extra, ilb__candidate *best)
 {
-    uint32_t columns[SELECT_CANDIDATES + SELECT_EXTRA];
-    uint32_t n = 0, wanted = SELECT_CANDIDATES;
+    uint32_t columns[SELECT_TRIES]; /* drawn, eligible or not */
+    uint32_t n = 0, n_drawn = 0, wanted = SELECT_CANDIDATES;
     uint32_t most = SELECT_CANDIDATES + extra;
     ilb__score best_score = {0, false}, score;
     ilb__candidate c;
 
-    if (most > r->draw.view.n)
-        most = r->draw.view.n;
-    for (int tries = 0; tries < SELECT_TRIES && n < wanted && n < most;
+    if (most > r->draw.width)
+        most = r->draw.width;
+    for (int tries = 0; tries < SELECT_TRIES && n < wanted && n < most &&
+                        n_drawn < r->draw.width;
          tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
 
-        if (select_seen(columns, n, column) ||
-            !ilb__draw_look(&r->draw, column, &c) ||
-            !ilb__candidate_eligible(&c))
+        if (select_seen(columns, n_drawn, column))
+            continue;
+        columns[n_drawn++] = column;
+        if (!ilb__draw_look(&r->draw, column, &c) || !select_eligible(r, &c))
             continue;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         if (n == 0 || score.cost < best_score.cost) {
             *best = c;
             best_score = score;
         }
-        columns[n++] = column;
+        n++;
         if (n == wanted && best_score.poor)
             wanted++;
     }
@@ -101,31 +133,33 @@ static bool select_by_policy(select_run *r, ilb__candidate *c)
 
 /* ---- When draws are not enough ----------------------------------------- */
 
-/* The first eligible endpoint from a random one on; without any, the cheapest
- * of the others. */
+/* The cheapest of the first few eligible endpoints from a random one on;
+ * without any, the cheapest of the others. */
 static bool select_any(select_run *r, ilb__candidate *best)
 {
     uint32_t n = r->draw.view.n;
     uint32_t first = ilb__draw_below(&r->draw, n);
+    uint32_t n_eligible = 0;
     float best_cost = 0;
     bool found = false;
 
-    for (uint32_t k = 0; k < n; k++) {
+    for (uint32_t k = 0; k < n && n_eligible < SELECT_ANY; k++) {
         ilb__candidate c;
+        bool eligible;
         float cost;
 
         if (!ilb__draw_look(&r->draw, (first + k) % n, &c))
             continue;
-        if (ilb__candidate_eligible(&c)) {
-            *best = c;
-            return true;
-        }
+        eligible = ilb__candidate_eligible(&c);
+        if (!eligible && n_eligible > 0)
+            continue;
         cost = ilb__score_of(c.slot, c.load, c.health, &r->context).cost;
-        if (!found || cost < best_cost) {
+        if (!found || (eligible && n_eligible == 0) || cost < best_cost) {
             *best = c;
             best_cost = cost;
             found = true;
         }
+        n_eligible += eligible;
     }
     return found;
 }
@@ -180,14 +214,21 @@ static void select_begin(select_run *r, const ilb__table *table,
 
     d->view = ilb__table_view(table);
     d->random = ilb__random_next(&r->selector->random, now_ns);
-    ilb__pool_refresh(&r->selector->pool, d->slots, &d->view, now_ns);
+    if (ilb__pool_due(&r->selector->pool, now_ns))
+        ilb__pool_refresh(&r->selector->pool, r->judge, d->slots, &d->view,
+                          false, now_ns);
+    ilb__pool_figures(&r->selector->pool, &r->context.figures);
     r->context.now_ns = now_ns;
-    r->context.median_ns = ilb__pool_median_ns(&r->selector->pool);
     r->context.latency = r->selector->policy == ILB_POLICY_PEAK_EWMA;
     r->context.weight_scale =
         d->view.weight_total == 0
             ? 0
             : (float)d->view.n / (float)d->view.weight_total;
+    ilb__score_prepare(&r->context);
+    d->width = d->view.n;
+    if (r->context.latency && d->view.weight_total == 0 &&
+        r->context.figures.aperture < d->width)
+        d->width = r->context.figures.aperture;
 }
 
 ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
@@ -207,8 +248,11 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
         int none;
 
         select_begin(&r, table, now_ns);
-        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns))
+        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns)) {
             probe = select_probe(&r, &c);
+            if (!ilb__table_holds(table, &r.draw.view))
+                ilb__judge_search_again(j, now_ns);
+        }
         found = probe || (r.draw.view.n > 0 &&
                           (select_by_policy(&r, &c) || select_any(&r, &c)));
         none = found ? ILB_OK : select_none(&r);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "set/order.h"
 
 ILB_INTERNAL void ilb__set_init(ilb__set *s, ilb__arena *a, uint32_t capacity,
                                 uint64_t salt)
@@ -21,6 +22,7 @@ ILB_INTERNAL void ilb__set_init(ilb__set *s, ilb__arena *a, uint32_t capacity,
     s->plan = ilb__arena_take(a, capacity, sizeof *s->plan);
     s->ids = ilb__arena_take(a, capacity, sizeof *s->ids);
     s->weights = ilb__arena_take(a, capacity, sizeof *s->weights);
+    s->keys = ilb__arena_take(a, 2 * (size_t)capacity, sizeof *s->keys);
     ilb__index_init(&s->index, a, n_slots);
     ilb__index_init(&s->planned, a, capacity);
     ilb__table_init(&s->table, a, capacity);
@@ -143,8 +145,10 @@ static uint32_t set_new_slot(ilb__set *s, const char *address)
     uint32_t i = s->n_free > 0 ? s->free[--s->n_free] : s->n_fresh++;
     ilb__slot *slot = &s->slots[i];
 
-    ilb__store_relaxed(&slot->latency.word, 0);
+    ilb__latency_forget(&slot->latency);
     ilb__store_relaxed(&slot->failures.word, 0);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__window_reset(&slot->window);
     ilb__store_relaxed(&slot->ejections, 0);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
@@ -187,7 +191,8 @@ static void set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
-    atomic_store_explicit(&slot->user, e->user, memory_order_relaxed);
+    /* Pairs with the acquire in ilb_ticket_user and ilb__stats_of. */
+    atomic_store_explicit(&slot->user, e->user, memory_order_release);
     if (!before && set_can_be_drawn(slot))
         watch->enters(slot, watch->user);
 }
@@ -196,15 +201,18 @@ static void set_publish(ilb__set *s)
 {
     uint32_t n = 0;
 
-    for (uint32_t k = 0; k < s->n_listed; k++) {
-        uint32_t i = s->listed[k];
-        ilb__slot *slot = &s->slots[i];
+    for (uint32_t k = 0; k < s->n_listed; k++)
+        if (set_can_be_drawn(&s->slots[s->listed[k]]))
+            s->keys[n++] =
+                ilb__order_key(s->slots[s->listed[k]].hash, s->listed[k]);
+    ilb__order_sort(s->keys, s->keys + s->capacity, n);
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = ilb__order_number(s->keys[k]);
+        const ilb__slot *slot = &s->slots[i];
 
-        if (!set_can_be_drawn(slot))
-            continue;
-        s->ids[n] = ilb__endpoint_id_of(
+        s->ids[k] = ilb__endpoint_id_of(
             i, ilb__load_generation(ilb__load_relaxed(&slot->load.word)));
-        s->weights[n++] = ilb__load32_relaxed(&slot->weight);
+        s->weights[k] = ilb__load32_relaxed(&slot->weight);
     }
     ilb__table_publish(&s->table, s->ids, s->weights, n, s->n_listed);
 }

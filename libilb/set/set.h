@@ -42,6 +42,7 @@ typedef struct ilb__set {
     uint32_t *plan;        /* slot of each position; ILB_INDEX_NONE: new */
     ilb__endpoint_id *ids; /* to publish */
     uint32_t *weights;
+    uint64_t *keys; /* of the ready ones, sorted; and as many for sorting */
     uint64_t n_plans;
     uint64_t salt;
     ilb__table table;

@@ -8,9 +8,11 @@
 #ifndef ILB_SET_SLOT_H
 #define ILB_SET_SLOT_H
 
+#include "signal/evidence.h"
 #include "signal/failures.h"
 #include "signal/latency.h"
 #include "signal/load.h"
+#include "signal/window.h"
 
 typedef struct ilb__slot {
     /* The line that a pick reads and a request writes. */
@@ -18,12 +20,14 @@ typedef struct ilb__slot {
     ilb__latency latency;
     ilb__failures failures;
     ilb__a64 health; /* health/health.h */
+    ilb__a64 evidence;
     ilb__a32 weight;
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
     ilb__a64 ejections;
     _Atomic(void *) user;
+    ilb__window window;
 
     /* The writer's, under the balancer's mutex; the address is also read by
      * holders of a ticket, whose request keeps the slot from being reused. */

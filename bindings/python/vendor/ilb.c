@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources e0b895e9d3cecd10; do not edit.
+ * Made by build-aux/amalgamate.py from sources a722ac0ba5723165; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -221,10 +221,10 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max);
 #include <string.h>
 
 #define ILB__OPTIONS_CAPACITY 1024
-#define ILB__OPTIONS_CONSECUTIVE_FAILURES 3
-#define ILB__OPTIONS_MAX_EJECTION_PERCENT 50
-#define ILB__OPTIONS_BASE_EJECTION_TIME_NS ILB_SECOND_NS
-#define ILB__OPTIONS_MAX_EJECTION_TIME_NS (10 * ILB_SECOND_NS)
+#define ILB__OPTIONS_CONSECUTIVE_FAILURES 5
+#define ILB__OPTIONS_MAX_EJECTION_PERCENT 100
+#define ILB__OPTIONS_BASE_EJECTION_TIME_NS (12 * ILB_SECOND_NS)
+#define ILB__OPTIONS_MAX_EJECTION_TIME_NS (120 * ILB_SECOND_NS)
 /* What signal/failures.h can count in a row. */
 #define ILB__OPTIONS_FAILURES_MAX 65535
 /* No version of a struct will be larger: more is a size that was not set. */
@@ -290,8 +290,14 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     ilb__options_default32(&to->capacity, ILB__OPTIONS_CAPACITY);
     ilb__options_default32(&to->consecutive_failures, ILB__OPTIONS_CONSECUTIVE_FAILURES);
     ilb__options_default32(&to->max_ejection_percent, ILB__OPTIONS_MAX_EJECTION_PERCENT);
+    /* If one of the two is given, the other's default gives way. */
+    if (to->max_ejection_time_ns != 0 &&
+        to->max_ejection_time_ns < ILB__OPTIONS_BASE_EJECTION_TIME_NS)
+        ilb__options_default64(&to->base_ejection_time_ns, to->max_ejection_time_ns);
     ilb__options_default64(&to->base_ejection_time_ns,
                       ILB__OPTIONS_BASE_EJECTION_TIME_NS);
+    if (to->base_ejection_time_ns > ILB__OPTIONS_MAX_EJECTION_TIME_NS)
+        ilb__options_default64(&to->max_ejection_time_ns, to->base_ejection_time_ns);
     ilb__options_default64(&to->max_ejection_time_ns, ILB__OPTIONS_MAX_EJECTION_TIME_NS);
     return ilb__options_check(to);
 }
@@ -338,26 +344,20 @@ ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * ILB_SECOND_NS + (uint64_t)t.tv_nsec;
 }
-/* ==== libilb/base/random.c =============================================== */
-/* See random.h. */
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
-#endif
-/* ==== libilb/base/random.h =============================================== */
+/* ==== libilb/base/histogram.c ============================================ */
+/* See histogram.h. */
+/* ==== libilb/base/histogram.h ============================================ */
 /*
- * Random numbers for any number of threads, without locks, registration or
- * thread-local state, and the same ones for the same seed.
+ * A histogram of times with buckets of equal ratio: eight to an octave, from
+ * 1 us to 18 minutes, so that a quantile is right to within 6 %. Shorter and
+ * longer times count in the first and the last bucket.
  *
- * A balancer has ILB_RANDOM_STREAMS independent SplitMix64 streams, each on
- * its own cache line. A thread is hashed to a place in a small map; the first
- * thread of a place is given the next stream. A program with one thread
- * therefore always draws from stream 0, whatever the thread's identity: its
- * picks can be replayed. Threads that share a stream may read the same state
- * at the same instant; the time of the pick, mixed into each number, tells
- * them apart, and processes that were forked from each other too.
+ * The bucket is the exponent and the upper three bits of the mantissa of the
+ * time as a floating-point number. Any thread may add; one at a time reads
+ * quantiles and forgets.
  */
-#ifndef ILB_BASE_RANDOM_H
-#define ILB_BASE_RANDOM_H
+#ifndef ILB_BASE_HISTOGRAM_H
+#define ILB_BASE_HISTOGRAM_H
 
 /* ==== libilb/base/atomics.h ============================================== */
 /*
@@ -366,8 +366,9 @@ ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
  * at the call what they pair with.
  *
  * Relaxed is enough wherever a word stands for itself: counters, estimates,
- * states. What publishes other memory: the table's version (set/table.c) and
- * the return of a slot's last ticket (signal/load.c).
+ * states. What publishes other memory: the table's version (set/table.c), the
+ * return of a slot's last ticket (signal/load.c) and the user pointer of an
+ * endpoint (set/set.c).
  */
 #ifndef ILB_BASE_ATOMICS_H
 #define ILB_BASE_ATOMICS_H
@@ -477,7 +478,124 @@ static inline void ilb__fence_release(void)
 }
 
 #endif
-/* ==== back in libilb/base/random.h */
+/* ==== back in libilb/base/histogram.h */
+
+#define ILB_HISTOGRAM_BUCKETS 240
+
+typedef struct ilb__histogram {
+    ilb__a32 counts[ILB_HISTOGRAM_BUCKETS];
+} ilb__histogram;
+
+ILB_INTERNAL void ilb__histogram_add(ilb__histogram *h, uint64_t ns);
+
+/* How many it holds. */
+ILB_INTERNAL uint32_t ilb__histogram_total(const ilb__histogram *h);
+
+/* The time that a share `q`, 0..1, of `total` counts does not exceed; the
+ * upper edge of its bucket. `total` above 0. */
+ILB_INTERNAL float ilb__histogram_quantile_ns(const ilb__histogram *h,
+                                              uint32_t total, float q);
+
+/* Halves all counts: what is old weighs less. */
+ILB_INTERNAL void ilb__histogram_halve(ilb__histogram *h);
+
+#endif
+/* ==== back in libilb/base/histogram.c */
+
+#include <string.h>
+
+/* 2^10 ns is the lower edge of the first bucket: its exponent with the bias of
+ * a double, and three bits of mantissa. */
+#define ILB__HISTOGRAM_FIRST ((1023 + 10) << 3)
+#define ILB__HISTOGRAM_SHIFT 49
+
+static uint32_t ilb__histogram_bucket(uint64_t ns)
+{
+    double x = (double)ns;
+    uint64_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    bits >>= ILB__HISTOGRAM_SHIFT;
+    if (bits < ILB__HISTOGRAM_FIRST)
+        return 0;
+    bits -= ILB__HISTOGRAM_FIRST;
+    return bits < ILB_HISTOGRAM_BUCKETS ? (uint32_t)bits
+                                        : ILB_HISTOGRAM_BUCKETS - 1;
+}
+
+static float ilb__histogram_upper_edge_ns(uint32_t bucket)
+{
+    uint64_t bits = ((uint64_t)ILB__HISTOGRAM_FIRST + bucket + 1) << ILB__HISTOGRAM_SHIFT;
+    double x;
+
+    memcpy(&x, &bits, sizeof x);
+    return (float)x;
+}
+
+ILB_INTERNAL void ilb__histogram_add(ilb__histogram *h, uint64_t ns)
+{
+    ilb__add32_relaxed(&h->counts[ilb__histogram_bucket(ns)], 1);
+}
+
+ILB_INTERNAL uint32_t ilb__histogram_total(const ilb__histogram *h)
+{
+    uint32_t total = 0;
+
+    for (uint32_t i = 0; i < ILB_HISTOGRAM_BUCKETS; i++)
+        total += ilb__load32_relaxed(&h->counts[i]);
+    return total;
+}
+
+ILB_INTERNAL float ilb__histogram_quantile_ns(const ilb__histogram *h,
+                                              uint32_t total, float q)
+{
+    double wanted = (double)total * (double)q;
+    uint32_t last = 0;
+    double seen = 0;
+
+    for (uint32_t i = 0; i < ILB_HISTOGRAM_BUCKETS; i++) {
+        uint32_t count = ilb__load32_relaxed(&h->counts[i]);
+
+        if (count == 0)
+            continue;
+        last = i;
+        seen += count;
+        if (seen >= wanted)
+            break;
+    }
+    return ilb__histogram_upper_edge_ns(last);
+}
+
+ILB_INTERNAL void ilb__histogram_halve(ilb__histogram *h)
+{
+    for (uint32_t i = 0; i < ILB_HISTOGRAM_BUCKETS; i++) {
+        uint32_t count = ilb__load32_relaxed(&h->counts[i]);
+
+        if (count > 0)
+            ilb__sub32_relaxed(&h->counts[i], (count + 1) / 2);
+    }
+}
+/* ==== libilb/base/random.c =============================================== */
+/* See random.h. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+/* ==== libilb/base/random.h =============================================== */
+/*
+ * Random numbers for any number of threads, without locks, registration or
+ * thread-local state, and the same ones for the same seed.
+ *
+ * A balancer has ILB_RANDOM_STREAMS independent SplitMix64 streams, each on
+ * its own cache line. A thread is hashed to a place in a small map; the first
+ * thread of a place is given the next stream. A program with one thread
+ * therefore always draws from stream 0, whatever the thread's identity: its
+ * picks can be replayed. Threads that share a stream may read the same state
+ * at the same instant; the time of the pick, mixed into each number, tells
+ * them apart, and processes that were forked from each other too.
+ */
+#ifndef ILB_BASE_RANDOM_H
+#define ILB_BASE_RANDOM_H
+
 /* ==== libilb/base/hash.h ================================================= */
 /*
  * Mixing bits. ilb__mix64 is the finaliser of SplitMix64 (Steele, Lea, Flood:
@@ -598,6 +716,323 @@ ILB_INTERNAL uint64_t ilb__random_next(ilb__random *r, uint64_t salt)
 }
 
 _Static_assert(ILB_RANDOM_PLACES == 1 << 6, "places are 6 bits of a hash");
+/* ==== libilb/signal/evidence.c =========================================== */
+/* See evidence.h. */
+/* ==== libilb/signal/evidence.h =========================================== */
+/*
+ * Evidence that an endpoint fails more than its peers: two cumulative sums of
+ * log-likelihood ratios (E. S. Page's CUSUM, 1954), kept at 0 or above.
+ *
+ *     broken   fails half of its requests, against p0
+ *              failure:      + ln(0.5 / p0)
+ *              good answer:  - ln((1 - p0) / 0.5)
+ *     faulty   fails a share of p1 = max(5 p0, 5 %), against p0
+ *              failure:      + ln(p1 / p0)
+ *              good answer:  - ln((1 - p0) / (1 - p1))
+ *
+ * p0 is what healthy peers fail (health/pool.h): where everyone fails, one
+ * endpoint's failures are no evidence against it. A sum that reaches h is a
+ * false alarm once in e^h requests at most (G. Lorden 1971), whatever p0 is:
+ * that is what the threshold is chosen by, not a count of failures.
+ *
+ *   bits  0..15  `broken`, bits 16..31 `faulty`, in 1/256
+ *
+ * The word of an endpoint that does not fail is 0 and is not written.
+ */
+#ifndef ILB_SIGNAL_EVIDENCE_H
+#define ILB_SIGNAL_EVIDENCE_H
+
+#define ILB_EVIDENCE_ONE 256
+
+/* What each failure adds and each good answer takes, for the present p0; all
+ * in 1/256. */
+typedef struct ilb__evidence_steps {
+    uint16_t broken_up, broken_down, faulty_up, faulty_down;
+} ilb__evidence_steps;
+
+typedef struct ilb__evidence_sums {
+    uint32_t broken, faulty; /* in 1/256 */
+} ilb__evidence_sums;
+
+/* The steps for a p0. */
+ILB_INTERNAL ilb__evidence_steps ilb__evidence_steps_for(float p0);
+
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_read(const ilb__a64 *word);
+
+ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s);
+
+/* Returns the sums with this failure. */
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
+                                                  ilb__evidence_steps s);
+
+#endif
+/* ==== back in libilb/signal/evidence.c */
+
+/* ==== libilb/base/decay.h ================================================ */
+/*
+ * exp(-t / tau) without libm: the core needs libc and pthreads only.
+ *
+ * exp(-x) = 2^-k * exp(r) with r = k ln 2 - x and |r| <= ln 2 / 2; exp(r) is
+ * its Taylor polynomial of degree 7, whose first dropped term is below 6e-9
+ * there. 2^-k is made from its exponent bits.
+ */
+#ifndef ILB_BASE_DECAY_H
+#define ILB_BASE_DECAY_H
+
+#include <string.h>
+
+/* What is left, 0..1, after `t` of something with the time constant `tau`,
+ * which is above 0; both in the same unit. */
+static inline double ilb__decay(double t, double tau)
+{
+    const double ln2 = 0.69314718055994530942;
+    double x, r, p, scale;
+    uint64_t k, bits;
+
+    if (t <= 0)
+        return 1;
+    x = t / tau;
+    if (x > 700)
+        return 0;
+    k = (uint64_t)(x / ln2 + 0.5);
+    r = (double)k * ln2 - x;
+    p = 1 + r / 7;
+    p = 1 + r / 6 * p;
+    p = 1 + r / 5 * p;
+    p = 1 + r / 4 * p;
+    p = 1 + r / 3 * p;
+    p = 1 + r / 2 * p;
+    p = 1 + r * p;
+    bits = (UINT64_C(1023) - k) << 52;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+
+/*
+ * The logarithm to the base 2 of a normal float above 0: its exponent, and of
+ * the mantissa m in sqrt(1/2)..sqrt(2) the series of the area tangent,
+ * ln m = 2 (z + z^3/3 + z^5/5), z = (m - 1) / (m + 1), right to 1e-6.
+ */
+static inline float ilb__log2(float x)
+{
+    uint32_t bits;
+    float e, m, z, zz;
+
+    memcpy(&bits, &x, sizeof bits);
+    e = (float)(bits >> 23) - 127;
+    bits = (bits & ((UINT32_C(1) << 23) - 1)) | UINT32_C(127) << 23;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.41421356f) {
+        m *= 0.5f;
+        e += 1;
+    }
+    z = (m - 1) / (m + 1);
+    zz = z * z;
+    return e + 2.88539008f * z * (1 + zz * (0.33333333f + zz * 0.2f));
+}
+
+#endif
+/* ==== back in libilb/signal/evidence.c */
+
+#define ILB__EVIDENCE_BROKEN_SHARE 0.5f
+#define ILB__EVIDENCE_FAULTY_FACTOR 5.0f
+#define ILB__EVIDENCE_FAULTY_MIN 0.05f
+/* So that a clean history makes no single failure decide everything, and a
+ * wholly failing pool no failure count for nothing at all. */
+#define ILB__EVIDENCE_P0_MIN 1e-6f
+#define ILB__EVIDENCE_P0_MAX 0.45f
+#define ILB__EVIDENCE_FAULTY_MAX 0.6f
+/* Sums end here: what was proved long ago is forgotten in bounded time. */
+#define ILB__EVIDENCE_MAX (64 * ILB_EVIDENCE_ONE)
+
+/* ln(x) in 1/256, x >= 1; rounded. */
+static uint16_t ilb__evidence_step(float x)
+{
+    return (uint16_t)(ilb__log2(x) * 0.6931472f * (float)ILB_EVIDENCE_ONE +
+                      0.5f);
+}
+
+ILB_INTERNAL ilb__evidence_steps ilb__evidence_steps_for(float p0)
+{
+    ilb__evidence_steps s;
+    float p1;
+
+    if (!(p0 > ILB__EVIDENCE_P0_MIN))
+        p0 = ILB__EVIDENCE_P0_MIN;
+    if (p0 > ILB__EVIDENCE_P0_MAX)
+        p0 = ILB__EVIDENCE_P0_MAX;
+    p1 = p0 * ILB__EVIDENCE_FAULTY_FACTOR;
+    if (p1 < ILB__EVIDENCE_FAULTY_MIN)
+        p1 = ILB__EVIDENCE_FAULTY_MIN;
+    if (p1 > ILB__EVIDENCE_FAULTY_MAX)
+        p1 = ILB__EVIDENCE_FAULTY_MAX;
+    s.broken_up = ilb__evidence_step(ILB__EVIDENCE_BROKEN_SHARE / p0);
+    s.broken_down = ilb__evidence_step((1 - p0) / ILB__EVIDENCE_BROKEN_SHARE);
+    s.faulty_up = ilb__evidence_step(p1 / p0);
+    s.faulty_down = ilb__evidence_step((1 - p0) / (1 - p1));
+    return s;
+}
+
+static ilb__evidence_sums ilb__evidence_unpack(uint64_t word)
+{
+    ilb__evidence_sums e = {(uint32_t)word & 0xffff,
+                            (uint32_t)(word >> 16) & 0xffff};
+
+    return e;
+}
+
+static uint64_t ilb__evidence_pack(ilb__evidence_sums e)
+{
+    return (uint64_t)e.faulty << 16 | e.broken;
+}
+
+static uint32_t ilb__evidence_less(uint32_t sum, uint32_t step)
+{
+    return sum > step ? sum - step : 0;
+}
+
+static uint32_t ilb__evidence_more(uint32_t sum, uint32_t step)
+{
+    return sum + step < ILB__EVIDENCE_MAX ? sum + step : ILB__EVIDENCE_MAX;
+}
+
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_read(const ilb__a64 *word)
+{
+    return ilb__evidence_unpack(ilb__load_relaxed(word));
+}
+
+ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    ilb__evidence_sums e;
+
+    if (ILB_LIKELY(seen == 0))
+        return;
+    do {
+        e = ilb__evidence_unpack(seen);
+        e.broken = ilb__evidence_less(e.broken, s.broken_down);
+        e.faulty = ilb__evidence_less(e.faulty, s.faulty_down);
+    } while (!ilb__cas_relaxed(word, &seen, ilb__evidence_pack(e)));
+}
+
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
+                                                  ilb__evidence_steps s)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    ilb__evidence_sums e;
+
+    do {
+        e = ilb__evidence_unpack(seen);
+        e.broken = ilb__evidence_more(e.broken, s.broken_up);
+        e.faulty = ilb__evidence_more(e.faulty, s.faulty_up);
+    } while (!ilb__cas_relaxed(word, &seen, ilb__evidence_pack(e)));
+    return e;
+}
+/* ==== libilb/signal/window.c ============================================= */
+/* See window.h. */
+/* ==== libilb/signal/window.h ============================================= */
+/*
+ * How many requests of an endpoint ended of late, and how many of those
+ * failed, in two windows: a long one of about two minutes and a short one of
+ * half a second. Both decay exponentially.
+ *
+ * ilb_done only counts; whoever does the pool's maintenance brings the windows
+ * up to date from what the counters have moved on since (pool.h). `seen` is
+ * where the counters stood then: requests in the low, failures in the high
+ * half. A window is two floats: requests in the low, failures in the high
+ * half. One thread at a time writes; a reader sees one of its states.
+ */
+#ifndef ILB_SIGNAL_WINDOW_H
+#define ILB_SIGNAL_WINDOW_H
+
+typedef struct ilb__window {
+    ilb__a64 seen;
+    ilb__a64 long_term;
+    ilb__a64 short_term;
+} ilb__window;
+
+typedef struct ilb__tally {
+    float ended;
+    float failed;
+} ilb__tally;
+
+/* Decays both windows by the factors given, then adds what the counters,
+ * which stand at `ended` and `failed`, have moved on. Returns how many have
+ * ended since. */
+ILB_INTERNAL uint32_t ilb__window_bring(ilb__window *w, uint32_t ended,
+                                        uint32_t failed, float keep_long,
+                                        float keep_short);
+
+ILB_INTERNAL ilb__tally ilb__window_long(const ilb__window *w);
+ILB_INTERNAL ilb__tally ilb__window_short(const ilb__window *w);
+
+/* Nothing seen yet; the counters begin at 0. */
+ILB_INTERNAL void ilb__window_reset(ilb__window *w);
+
+#endif
+/* ==== back in libilb/signal/window.c */
+
+#include <string.h>
+
+static uint64_t ilb__window_pack(ilb__tally t)
+{
+    uint32_t ended, failed;
+
+    memcpy(&ended, &t.ended, sizeof ended);
+    memcpy(&failed, &t.failed, sizeof failed);
+    return (uint64_t)failed << 32 | ended;
+}
+
+static ilb__tally ilb__window_unpack(uint64_t word)
+{
+    uint32_t ended = (uint32_t)word, failed = (uint32_t)(word >> 32);
+    ilb__tally t;
+
+    memcpy(&t.ended, &ended, sizeof t.ended);
+    memcpy(&t.failed, &failed, sizeof t.failed);
+    return t;
+}
+
+static void ilb__window_add(ilb__a64 *word, float keep, ilb__tally more)
+{
+    ilb__tally t = ilb__window_unpack(ilb__load_relaxed(word));
+
+    t.ended = t.ended * keep + more.ended;
+    t.failed = t.failed * keep + more.failed;
+    ilb__store_relaxed(word, ilb__window_pack(t));
+}
+
+ILB_INTERNAL uint32_t ilb__window_bring(ilb__window *w, uint32_t ended,
+                                        uint32_t failed, float keep_long,
+                                        float keep_short)
+{
+    uint64_t seen = ilb__load_relaxed(&w->seen);
+    uint32_t more_ended = ended - (uint32_t)seen;
+    uint32_t more_failed = failed - (uint32_t)(seen >> 32);
+    ilb__tally more = {(float)more_ended, (float)more_failed};
+
+    ilb__store_relaxed(&w->seen, (uint64_t)failed << 32 | ended);
+    ilb__window_add(&w->long_term, keep_long, more);
+    ilb__window_add(&w->short_term, keep_short, more);
+    return more_ended;
+}
+
+ILB_INTERNAL ilb__tally ilb__window_long(const ilb__window *w)
+{
+    return ilb__window_unpack(ilb__load_relaxed(&w->long_term));
+}
+
+ILB_INTERNAL ilb__tally ilb__window_short(const ilb__window *w)
+{
+    return ilb__window_unpack(ilb__load_relaxed(&w->short_term));
+}
+
+ILB_INTERNAL void ilb__window_reset(ilb__window *w)
+{
+    ilb__store_relaxed(&w->seen, 0);
+    ilb__store_relaxed(&w->long_term, 0);
+    ilb__store_relaxed(&w->short_term, 0);
+}
 /* ==== libilb/signal/load.c =============================================== */
 /* See load.h. */
 /* ==== libilb/signal/load.h =============================================== */
@@ -836,26 +1271,32 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  * The latency estimate of one endpoint: a peak-sensitive EWMA.
  *
  * Values: nanoseconds; the estimate is a 32-bit float (7 digits), its stamp
- * counts 2^20 ns (about a millisecond) in 32 bits, together one 64-bit word
- * that is replaced by one CAS. An estimate of 0 means that nothing is known.
- * A stamp wraps after 52 days: an estimate that old reads as fresh until the
- * next answer, no more.
+ * counts 2^20 ns (about a millisecond) in 28 bits, its level has 4 bits:
+ * together one 64-bit word that is replaced by one CAS. An estimate of 0 means
+ * that nothing is known. A stamp wraps after 3 days: an estimate that is more
+ * than half of that old reads as fresh until the next answer, no more.
  *
- * Learning, from an answer that took x:
- *
- *     estimate += g (x - estimate),  g = 1 - exp(-dt / 1 s),  and at least
- *         0.1  if x is better,
- *         0.3  if x is worse,
- *         1    if x > 3 max(estimate, reference): a peak.
+ * The reference m is the median of all endpoints' estimates, p99 is of all
+ * answers of late (health/pool.h).
  *
  * Reading, at any time, writes nothing:
  *
- *     L = reference + (estimate - reference) exp(-dt / 5 s)
+ *     L = m + (estimate - m) exp(-dt / tau)
  *
- * where dt is the time since the last answer and the reference is the median
- * of all endpoints' estimates: what is stale means "as the others". However
- * high a peak, 15 s take it below twice the reference: above 20 times that,
- * the time constant is 5 s log(20) / log(estimate / reference).
+ * where dt is the time since the last answer: what is stale means "as the
+ * others". tau is 5 s, but after a peak 0.2 s x 4^(level - 1), at most
+ * `patience`: a lone blip costs an endpoint a second; one that is slow each
+ * time it is tried again is tried ever less.
+ *
+ * Learning, from an answer that took x:
+ *
+ *     peak, x > 3 max(m, p99) and x > 2 L:   estimate = x; the level rises by
+ *         one, if the request began after the last answer (what was in flight
+ *         together is one observation);
+ *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
+ *         0.1 if x is better, 0.3 if it is worse,
+ *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
+ *         ends when the estimate is at 2 m.
  *
  * Of an endpoint that never gave a good answer only a bound may be known: that
  * one would have taken longer. It is kept with a negative sign. It can put the
@@ -873,11 +1314,35 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  *   - there, any end of a request is a sample: a failure in 1 ms is a fast
  *     answer. Here a request without a good answer only ever raises the
  *     estimate: the time it took is a lower bound (ilb__latency_learn_bound);
- *   - an ordinary slow answer moves the estimate by a part of the difference
- *     only, so that spread among equal endpoints does not look like a peak.
+ *   - there, whatever is above the estimate is a peak, so that spread among
+ *     equal endpoints is taken for one. Here a peak is what is out of the
+ *     ordinary for the whole pool.
  */
 #ifndef ILB_SIGNAL_LATENCY_H
 #define ILB_SIGNAL_LATENCY_H
+
+/* ==== libilb/signal/figures.h ============================================ */
+/*
+ * What all endpoints have in common, as one request sees it: the yardsticks
+ * that an endpoint is measured against. Worked out by health/pool.h.
+ */
+#ifndef ILB_SIGNAL_FIGURES_H
+#define ILB_SIGNAL_FIGURES_H
+
+typedef struct ilb__figures {
+    float median_ns;   /* of the endpoints' latency estimates; 0: unknown */
+    float p99_ns;      /* of all good answers of late; 0: unknown */
+    float p0;          /* share of requests that healthy endpoints fail */
+    float rate_per_s;  /* requests that end, of all endpoints */
+    float patience_ns; /* time constant, at most, of trying a slow one again */
+    uint64_t suspect_ns; /* how long one failure keeps an endpoint back */
+    uint32_t aperture;   /* endpoints to use; UINT32_MAX: all */
+    bool overloaded;     /* those that are left suffer from the ejections */
+    ilb__evidence_steps steps;
+} ilb__figures;
+
+#endif
+/* ==== back in libilb/signal/latency.h */
 
 typedef struct ilb__latency {
     ilb__a64 word;
@@ -886,165 +1351,173 @@ typedef struct ilb__latency {
 /* The estimate, not faded; 0: nothing but a bound is known, or nothing. */
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l);
 
-/* What the estimate is worth now. `reference_ns` 0: nothing known of the
+/* Peaks in a row: above 0, the endpoint has not proved itself since. */
+ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l);
+
+/* What the estimate is worth now. Without a median, nothing is known of the
  * others either; then the estimate stands as it is. */
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        float reference_ns, uint64_t now_ns);
+                                        const ilb__figures *f, uint64_t now_ns);
 
 /* A good answer took `sample_ns`. */
 ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     float reference_ns, uint64_t now_ns);
+                                     const ilb__figures *f, uint64_t now_ns);
 
 /* A request that got no good answer took `waited_ns`: an answer would have
  * taken longer. */
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
-                                           float reference_ns, uint64_t now_ns);
+                                           const ilb__figures *f,
+                                           uint64_t now_ns);
+
+/* The endpoint returns as a newcomer: nothing is known. */
+ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 
 #endif
 /* ==== back in libilb/signal/latency.c */
 
 #include <string.h>
-
-/* ==== libilb/base/decay.h ================================================ */
-/*
- * exp(-t / tau) without libm: the core needs libc and pthreads only.
- *
- * exp(-x) = 2^-k * exp(r) with r = k ln 2 - x and |r| <= ln 2 / 2; exp(r) is
- * its Taylor polynomial of degree 7, whose first dropped term is below 6e-9
- * there. 2^-k is made from its exponent bits.
- */
-#ifndef ILB_BASE_DECAY_H
-#define ILB_BASE_DECAY_H
-
-#include <string.h>
-
-/* What is left, 0..1, after `t` of something with the time constant `tau`,
- * which is above 0; both in the same unit. */
-static inline double ilb__decay(double t, double tau)
-{
-    const double ln2 = 0.69314718055994530942;
-    double x, r, p, scale;
-    uint64_t k, bits;
-
-    if (t <= 0)
-        return 1;
-    x = t / tau;
-    if (x > 700)
-        return 0;
-    k = (uint64_t)(x / ln2 + 0.5);
-    r = (double)k * ln2 - x;
-    p = 1 + r / 7;
-    p = 1 + r / 6 * p;
-    p = 1 + r / 5 * p;
-    p = 1 + r / 4 * p;
-    p = 1 + r / 3 * p;
-    p = 1 + r / 2 * p;
-    p = 1 + r * p;
-    bits = (UINT64_C(1023) - k) << 52;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
-
-/* The logarithm to the base 2 of a normal float above 0, from its exponent
- * and a straight line between powers of two: at most 0.09 too small. */
-static inline float ilb__log2_about(float x)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &x, sizeof bits);
-    return (float)(bits >> 23) - 127 +
-           (float)(bits & ((UINT32_C(1) << 23) - 1)) / (float)(1 << 23);
-}
-
-#endif
-/* ==== back in libilb/signal/latency.c */
 
 /* Evidence older than this counts e times less than new. Short enough to
  * follow a pod that warms up, long enough for a handful of answers at 5/s. */
 #define ILB__LATENCY_LEARN_TAU_NS 1e9
-/* How long what was learned is trusted without new answers. With 5 s an
- * endpoint that was 10x slower is tried again after about 10 s. */
-#define ILB__LATENCY_STALE_TAU_NS 5e9
-/* A peak of more than this many times the reference fades faster; the second
- * is its ilb__log2_about. */
-#define ILB__LATENCY_FAR 20.0f
-#define ILB__LATENCY_FAR_LOG2 4.25f
-#define ILB__LATENCY_GAIN_BETTER 0.1
-#define ILB__LATENCY_GAIN_WORSE 0.3
+/* How long what was learned is trusted without new answers. */
+#define ILB__LATENCY_STALE_TAU_NS 5e9f
+/* The same after a peak, for its first level. */
+#define ILB__LATENCY_PEAK_TAU_NS 2e8f
+#define ILB__LATENCY_PEAK_SHIFT 2
+#define ILB__LATENCY_GAIN_BETTER 0.1f
+#define ILB__LATENCY_GAIN_WORSE 0.3f
+#define ILB__LATENCY_GAIN_BLIP 0.5f
 #define ILB__LATENCY_PEAK_FACTOR 3.0f
+#define ILB__LATENCY_PEAK_ANEW 2.0f
+#define ILB__LATENCY_ORDINARY_FACTOR 2.0f
+#define ILB__LATENCY_LEVEL_MAX 15
 
 #define ILB__LATENCY_STAMP_SHIFT 20
+#define ILB__LATENCY_STAMP_MASK ((UINT32_C(1) << 28) - 1)
 
-static uint64_t ilb__latency_pack(float estimate_ns, uint64_t now_ns)
+typedef struct ilb__latency_fields {
+    float estimate_ns;
+    uint32_t level;
+} ilb__latency_fields;
+
+static uint64_t ilb__latency_pack(ilb__latency_fields f, uint64_t now_ns)
 {
+    uint32_t stamp =
+        (uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) & ILB__LATENCY_STAMP_MASK;
     uint32_t bits;
 
-    memcpy(&bits, &estimate_ns, sizeof bits);
-    return (uint64_t)bits << 32 | (uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT);
+    memcpy(&bits, &f.estimate_ns, sizeof bits);
+    return (uint64_t)bits << 32 | f.level << 28 | stamp;
 }
 
-static float ilb__latency_unpack(uint64_t word)
+static ilb__latency_fields ilb__latency_unpack(uint64_t word)
 {
     uint32_t bits = (uint32_t)(word >> 32);
-    float estimate_ns;
+    ilb__latency_fields f;
 
-    memcpy(&estimate_ns, &bits, sizeof estimate_ns);
-    return estimate_ns;
+    memcpy(&f.estimate_ns, &bits, sizeof bits);
+    f.level = (uint32_t)word >> 28;
+    return f;
 }
 
-/* Nanoseconds since the word's stamp; none if the clock went back, which
- * shows as a difference in the upper half of the circle. */
-static double ilb__latency_since_ns(uint64_t word, uint64_t now_ns)
-{
-    uint32_t ticks = (uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) - (uint32_t)word;
+/* How far behind another thread's clock reading may be. A stamp further in the
+ * future than that was made before the clock went back: of unknown age, and
+ * the circle makes it old. */
+#define ILB__LATENCY_SKEW_TICKS 2048
 
-    return ticks > UINT32_MAX / 2
+/* Nanoseconds since the word's stamp. */
+static float ilb__latency_since_ns(uint64_t word, uint64_t now_ns)
+{
+    uint32_t ticks =
+        ((uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) - (uint32_t)word) &
+        ILB__LATENCY_STAMP_MASK;
+
+    return ticks > ILB__LATENCY_STAMP_MASK - ILB__LATENCY_SKEW_TICKS
                ? 0
-               : (double)ticks * (double)(1 << ILB__LATENCY_STAMP_SHIFT);
+               : (float)ticks * (float)(1 << ILB__LATENCY_STAMP_SHIFT);
 }
 
-static double ilb__latency_stale_tau_ns(float estimate_ns, float reference_ns)
+static float ilb__latency_tau_ns(uint32_t level, const ilb__figures *f)
 {
-    float ratio = estimate_ns / reference_ns;
+    float tau_ns = ILB__LATENCY_PEAK_TAU_NS;
 
-    if (ratio <= ILB__LATENCY_FAR)
+    if (level == 0)
         return ILB__LATENCY_STALE_TAU_NS;
-    return ILB__LATENCY_STALE_TAU_NS *
-           (double)(ILB__LATENCY_FAR_LOG2 / ilb__log2_about(ratio));
+    tau_ns *= (float)(UINT64_C(1) << (ILB__LATENCY_PEAK_SHIFT * (level - 1)));
+    if (tau_ns > f->patience_ns)
+        tau_ns = f->patience_ns > ILB__LATENCY_PEAK_TAU_NS ? f->patience_ns
+                                                      : ILB__LATENCY_PEAK_TAU_NS;
+    return tau_ns;
 }
 
-static float ilb__latency_faded(uint64_t word, float reference_ns, uint64_t now_ns)
+static float ilb__latency_faded(uint64_t word, const ilb__figures *f,
+                           uint64_t now_ns)
 {
-    float estimate_ns = ilb__latency_unpack(word);
-    double since_ns;
+    ilb__latency_fields l = ilb__latency_unpack(word);
+    float since_ns;
 
-    if (estimate_ns < 0 && -estimate_ns > reference_ns)
-        estimate_ns = -estimate_ns;
-    if (estimate_ns <= 0)
-        return reference_ns;
+    if (l.estimate_ns < 0 && -l.estimate_ns > f->median_ns)
+        l.estimate_ns = -l.estimate_ns;
+    if (l.estimate_ns <= 0)
+        return f->median_ns;
     since_ns = ilb__latency_since_ns(word, now_ns);
-    if (reference_ns == 0 || since_ns == 0)
-        return estimate_ns;
-    return reference_ns +
-           (estimate_ns - reference_ns) *
-               (float)ilb__decay(
-                   since_ns, ilb__latency_stale_tau_ns(estimate_ns, reference_ns));
+    if (f->median_ns == 0 || since_ns == 0)
+        return l.estimate_ns;
+    return f->median_ns +
+           (l.estimate_ns - f->median_ns) *
+               (float)ilb__decay((double)since_ns,
+                                 (double)ilb__latency_tau_ns(l.level, f));
 }
 
-static float ilb__latency_learned(uint64_t word, float sample_ns, float reference_ns,
-                             uint64_t now_ns)
+/* Out of the ordinary for the pool, and news of this endpoint? */
+static bool ilb__latency_is_peak(float sample_ns, float faded_ns,
+                            const ilb__figures *f)
 {
-    float estimate_ns = ilb__latency_unpack(word);
-    float high = estimate_ns > reference_ns ? estimate_ns : reference_ns;
-    double gain, least;
+    float ordinary_ns = f->median_ns > f->p99_ns ? f->median_ns : f->p99_ns;
 
-    if (estimate_ns <= 0 || sample_ns > ILB__LATENCY_PEAK_FACTOR * high)
-        return sample_ns;
-    least = sample_ns < estimate_ns ? ILB__LATENCY_GAIN_BETTER : ILB__LATENCY_GAIN_WORSE;
-    gain = 1 - ilb__decay(ilb__latency_since_ns(word, now_ns), ILB__LATENCY_LEARN_TAU_NS);
+    return f->median_ns > 0 && sample_ns > ILB__LATENCY_PEAK_FACTOR * ordinary_ns &&
+           sample_ns > ILB__LATENCY_PEAK_ANEW * faded_ns;
+}
+
+static uint32_t ilb__latency_raised(uint64_t word, uint32_t level, float sample_ns,
+                               uint64_t now_ns)
+{
+    /* Begun before the last answer: the same stall as what that one told. */
+    if (level > 0 && sample_ns > ilb__latency_since_ns(word, now_ns))
+        return level;
+    return level < ILB__LATENCY_LEVEL_MAX ? level + 1 : level;
+}
+
+static ilb__latency_fields ilb__latency_learned(uint64_t word, float sample_ns,
+                                      const ilb__figures *f, uint64_t now_ns)
+{
+    ilb__latency_fields l = ilb__latency_unpack(word);
+    float faded_ns = ilb__latency_faded(word, f, now_ns);
+    float gain, least;
+
+    if (ilb__latency_is_peak(sample_ns, faded_ns, f)) {
+        l.level = ilb__latency_raised(word, l.level, sample_ns, now_ns);
+        l.estimate_ns = sample_ns;
+        return l;
+    }
+    if (l.estimate_ns <= 0) {
+        l.estimate_ns = sample_ns;
+        l.level = 0;
+        return l;
+    }
+    least = sample_ns < faded_ns ? ILB__LATENCY_GAIN_BETTER : ILB__LATENCY_GAIN_WORSE;
+    if (l.level > 0 && sample_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns)
+        least = ILB__LATENCY_GAIN_BLIP;
+    gain = 1 - (float)ilb__decay((double)ilb__latency_since_ns(word, now_ns),
+                                 ILB__LATENCY_LEARN_TAU_NS);
     if (gain < least)
         gain = least;
-    return estimate_ns + (sample_ns - estimate_ns) * (float)gain;
+    l.estimate_ns = faded_ns + (sample_ns - faded_ns) * gain;
+    if (sample_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns &&
+        l.estimate_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns)
+        l.level = 0;
+    return l;
 }
 
 /* A sample as a float; never 0, which would mean "nothing known". */
@@ -1055,41 +1528,56 @@ static float ilb__latency_sample(uint64_t ns)
 
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l)
 {
-    float estimate_ns = ilb__latency_unpack(ilb__load_relaxed(&l->word));
+    float ns = ilb__latency_unpack(ilb__load_relaxed(&l->word)).estimate_ns;
 
-    return estimate_ns > 0 ? estimate_ns : 0;
+    return ns > 0 ? ns : 0;
+}
+
+ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l)
+{
+    return ilb__latency_unpack(ilb__load_relaxed(&l->word)).level;
 }
 
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        float reference_ns, uint64_t now_ns)
+                                        const ilb__figures *f, uint64_t now_ns)
 {
-    return ilb__latency_faded(ilb__load_relaxed(&l->word), reference_ns, now_ns);
+    return ilb__latency_faded(ilb__load_relaxed(&l->word), f, now_ns);
 }
 
 ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     float reference_ns, uint64_t now_ns)
+                                     const ilb__figures *f, uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
-    float next;
+    ilb__latency_fields next;
 
     do {
-        next = ilb__latency_learned(word, ilb__latency_sample(sample_ns), reference_ns,
-                               now_ns);
+        next = ilb__latency_learned(word, ilb__latency_sample(sample_ns), f, now_ns);
     } while (!ilb__cas_relaxed(&l->word, &word, ilb__latency_pack(next, now_ns)));
 }
 
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
-                                           float reference_ns, uint64_t now_ns)
+                                           const ilb__figures *f,
+                                           uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
     float bound = ilb__latency_sample(waited_ns);
-    float next;
+    ilb__latency_fields next;
 
     do {
-        if (bound <= ilb__latency_faded(word, reference_ns, now_ns))
+        float faded_ns = ilb__latency_faded(word, f, now_ns);
+
+        next = ilb__latency_unpack(word);
+        if (bound <= faded_ns)
             return;
-        next = ilb__latency_unpack(word) > 0 ? bound : -bound;
+        if (ilb__latency_is_peak(bound, faded_ns, f))
+            next.level = ilb__latency_raised(word, next.level, bound, now_ns);
+        next.estimate_ns = next.estimate_ns > 0 ? bound : -bound;
     } while (!ilb__cas_relaxed(&l->word, &word, ilb__latency_pack(next, now_ns)));
+}
+
+ILB_INTERNAL void ilb__latency_forget(ilb__latency *l)
+{
+    ilb__store_relaxed(&l->word, 0);
 }
 /* ==== libilb/signal/failures.c =========================================== */
 /* See failures.h. */
@@ -1120,6 +1608,10 @@ ILB_INTERNAL float ilb__failures_share(const ilb__failures *f, uint64_t now_ns);
 /* Failures in a row. */
 ILB_INTERNAL uint32_t ilb__failures_in_a_row(const ilb__failures *f);
 
+/* Did the last request fail, less than `suspect_ns` ago? */
+ILB_INTERNAL bool ilb__failures_suspect(const ilb__failures *f,
+                                        uint64_t suspect_ns, uint64_t now_ns);
+
 /* A good answer. */
 ILB_INTERNAL void ilb__failures_good(ilb__failures *f, uint64_t now_ns);
 
@@ -1137,6 +1629,9 @@ ILB_INTERNAL uint32_t ilb__failures_bad(ilb__failures *f, bool in_a_row,
 #define ILB__FAILURES_SHARE_ONE 65535.0
 #define ILB__FAILURES_ROW_MAX UINT32_C(65535)
 #define ILB__FAILURES_STAMP_SHIFT 20
+/* How far behind another thread's clock reading may be. A stamp further in the
+ * future was made before the clock went back: the circle makes it old. */
+#define ILB__FAILURES_SKEW_TICKS 2048
 
 static uint32_t ilb__failures_row(uint64_t word)
 {
@@ -1149,7 +1644,7 @@ static double ilb__failures_faded(uint64_t word, uint64_t now_ns)
         (uint32_t)(now_ns >> ILB__FAILURES_STAMP_SHIFT) - (uint32_t)word;
     double share = (double)(word >> 48) / ILB__FAILURES_SHARE_ONE;
 
-    if (share == 0 || ticks > UINT32_MAX / 2) /* the clock went back */
+    if (share == 0 || ticks > UINT32_MAX - ILB__FAILURES_SKEW_TICKS)
         return share;
     return share *
            ilb__decay((double)ticks * (double)(1 << ILB__FAILURES_STAMP_SHIFT),
@@ -1176,6 +1671,19 @@ ILB_INTERNAL float ilb__failures_share(const ilb__failures *f, uint64_t now_ns)
 ILB_INTERNAL uint32_t ilb__failures_in_a_row(const ilb__failures *f)
 {
     return ilb__failures_row(ilb__load_relaxed(&f->word));
+}
+
+ILB_INTERNAL bool ilb__failures_suspect(const ilb__failures *f,
+                                        uint64_t suspect_ns, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&f->word);
+    uint32_t ticks =
+        (uint32_t)(now_ns >> ILB__FAILURES_STAMP_SHIFT) - (uint32_t)word;
+
+    if (ILB_LIKELY(ilb__failures_row(word) == 0))
+        return false;
+    return ticks > UINT32_MAX - ILB__FAILURES_SKEW_TICKS ||
+           ticks < suspect_ns >> ILB__FAILURES_STAMP_SHIFT;
 }
 
 ILB_INTERNAL void ilb__failures_good(ilb__failures *f, uint64_t now_ns)
@@ -1208,6 +1716,87 @@ ILB_INTERNAL uint32_t ilb__failures_bad(ilb__failures *f, bool in_a_row,
     } while (
         !ilb__cas_relaxed(&f->word, &word, ilb__failures_pack(share, row, now_ns)));
     return row;
+}
+/* ==== libilb/set/order.c ================================================= */
+/* See order.h. */
+/* ==== libilb/set/order.h ================================================= */
+/*
+ * Sorting the table by salted hash of the address.
+ *
+ * In this order every prefix is a random sample of the endpoints that differs
+ * from caller to caller, and stays nearly the same when the list changes: an
+ * aperture (health/pool.h) is the table's first entries.
+ */
+#ifndef ILB_SET_ORDER_H
+#define ILB_SET_ORDER_H
+
+/* A number with the upper half of a hash before it. */
+static inline uint64_t ilb__order_key(uint64_t hash, uint32_t number)
+{
+    return (hash >> 32) << 32 | number;
+}
+
+static inline uint32_t ilb__order_number(uint64_t key)
+{
+    return (uint32_t)key;
+}
+
+/* Sorts by the upper half; equal ones stay as they are. `scratch` has room
+ * for `n` as well. */
+ILB_INTERNAL void ilb__order_sort(uint64_t *keys, uint64_t *scratch,
+                                  uint32_t n);
+
+#endif
+/* ==== back in libilb/set/order.c */
+
+#include <string.h>
+
+/* Up to here insertion is faster than counting. */
+#define ILB__ORDER_FEW 48
+
+static void ilb__order_insert(uint64_t *keys, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++) {
+        uint64_t key = keys[i];
+        uint32_t at = i;
+
+        while (at > 0 && keys[at - 1] >> 32 > key >> 32) {
+            keys[at] = keys[at - 1];
+            at--;
+        }
+        keys[at] = key;
+    }
+}
+
+/* One pass of a radix sort: by the eight bits from `shift` on. */
+static void ilb__order_pass(const uint64_t *from, uint64_t *to, uint32_t n,
+                       unsigned shift)
+{
+    uint32_t starts[256] = {0};
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        starts[from[i] >> shift & 255]++;
+    for (uint32_t k = 0; k < 256; k++) {
+        uint32_t count = starts[k];
+
+        starts[k] = sum;
+        sum += count;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        to[starts[from[i] >> shift & 255]++] = from[i];
+}
+
+ILB_INTERNAL void ilb__order_sort(uint64_t *keys, uint64_t *scratch, uint32_t n)
+{
+    if (n <= ILB__ORDER_FEW) {
+        ilb__order_insert(keys, n);
+        return;
+    }
+    for (unsigned shift = 32; shift < 64; shift += 16) {
+        ilb__order_pass(keys, scratch, n, shift);
+        ilb__order_pass(scratch, keys, n, shift + 8);
+    }
 }
 /* ==== libilb/set/index.c ================================================= */
 /* See index.h. */
@@ -1363,12 +1952,14 @@ typedef struct ilb__slot {
     ilb__latency latency;
     ilb__failures failures;
     ilb__a64 health; /* health/health.h */
+    ilb__a64 evidence;
     ilb__a32 weight;
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
     ilb__a64 ejections;
     _Atomic(void *) user;
+    ilb__window window;
 
     /* The writer's, under the balancer's mutex; the address is also read by
      * holders of a ticket, whose request keeps the slot from being reused. */
@@ -1611,6 +2202,7 @@ typedef struct ilb__set {
     uint32_t *plan;        /* slot of each position; ILB_INDEX_NONE: new */
     ilb__endpoint_id *ids; /* to publish */
     uint32_t *weights;
+    uint64_t *keys; /* of the ready ones, sorted; and as many for sorting */
     uint64_t n_plans;
     uint64_t salt;
     ilb__table table;
@@ -1657,6 +2249,7 @@ ILB_INTERNAL void ilb__set_init(ilb__set *s, ilb__arena *a, uint32_t capacity,
     s->plan = ilb__arena_take(a, capacity, sizeof *s->plan);
     s->ids = ilb__arena_take(a, capacity, sizeof *s->ids);
     s->weights = ilb__arena_take(a, capacity, sizeof *s->weights);
+    s->keys = ilb__arena_take(a, 2 * (size_t)capacity, sizeof *s->keys);
     ilb__index_init(&s->index, a, n_slots);
     ilb__index_init(&s->planned, a, capacity);
     ilb__table_init(&s->table, a, capacity);
@@ -1779,8 +2372,10 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     uint32_t i = s->n_free > 0 ? s->free[--s->n_free] : s->n_fresh++;
     ilb__slot *slot = &s->slots[i];
 
-    ilb__store_relaxed(&slot->latency.word, 0);
+    ilb__latency_forget(&slot->latency);
     ilb__store_relaxed(&slot->failures.word, 0);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__window_reset(&slot->window);
     ilb__store_relaxed(&slot->ejections, 0);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
@@ -1823,7 +2418,8 @@ static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
-    atomic_store_explicit(&slot->user, e->user, memory_order_relaxed);
+    /* Pairs with the acquire in ilb_ticket_user and ilb__stats_of. */
+    atomic_store_explicit(&slot->user, e->user, memory_order_release);
     if (!before && ilb__set_can_be_drawn(slot))
         watch->enters(slot, watch->user);
 }
@@ -1832,15 +2428,18 @@ static void ilb__set_publish(ilb__set *s)
 {
     uint32_t n = 0;
 
-    for (uint32_t k = 0; k < s->n_listed; k++) {
-        uint32_t i = s->listed[k];
-        ilb__slot *slot = &s->slots[i];
+    for (uint32_t k = 0; k < s->n_listed; k++)
+        if (ilb__set_can_be_drawn(&s->slots[s->listed[k]]))
+            s->keys[n++] =
+                ilb__order_key(s->slots[s->listed[k]].hash, s->listed[k]);
+    ilb__order_sort(s->keys, s->keys + s->capacity, n);
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = ilb__order_number(s->keys[k]);
+        const ilb__slot *slot = &s->slots[i];
 
-        if (!ilb__set_can_be_drawn(slot))
-            continue;
-        s->ids[n] = ilb__endpoint_id_of(
+        s->ids[k] = ilb__endpoint_id_of(
             i, ilb__load_generation(ilb__load_relaxed(&slot->load.word)));
-        s->weights[n++] = ilb__load32_relaxed(&slot->weight);
+        s->weights[k] = ilb__load32_relaxed(&slot->weight);
     }
     ilb__table_publish(&s->table, s->ids, s->weights, n, s->n_listed);
 }
@@ -1926,14 +2525,35 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
  * Every change is one CAS, so exactly one of many threads ejects an endpoint,
  * takes its probe, or counts it as back.
  *
- * Ejection lasts base * 2^(level - 1), at most max, +-20 % at random so that
- * callers do not return together. Return is half-open: when the time has come
- * one request tries the endpoint (PROBING); its success brings it back to
- * WARMING, where few requests may be in flight at first; anything else ejects
- * it again, for longer. The level falls by one for each 30 s x level of being
+ * Who ejects: failures that healthy peers do not have (signal/evidence.h), or
+ * simply so many in a row, unless everyone fails. Thresholds, in nats:
+ *
+ *     broken >= 16   a false alarm once in e^16 = 9 million requests
+ *     faulty >= 18   once in 66 million; it looks at many more, correlated ones
+ *     half of that while the level is above 0: it has been ejected of late
+ *     broken >= 5    WARMING after an ejection: one failure, in a clean pool
+ *
+ * Ejection lasts
+ *
+ *     level      1..7     8, 9     10 ..
+ *              base   2.5 base   3 base       +-10 % at random, so that
+ *                                             callers do not return together
+ *
+ * but with few requests so long that a probe is at most one in 150 (level 1),
+ * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
+ * return, when its probe was good, is at level 8 at least: its probes say
+ * little, as those of one that fails now and then or flaps. A fault of a minute
+ * costs five probes, each of which may fail, and the endpoint is back within
+ * base x 1.1 of healing. Doubling, as Envoy and Finagle do it, costs fewer
+ * probes but returns as long after healing as the fault lasted.
+ *
+ * Return is half-open: when the time has come one request tries the endpoint
+ * (PROBING); its success brings it back to WARMING, as a newcomer of whom
+ * nothing is known and to whom few requests may be in flight at first; anything
+ * else ejects it again. The level falls by one for each 30 s x level of being
  * healthy: by evidence, not by time spent ejected. (Half-open return: Finagle's
- * failure accrual; growth and decay of the time: Envoy's outlier detection,
- * which however returns to full traffic by time alone.)
+ * failure accrual; growth and decay: Envoy's outlier detection, which however
+ * returns to full traffic by time alone.)
  *
  * How many may be ejected is capped: at most max_ejection_percent of the
  * ready endpoints, but one if there are two or more; and never the last. The
@@ -1950,6 +2570,14 @@ enum ilb__health_state {
     ILB__EJECTED,
     ILB__PROBING
 };
+
+/* What a failure is judged by. */
+typedef struct ilb__failing {
+    uint32_t row; /* so many in a row with this one */
+    ilb__evidence_sums sums;
+    uint32_t n_ready; /* endpoints */
+    uint32_t bits;    /* random ones, for the jitter */
+} ilb__failing;
 
 typedef struct ilb__judge {
     uint32_t consecutive_failures;
@@ -1990,11 +2618,10 @@ ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot);
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns);
 
-/* A failure, the `row`-th in a row, of `n_ready` endpoints. `bits` are random
- * ones for the jitter. */
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
-                                  uint32_t row, uint32_t n_ready, uint32_t bits,
-                                  uint64_t now_ns);
+/* A failure. True: it has ejected the endpoint. */
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+                                  const ilb__failing *failing,
+                                  const ilb__figures *f, uint64_t now_ns);
 
 /* A probe ended with neither: the next request may try again. */
 ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
@@ -2005,6 +2632,10 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
 {
     return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
 }
+
+/* Whatever is due, it must be looked for once more: the search may have missed
+ * one, or a clock went back and what is due later may be due now. */
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 
 /* Begins the search of due endpoints: true for one caller, who passes every
  * endpoint of the table to ilb__health_claim until that is true. */
@@ -2027,6 +2658,15 @@ ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
  * number (the last value holds to the end). */
 #define ILB__HEALTH_GOOD_TO_HEALTHY 12
 #define ILB__HEALTH_LEVEL_MAX 31
+#define ILB__HEALTH_BROKEN (16 * ILB_EVIDENCE_ONE)
+#define ILB__HEALTH_FAULTY (18 * ILB_EVIDENCE_ONE)
+#define ILB__HEALTH_BROKEN_WARMING (5 * ILB_EVIDENCE_ONE)
+/* Where this share of healthy endpoints' requests fails, failures in a row
+ * say nothing about one endpoint. */
+#define ILB__HEALTH_ROW_P0_MAX 0.25f
+#define ILB__HEALTH_LEVEL_LONGER 8
+#define ILB__HEALTH_LEVEL_LONGEST 10
+#define ILB__HEALTH_PROBE_REQUESTS 150.0
 /* Healthy time, per level, after which the level falls. */
 #define ILB__HEALTH_LEVEL_DECAY_NS (30 * ILB_SECOND_NS)
 /* With 48 bits the whole range of the clock, whatever its epoch. */
@@ -2085,20 +2725,28 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
 
 /* ---- Times ------------------------------------------------------------- */
 
-static uint64_t ilb__health_ejection_ns(const ilb__judge *j, uint32_t level)
+static uint64_t ilb__health_ejection_ns(const ilb__judge *j, uint32_t level,
+                                   float rate_per_s)
 {
-    uint64_t ns = j->base_ejection_time_ns;
+    double ns = (double)j->base_ejection_time_ns;
+    double requests = ILB__HEALTH_PROBE_REQUESTS * (level < 3 ? level : 3);
+    double few = requests * 1e9 / ((double)rate_per_s + 1e-3);
 
-    while (--level > 0 && ns < j->max_ejection_time_ns)
-        ns = ns > UINT64_MAX / 2 ? UINT64_MAX : ns * 2;
-    return ns < j->max_ejection_time_ns ? ns : j->max_ejection_time_ns;
+    if (level >= ILB__HEALTH_LEVEL_LONGEST)
+        ns *= 3;
+    else if (level >= ILB__HEALTH_LEVEL_LONGER)
+        ns *= 2.5;
+    if (ns < few)
+        ns = few;
+    return ns < (double)j->max_ejection_time_ns ? (uint64_t)ns
+                                                : j->max_ejection_time_ns;
 }
 
-/* 80 % to 120 % of it, but at most the maximum. */
+/* 90 % to 110 % of it, but at most the maximum. */
 static uint64_t ilb__health_jittered_ns(const ilb__judge *j, uint64_t ns,
                                    uint32_t bits)
 {
-    double factor = 0.8 + 0.4 * ((double)bits / 4294967296.0);
+    double factor = 0.9 + 0.2 * ((double)bits / 4294967296.0);
     double jittered = (double)ns * factor;
 
     return jittered >= (double)j->max_ejection_time_ns ? j->max_ejection_time_ns
@@ -2148,7 +2796,10 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot)
     const ilb__health_fields warming = {ILB__WARMING, 0, 0, 0};
 
     (void)j;
-    /* Alone: nobody draws it yet, and late answers leave OUT as it is. */
+    /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
+     * it failed before it was away says nothing of it now. */
+    ilb__store_relaxed(&slot->failures.word, 0);
+    ilb__store_relaxed(&slot->evidence, 0);
     ilb__store_relaxed(&slot->health, ilb__health_pack(warming));
 }
 
@@ -2193,6 +2844,14 @@ static bool ilb__health_after_good(ilb__health_fields *h, bool probe, uint64_t n
     return true;
 }
 
+/* It is a newcomer again. */
+static void ilb__health_returned(ilb__judge *j, ilb__slot *slot)
+{
+    ilb__latency_forget(&slot->latency);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__sub32_relaxed(&j->n_ejected, 1);
+}
+
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns)
 {
@@ -2205,23 +2864,35 @@ ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
             return;
     } while (!ilb__cas_relaxed(&slot->health, &word, ilb__health_pack(h)));
     if (ilb__health_counts(ilb__health_state_of(word)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+        ilb__health_returned(j, slot);
 }
 
-/* Does this failure change the state? A returning endpoint gets no second
- * chance: its first failure ejects it again. */
+static bool ilb__health_proves(const ilb__judge *j, ilb__health_fields h,
+                          const ilb__failing *x, const ilb__figures *f)
+{
+    uint32_t part = h.level > 0 ? 2 : 1;
+
+    if (j->consecutive_failures == ILB_NEVER)
+        return false;
+    if (x->row >= j->consecutive_failures && f->p0 < ILB__HEALTH_ROW_P0_MAX)
+        return true;
+    if (h.state == ILB__WARMING && h.level > 0 &&
+        x->sums.broken >= ILB__HEALTH_BROKEN_WARMING)
+        return true;
+    return x->sums.broken >= ILB__HEALTH_BROKEN / part ||
+           x->sums.faulty >= ILB__HEALTH_FAULTY / part;
+}
+
+/* Does this failure change the state? */
 static bool ilb__health_trips(const ilb__judge *j, ilb__health_fields h, bool probe,
-                         uint32_t row)
+                         const ilb__failing *x, const ilb__figures *f)
 {
     switch (h.state) {
     case ILB__PROBING:
         return probe;
     case ILB__WARMING:
-        return j->consecutive_failures != ILB_NEVER &&
-               (h.level > 0 || row >= j->consecutive_failures);
     case ILB__HEALTHY:
-        return j->consecutive_failures != ILB_NEVER &&
-               row >= j->consecutive_failures;
+        return ilb__health_proves(j, h, x, f);
     case ILB__OUT:
     case ILB__EJECTED:
         break;
@@ -2229,40 +2900,46 @@ static bool ilb__health_trips(const ilb__judge *j, ilb__health_fields h, bool pr
     return false;
 }
 
-ILB_INTERNAL void ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
-                                  uint32_t row, uint32_t n_ready, uint32_t bits,
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+                                  const ilb__failing *x, const ilb__figures *f,
                                   uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    bool reserved = false;
+    bool reserved = false, ejected = false;
     ilb__health_fields h;
 
     do {
         h = ilb__health_unpack(word);
-        if (ILB_LIKELY(!ilb__health_trips(j, h, probe, row)))
+        if (ILB_LIKELY(!ilb__health_trips(j, h, probe, x, f)))
             break;
         if (h.state != ILB__PROBING && !reserved) {
-            if (!ilb__health_reserve(j, n_ready))
-                return;
+            if (!ilb__health_reserve(j, x->n_ready))
+                return false;
             reserved = true;
         }
-        if (h.level < ILB__HEALTH_LEVEL_MAX)
+        if (h.level > 0 && h.state != ILB__PROBING &&
+            h.level < ILB__HEALTH_LEVEL_LONGER)
+            h.level = ILB__HEALTH_LEVEL_LONGER;
+        else if (h.level < ILB__HEALTH_LEVEL_MAX)
             h.level++;
         h.state = ILB__EJECTED;
         h.good = 0;
         h.until_ns = ilb__later_ns(
             now_ns,
-            ilb__health_jittered_ns(j, ilb__health_ejection_ns(j, h.level), bits));
+            ilb__health_jittered_ns(j, ilb__health_ejection_ns(j, h.level, f->rate_per_s),
+                               x->bits));
         if (ilb__cas_relaxed(&slot->health, &word, ilb__health_pack(h))) {
             if (!ilb__health_counts(ilb__health_state_of(word)))
                 reserved = false; /* it is this endpoint's now */
             ilb__add_relaxed(&slot->ejections, 1);
             ilb__health_due_at(j, h.until_ns);
+            ejected = true;
             break;
         }
     } while (true);
     if (reserved)
         ilb__sub32_relaxed(&j->n_ejected, 1);
+    return ejected;
 }
 
 ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
@@ -2287,9 +2964,27 @@ ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns)
 {
     uint64_t due = ilb__load_relaxed(&j->next_due_ns);
 
-    /* Whatever falls due from here on lowers it again by itself. */
+    /* Whatever falls due from here on lowers it again by itself. A search
+     * through a table that is replaced meanwhile may miss one: so there is
+     * another within a second. */
     return now_ns >= due &&
-           ilb__cas_strong_relaxed(&j->next_due_ns, due, UINT64_MAX);
+           ilb__cas_strong_relaxed(&j->next_due_ns, due,
+                                   ilb__load32_relaxed(&j->n_ejected) == 0
+                                       ? UINT64_MAX
+                                       : ilb__later_ns(now_ns, ILB_SECOND_NS));
+}
+
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
+{
+    ilb__health_due_at(j, now_ns);
+}
+
+/* Further away than any ejection lasts: set before the clock went back. */
+static bool ilb__health_is_due(const ilb__judge *j, uint64_t until_ns,
+                          uint64_t now_ns)
+{
+    return now_ns >= until_ns ||
+           until_ns - now_ns > j->max_ejection_time_ns + ILB_SECOND_NS;
 }
 
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
@@ -2300,13 +2995,12 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
 
     if (!ilb__health_counts(h.state))
         return false;
-    if (now_ns < h.until_ns || !may_claim) {
+    if (!ilb__health_is_due(j, h.until_ns, now_ns) || !may_claim) {
         ilb__health_due_at(j, h.until_ns);
         return false;
     }
     h.state = ILB__PROBING;
-    h.until_ns =
-        ilb__later_ns(now_ns, ilb__health_ejection_ns(j, h.level > 0 ? h.level : 1));
+    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
     if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__health_pack(h)))
         return false; /* who changed it has noted when it is due */
     ilb__health_due_at(j, h.until_ns);
@@ -2326,45 +3020,126 @@ ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
     h.good = 0;
     h.until_ns = 0;
     if (ilb__cas_strong_relaxed(&slot->health, word, ilb__health_pack(h)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+        ilb__health_returned(j, slot);
 }
-/* ==== libilb/select/pool.c =============================================== */
-/* See pool.h. */
-/* ==== libilb/select/pool.h =============================================== */
+/* ==== libilb/health/pool.c =============================================== */
+/* See pool.h for the figures. */
+/* ==== libilb/health/pool.h =============================================== */
 /*
- * What the endpoints have in common: the median of their latency estimates.
+ * What the endpoints have in common: the yardsticks of signal/figures.h.
  *
- * It is where a newcomer starts, where a stale estimate fades to, and what
- * "slow" is measured against. Refreshed every 100 ms by the pick that comes
- * first, from at most 64 endpoints spread evenly over the table: O(1), no
- * thread. Of an even number the lower middle: with one of two endpoints slow
- * the reference is the fast one. Ejected endpoints do not count.
+ * Refreshed every 100 ms by the request that comes first, from at most 64
+ * endpoints spread evenly over the table: O(1), no thread. In between they are
+ * three words on one line.
+ *
+ *   median    of the latency estimates. Where a newcomer starts, where a stale
+ *             estimate fades to. Of an even number the lower middle: with one
+ *             of two endpoints slow the reference is the fast one. Ejected
+ *             endpoints do not count.
+ *   p99       of the good answers of late, from a histogram that is halved
+ *             when it holds 2000; above 1000 answers a second only every 2nd,
+ *             4th ... is put in.
+ *   p0        share of requests that healthy endpoints fail. In each of two
+ *             windows (two minutes; half a second), of the best fifth of the
+ *             endpoints and all others that are not twice as bad:
+ *                 long:  (failed + 0.5) / (ended + 200)
+ *                 short: failed / (ended + 20)
+ *             and of the two the larger: a clean history makes one failure
+ *             weigh much, but when all fail at once, none stands out. The best
+ *             fifth, so that four of five endpoints may be bad.
+ *   rate      requests that end in a second, decaying over 3 s.
+ *   suspect   5 % of the mean time between failures of a healthy endpoint,
+ *             20 ms to 1.5 s: keeping an endpoint back that long after each
+ *             failure costs at most 5 % of the capacity, whatever the rate of
+ *             random failures.
+ *   patience  a slow endpoint is tried again once in about 4000 requests, but
+ *             within 1 to 30 s.
+ *   aperture  how many endpoints to use, so that each is heard of often enough
+ *             to know it: 12, or as many as get four requests a second, or
+ *             twice as many as are busy. Several callers with few requests
+ *             each otherwise all act on what they heard long ago. (Finagle's
+ *             aperture, by rate of information instead of load.)
+ *   overload  see pool_overload in the source.
  */
-#ifndef ILB_SELECT_POOL_H
-#define ILB_SELECT_POOL_H
+#ifndef ILB_HEALTH_POOL_H
+#define ILB_HEALTH_POOL_H
 
 typedef struct ilb__pool {
-    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 median; /* a float's bits; ns */
-    ilb__a64 next_refresh_ns;
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
+    ilb__a64 latency;  /* median and p99: two floats */
+    ilb__a64 failures; /* p0, a float, and suspect in units of 2^20 ns */
+    ilb__a64 reach;    /* patience in 2^20 ns 16, overload 1, sampling 5,
+                          aperture 32 */
+    ilb__a64 steps;    /* ilb__evidence_steps */
+    ilb__a64 rate;     /* a float */
+    ilb__a64 calm;     /* in flight an endpoint, and latency, when few were
+                          ejected: two floats */
+    _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 
-/* 0: nothing is known of any endpoint. */
-ILB_INTERNAL float ilb__pool_median_ns(const ilb__pool *p);
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
 
-/* The first answer of all stands for the median until the next refresh. */
-ILB_INTERNAL void ilb__pool_seed(ilb__pool *p, uint64_t sample_ns);
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
 
-/* Refreshes the median if it is time. */
-ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
-                                    const ilb__view *view, uint64_t now_ns);
+/* A good answer, the `count`-th of its endpoint. The first of all stands for
+ * the median until the next refresh. */
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count);
+
+/* Is it time to refresh? Also after a clock went back. */
+static inline bool ilb__pool_due(const ilb__pool *p, uint64_t now_ns)
+{
+    return ILB_UNLIKELY(now_ns - ilb__load_relaxed(&p->refreshed_ns) >=
+                        100 * ILB_MS_NS);
+}
+
+/* Refreshes; one of several callers does. `failed`: because a request just
+ * did, so sooner: 10 ms after the last time. */
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns);
 
 #endif
-/* ==== back in libilb/select/pool.c */
+/* ==== back in libilb/health/pool.c */
 
 #include <string.h>
 
-#define ILB__POOL_REFRESH_NS (100 * ILB_MS_NS)
+#define ILB__POOL_PERIOD_NS (100 * ILB_MS_NS)
+#define ILB__POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
 #define ILB__POOL_SAMPLES 64
+#define ILB__POOL_HISTOGRAM_FULL 2000
+#define ILB__POOL_LONG_TAU_S 120.0
+#define ILB__POOL_SHORT_TAU_S 0.5
+#define ILB__POOL_RATE_TAU_S 3.0
+#define ILB__POOL_CALM_TAU_S 10.0
+#define ILB__POOL_SUSPECT_SHARE 0.05
+#define ILB__POOL_SUSPECT_MIN_S 0.02
+#define ILB__POOL_SUSPECT_MAX_S 1.5
+#define ILB__POOL_PATIENCE_REQUESTS 4000.0
+/* From 20 times the median it takes four time constants until a faded
+ * estimate is worth trying. */
+#define ILB__POOL_PATIENCE_TAUS 4.0
+#define ILB__POOL_APERTURE_MIN 12
+#define ILB__POOL_APERTURE_RATE 4.0f
+#define ILB__POOL_APERTURE_BUSY 2.0f
+#define ILB__POOL_SAMPLED_PER_S 1000.0f
+#define ILB__POOL_OVERLOAD_FACTOR 1.3f
+#define ILB__POOL_OVERLOAD_P0 0.1f
+#define ILB__POOL_CALM_EJECTED 8
+#define ILB__POOL_MEDIAN_UNKNOWN 0
+
+/* One look at the endpoints. */
+typedef struct ilb__pool_look {
+    float estimates[ILB__POOL_SAMPLES]; /* of the eligible ones, sorted */
+    uint32_t n_estimates;
+    ilb__tally long_term[ILB__POOL_SAMPLES];
+    ilb__tally short_term[ILB__POOL_SAMPLES];
+    uint32_t n, n_eligible;
+    uint64_t in_flight; /* to eligible ones */
+    uint64_t ended;     /* since the last look */
+} ilb__pool_look;
+
+/* ---- Words ------------------------------------------------------------- */
 
 static uint64_t ilb__pool_bits(float f)
 {
@@ -2374,21 +3149,69 @@ static uint64_t ilb__pool_bits(float f)
     return bits;
 }
 
-ILB_INTERNAL float ilb__pool_median_ns(const ilb__pool *p)
+static float ilb__pool_float(uint64_t bits)
 {
-    uint32_t bits = (uint32_t)ilb__load_relaxed(&p->median);
+    uint32_t low = (uint32_t)bits;
     float f;
 
-    memcpy(&f, &bits, sizeof f);
+    memcpy(&f, &low, sizeof f);
     return f;
 }
 
-ILB_INTERNAL void ilb__pool_seed(ilb__pool *p, uint64_t sample_ns)
+static uint64_t ilb__pool_pair(float low, float high)
 {
-    if (ilb__load_relaxed(&p->median) == 0)
-        (void)ilb__cas_strong_relaxed(&p->median, 0,
-                                      ilb__pool_bits((float)sample_ns));
+    return ilb__pool_bits(high) << 32 | ilb__pool_bits(low);
 }
+
+static void ilb__pool_publish_steps(ilb__pool *p, float p0)
+{
+    ilb__evidence_steps s = ilb__evidence_steps_for(p0);
+
+    ilb__store_relaxed(&p->steps, (uint64_t)s.broken_up |
+                                      (uint64_t)s.broken_down << 16 |
+                                      (uint64_t)s.faulty_up << 32 |
+                                      (uint64_t)s.faulty_down << 48);
+}
+
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint64_t failures = ilb__load_relaxed(&p->failures);
+    uint64_t reach = ilb__load_relaxed(&p->reach);
+    uint64_t steps = ilb__load_relaxed(&p->steps);
+
+    f->median_ns = ilb__pool_float(latency);
+    f->p99_ns = ilb__pool_float(latency >> 32);
+    f->p0 = ilb__pool_float(failures);
+    f->suspect_ns = (failures >> 32) << 20;
+    f->aperture = (uint32_t)reach;
+    f->overloaded = (reach >> 32 & 1) != 0;
+    f->patience_ns = (float)((reach >> 48) << 20);
+    f->rate_per_s = ilb__pool_float(ilb__load_relaxed(&p->rate));
+    f->steps.broken_up = (uint16_t)steps;
+    f->steps.broken_down = (uint16_t)(steps >> 16);
+    f->steps.faulty_up = (uint16_t)(steps >> 32);
+    f->steps.faulty_down = (uint16_t)(steps >> 48);
+}
+
+/* ---- Answers ----------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t sampling = (ilb__load_relaxed(&p->reach) >> 33) & 31;
+
+    if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
+        ilb__histogram_add(&p->answers, sample_ns);
+    if (ILB_UNLIKELY((uint32_t)latency == ILB__POOL_MEDIAN_UNKNOWN))
+        (void)ilb__cas_strong_relaxed(
+            &p->latency, latency,
+            ilb__pool_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                      ilb__pool_float(latency >> 32)));
+}
+
+/* ---- Looking at the endpoints ------------------------------------------ */
 
 /* Puts `x` in its place among `n` sorted values. */
 static void ilb__pool_insert(float *sorted, uint32_t n, float x)
@@ -2402,35 +3225,242 @@ static void ilb__pool_insert(float *sorted, uint32_t n, float x)
     sorted[at] = x;
 }
 
-static void ilb__pool_recompute(ilb__pool *p, const ilb__slot *slots,
-                           const ilb__view *view)
+static void ilb__pool_look_at(ilb__pool_look *k, ilb__slot *slot, float keep_long,
+                         float keep_short)
 {
-    float sorted[ILB__POOL_SAMPLES];
-    uint32_t n = 0;
-    uint32_t step = view->n / ILB__POOL_SAMPLES + 1;
+    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
+                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
+                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
+    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
+    float x = ilb__latency_estimate_ns(&slot->latency);
 
-    for (uint32_t i = 0; i < view->n && n < ILB__POOL_SAMPLES; i += step) {
-        const ilb__slot *slot =
-            &slots[ilb__endpoint_id_index(ilb__view_id(view, i))];
-        float x = ilb__latency_estimate_ns(&slot->latency);
-
-        if (x > 0 && ilb__health_eligible(ilb__load_relaxed(&slot->health)))
-            ilb__pool_insert(sorted, n++, x);
-    }
-    if (n > 0)
-        ilb__store_relaxed(&p->median, ilb__pool_bits(sorted[(n - 1) / 2]));
+    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
+                                  (uint32_t)failed, keep_long, keep_short);
+    k->long_term[k->n] = ilb__window_long(&slot->window);
+    k->short_term[k->n] = ilb__window_short(&slot->window);
+    k->n++;
+    if (!ilb__health_eligible(ilb__load_relaxed(&slot->health)))
+        return;
+    k->n_eligible++;
+    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    if (x > 0)
+        ilb__pool_insert(k->estimates, k->n_estimates++, x);
 }
 
-ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
-                                    const ilb__view *view, uint64_t now_ns)
+static void ilb__pool_look_around(ilb__pool_look *k, ilb__slot *slots,
+                             const ilb__view *view, double since_s)
 {
-    uint64_t due = ilb__load_relaxed(&p->next_refresh_ns);
+    float keep_long = (float)ilb__decay(since_s, ILB__POOL_LONG_TAU_S);
+    float keep_short = (float)ilb__decay(since_s, ILB__POOL_SHORT_TAU_S);
+    uint32_t step = view->n / ILB__POOL_SAMPLES + 1;
 
-    if (ILB_LIKELY(now_ns < due))
+    k->n_estimates = k->n = k->n_eligible = 0;
+    k->in_flight = k->ended = 0;
+    for (uint32_t i = 0; i < view->n && k->n < ILB__POOL_SAMPLES; i += step)
+        ilb__pool_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
+                     keep_long, keep_short);
+}
+
+/* ---- What healthy endpoints fail --------------------------------------- */
+
+/* Of the best fifth, and of those that are not twice as bad. */
+static float ilb__pool_healthy_share(const ilb__tally *tallies, uint32_t n,
+                                float failed_before, float ended_before)
+{
+    uint8_t order[ILB__POOL_SAMPLES];
+    float shares[ILB__POOL_SAMPLES];
+    ilb__tally sum = {ended_before, failed_before};
+    uint32_t best = (n + 4) / 5;
+
+    for (uint32_t i = 0; i < n; i++) {
+        float share =
+            (tallies[i].failed + 0.5f) / (tallies[i].ended + ended_before);
+        uint32_t at = i;
+
+        while (at > 0 && shares[at - 1] > share) {
+            shares[at] = shares[at - 1];
+            order[at] = order[at - 1];
+            at--;
+        }
+        shares[at] = share;
+        order[at] = (uint8_t)i;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const ilb__tally *t = &tallies[order[i]];
+
+        if (i >= best && t->failed * sum.ended > 2 * sum.failed * t->ended)
+            break;
+        sum.ended += t->ended;
+        sum.failed += t->failed;
+    }
+    return sum.failed / sum.ended;
+}
+
+static void ilb__pool_refresh_failures(ilb__pool *p, const ilb__pool_look *k, float rate)
+{
+    float p0 = ilb__pool_healthy_share(k->long_term, k->n, 0.5f, 200);
+    float now = ilb__pool_healthy_share(k->short_term, k->n, 0, 20);
+    double per_endpoint =
+        (double)rate / (k->n_eligible == 0 ? 1 : k->n_eligible);
+    double suspect_s = ILB__POOL_SUSPECT_MAX_S;
+
+    if (now > p0)
+        p0 = now;
+    if (per_endpoint * (double)p0 * ILB__POOL_SUSPECT_MAX_S > ILB__POOL_SUSPECT_SHARE)
+        suspect_s = ILB__POOL_SUSPECT_SHARE / (per_endpoint * (double)p0);
+    if (suspect_s < ILB__POOL_SUSPECT_MIN_S)
+        suspect_s = ILB__POOL_SUSPECT_MIN_S;
+    ilb__store_relaxed(&p->failures, (uint64_t)(suspect_s * 1e9 / (1 << 20))
+                                             << 32 |
+                                         ilb__pool_bits(p0));
+    ilb__pool_publish_steps(p, p0);
+}
+
+/* ---- The rest ---------------------------------------------------------- */
+
+static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__pool_look *k)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t total = ilb__histogram_total(&p->answers);
+    float median_ns = ilb__pool_float(latency), p99_ns = 0;
+
+    if (k->n_estimates > 0)
+        median_ns = k->estimates[(k->n_estimates - 1) / 2];
+    if (total > 0)
+        p99_ns = ilb__histogram_quantile_ns(&p->answers, total, 0.99f);
+    if (total > ILB__POOL_HISTOGRAM_FULL)
+        ilb__histogram_halve(&p->answers);
+    ilb__store_relaxed(&p->latency, ilb__pool_pair(median_ns, p99_ns));
+}
+
+static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__pool_look *k, uint32_t n,
+                               double since_s)
+{
+    float rate = ilb__pool_float(ilb__load_relaxed(&p->rate));
+    float keep = (float)ilb__decay(since_s, ILB__POOL_RATE_TAU_S);
+    float now = (float)((double)k->ended * n / (k->n * since_s));
+
+    rate = rate * keep + now * (1 - keep);
+    ilb__store_relaxed(&p->rate, ilb__pool_bits(rate));
+    return rate;
+}
+
+/*
+ * Do the endpoints that are left suffer from the ejections? While at most one
+ * in eight is ejected, what is in flight to an eligible endpoint and what it
+ * takes are remembered (10 s). Later: if both are above 1.3 times that, yes,
+ * and the least bad of the ejected may be chosen at their price. Also if those
+ * that are left fail 10 % themselves: then the ejected are no exception.
+ */
+static bool ilb__pool_overload(ilb__pool *p, const ilb__pool_look *k, uint32_t n_ejected,
+                          uint32_t n, double since_s)
+{
+    float median_ns = ilb__pool_float(ilb__load_relaxed(&p->latency));
+    float p0 = ilb__pool_float(ilb__load_relaxed(&p->failures));
+    uint64_t calm = ilb__load_relaxed(&p->calm);
+    float calm_in_flight = ilb__pool_float(calm);
+    float calm_ns = ilb__pool_float(calm >> 32);
+    float in_flight =
+        k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
+
+    if (n_ejected > 0 && p0 >= ILB__POOL_OVERLOAD_P0)
+        return true;
+    if (n_ejected > 0 && n_ejected * ILB__POOL_CALM_EJECTED > n)
+        return calm_ns > 0 &&
+               in_flight > ILB__POOL_OVERLOAD_FACTOR * calm_in_flight &&
+               median_ns > ILB__POOL_OVERLOAD_FACTOR * calm_ns;
+    if (calm != 0) {
+        float keep = (float)ilb__decay(since_s, ILB__POOL_CALM_TAU_S);
+
+        in_flight = calm_in_flight * keep + in_flight * (1 - keep);
+        median_ns = calm_ns * keep + median_ns * (1 - keep);
+    }
+    ilb__store_relaxed(&p->calm, ilb__pool_pair(in_flight, median_ns));
+    return false;
+}
+
+static uint32_t ilb__pool_aperture(const ilb__pool_look *k, uint32_t n,
+                              uint32_t n_ejected, float rate)
+{
+    float by_rate = rate / ILB__POOL_APERTURE_RATE;
+    float busy =
+        ILB__POOL_APERTURE_BUSY * (float)k->in_flight * (float)n / (float)k->n;
+    float wanted = by_rate > busy ? by_rate : busy;
+
+    if (wanted < ILB__POOL_APERTURE_MIN)
+        wanted = ILB__POOL_APERTURE_MIN;
+    wanted += (float)n_ejected;
+    return wanted >= (float)n ? UINT32_MAX : (uint32_t)wanted;
+}
+
+static uint64_t ilb__pool_patience_ticks(float rate)
+{
+    double s = ILB__POOL_PATIENCE_REQUESTS / ((double)rate + 1);
+
+    s = s < 1 ? 1 : s > 30 ? 30 : s;
+    return (uint64_t)(s / ILB__POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
+}
+
+static uint64_t ilb__pool_sampling(float rate)
+{
+    uint64_t shift = 0;
+
+    while (rate > ILB__POOL_SAMPLED_PER_S && shift < 31) {
+        rate /= 2;
+        shift++;
+    }
+    return shift;
+}
+
+/* ---- Refreshing -------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
+{
+    ilb__store_relaxed(&p->failures,
+                       (uint64_t)(ILB__POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
+                           ilb__pool_bits(0.5f / 200));
+    ilb__store_relaxed(&p->reach, ilb__pool_patience_ticks(0) << 48 | UINT32_MAX);
+    ilb__pool_publish_steps(p, 0.5f / 200);
+}
+
+static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
+                           const ilb__view *view, double since_s)
+{
+    uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
+    bool overload;
+    ilb__pool_look k;
+    float rate;
+
+    ilb__pool_look_around(&k, slots, view, since_s);
+    if (k.n == 0)
         return;
-    if (ilb__cas_strong_relaxed(&p->next_refresh_ns, due,
-                                ilb__later_ns(now_ns, ILB__POOL_REFRESH_NS)))
-        ilb__pool_recompute(p, slots, view);
+    rate = ilb__pool_refresh_rate(p, &k, view->n, since_s);
+    ilb__pool_refresh_failures(p, &k, rate);
+    ilb__pool_refresh_latency(p, &k);
+    overload = ilb__pool_overload(p, &k, n_ejected, view->n, since_s);
+    ilb__store_relaxed(
+        &p->reach, ilb__pool_patience_ticks(rate) << 48 | ilb__pool_sampling(rate) << 33 |
+                       (uint64_t)overload << 32 |
+                       ilb__pool_aperture(&k, view->n, n_ejected, rate));
+}
+
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns)
+{
+    uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
+    uint64_t since_ns = now_ns - last;
+
+    if (since_ns < (failed ? ILB__POOL_FAILED_PERIOD_NS : ILB__POOL_PERIOD_NS) ||
+        !ilb__cas_strong_relaxed(&p->refreshed_ns, last, now_ns))
+        return;
+    if (last == 0)
+        since_ns = ILB__POOL_PERIOD_NS;
+    if (now_ns < last) {
+        since_ns = ILB__POOL_PERIOD_NS;
+        ilb__judge_search_again(j, now_ns);
+    }
+    ilb__pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
 }
 /* ==== libilb/select/score.c ============================================== */
 /* See score.h for the formula. */
@@ -2438,18 +3468,25 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 /*
  * What it costs to send the next request to an endpoint. Lower is better.
  *
- *     cost = (L + 10 m s) (1 + q / w)   + 1e30 at its in-flight cap
+ *     cost = (L + 10 m max(0, s - p0)) (1 + q / w)   + 1e20 if held back
  *
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
  *      is more: silence is evidence;
  *   m  the median of all endpoints, at least 1 us;
- *   s  its recent share of failures, 0..1: a certain failure costs as much as
- *      an answer that takes ten times the median. A single failure (s = 1/5)
- *      makes it three times as dear, for a few seconds;
+ *   s  its recent share of failures, 0..1, of which p0 is what healthy peers
+ *      have as well: a certain failure costs as much as an answer that takes
+ *      ten times the median. A single failure (s = 1/5) makes it three times
+ *      as dear, for a few seconds;
  *   q  its requests in flight;
  *   w  its weight over the mean weight. Draws go by weight (select/draw.h);
  *      this keeps heavier endpoints from looking busy.
+ *
+ * Held back, so that any other that is not is better:
+ *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
+ *     last request failed, or its last answers were peaks;
+ *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms);
+ *   - suspect: the last request failed a moment ago (health/pool.h).
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -2462,7 +3499,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 
 typedef struct ilb__score_context {
     uint64_t now_ns;
-    float median_ns;
+    ilb__figures figures;
+    float hang_ns;      /* an age above it: hanging */
     float weight_scale; /* 1 / mean weight; 0: all are equal */
     bool latency;       /* else by requests in flight alone */
 } ilb__score_context;
@@ -2479,7 +3517,11 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
 
 /* The latency that the score uses: L above. */
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
-                                         float median_ns, uint64_t now_ns);
+                                         const ilb__figures *f,
+                                         uint64_t now_ns);
+
+/* What the score needs of the figures. */
+ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 
 #endif
 /* ==== back in libilb/select/score.c */
@@ -2488,16 +3530,64 @@ ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
 #define ILB__SCORE_MEDIAN_MIN_NS 1000.0f
 /* Slow: more than twice the median. */
 #define ILB__SCORE_SLOW_FACTOR 2.0f
-/* At its in-flight cap: any other that is not is better. */
-#define ILB__SCORE_CAPPED_COST 1e30f
+#define ILB__SCORE_HELD_COST 1e20f
+#define ILB__SCORE_HANG_P99 1.5f
+#define ILB__SCORE_HANG_MEDIAN 3.0f
+#define ILB__SCORE_HANG_MIN_NS 2e6f
+
+static float ilb__score_age_ns(const ilb__slot *slot, uint64_t load, uint64_t now_ns)
+{
+    return (float)ilb__load_age_ns(&slot->load, load, now_ns);
+}
 
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
-                                         float median_ns, uint64_t now_ns)
+                                         const ilb__figures *f, uint64_t now_ns)
 {
-    float latency_ns = ilb__latency_read_ns(&slot->latency, median_ns, now_ns);
-    float age_ns = (float)ilb__load_age_ns(&slot->load, load, now_ns);
+    float latency_ns = ilb__latency_read_ns(&slot->latency, f, now_ns);
+    float age_ns = ilb__score_age_ns(slot, load, now_ns);
 
     return age_ns > latency_ns ? age_ns : latency_ns;
+}
+
+ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
+{
+    const ilb__figures *f = &c->figures;
+
+    c->hang_ns = ILB__SCORE_HANG_P99 * f->p99_ns;
+    if (c->hang_ns < ILB__SCORE_HANG_MEDIAN * f->median_ns)
+        c->hang_ns = ILB__SCORE_HANG_MEDIAN * f->median_ns;
+    if (c->hang_ns < ILB__SCORE_HANG_MIN_NS)
+        c->hang_ns = ILB__SCORE_HANG_MIN_NS;
+    if (f->p99_ns == 0)
+        c->hang_ns = 1e30f; /* nobody has answered yet */
+}
+
+static bool ilb__score_held_back(const ilb__slot *slot, uint32_t in_flight,
+                            uint64_t health, float age_ns,
+                            const ilb__score_context *c)
+{
+    uint64_t failures = ilb__load_relaxed(&slot->failures.word);
+
+    if (age_ns > c->hang_ns)
+        return true;
+    if (in_flight >= ilb__health_in_flight_cap(health))
+        return true;
+    if (in_flight > 0 && ilb__latency_level(&slot->latency) > 0)
+        return true;
+    if (ILB_LIKELY(failures == 0) ||
+        ilb__failures_in_a_row(&slot->failures) == 0)
+        return false;
+    return in_flight > 0 ||
+           ilb__failures_suspect(&slot->failures, c->figures.suspect_ns,
+                                 c->now_ns);
+}
+
+/* Of its share of failures, what healthy peers do not have. */
+static float ilb__score_failing(const ilb__slot *slot, const ilb__score_context *c)
+{
+    float share = ilb__failures_share(&slot->failures, c->now_ns);
+
+    return share > c->figures.p0 ? share - c->figures.p0 : 0;
 }
 
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
@@ -2507,7 +3597,7 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
     uint32_t in_flight = ilb__load_in_flight(load);
     float q = (float)in_flight;
     ilb__score score = {0, false};
-    float price, median_ns;
+    float price, median_ns, latency_ns, age_ns;
 
     if (c->weight_scale != 0)
         q /= (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
@@ -2515,18 +3605,20 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
         score.cost = 1 + q;
         return score;
     }
-    median_ns =
-        c->median_ns > ILB__SCORE_MEDIAN_MIN_NS ? c->median_ns : ILB__SCORE_MEDIAN_MIN_NS;
-    price = ilb__score_latency_ns(slot, load, c->median_ns, c->now_ns) +
-            ILB__SCORE_FAILURE_PRICE * median_ns *
-                ilb__failures_share(&slot->failures, c->now_ns);
+    median_ns = c->figures.median_ns > ILB__SCORE_MEDIAN_MIN_NS
+                    ? c->figures.median_ns
+                    : ILB__SCORE_MEDIAN_MIN_NS;
+    latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
+    age_ns = ilb__score_age_ns(slot, load, c->now_ns);
+    price = age_ns > latency_ns ? age_ns : latency_ns;
+    price += ILB__SCORE_FAILURE_PRICE * median_ns * ilb__score_failing(slot, c);
     /* With nothing known of anyone, what is in flight decides. */
     if (price < 1)
         price = 1;
     score.cost = price * (1 + q);
     score.poor = price > ILB__SCORE_SLOW_FACTOR * median_ns;
-    if (in_flight >= ilb__health_in_flight_cap(health)) {
-        score.cost += ILB__SCORE_CAPPED_COST;
+    if (ilb__score_held_back(slot, in_flight, health, age_ns, c)) {
+        score.cost += ILB__SCORE_HELD_COST;
         score.poor = true;
     }
     return score;
@@ -2552,6 +3644,7 @@ typedef struct ilb__draw {
     ilb__view view;
     const ilb__exclusion *exclusion;
     uint64_t random; /* 64 bits, used up from the low end */
+    uint32_t width;  /* columns to draw from: all, or the aperture's */
 } ilb__draw;
 
 typedef struct ilb__candidate {
@@ -2596,7 +3689,7 @@ ILB_INTERNAL uint32_t ilb__draw_below(ilb__draw *d, uint32_t n)
 
 ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d)
 {
-    uint32_t column = ilb__draw_below(d, d->view.n);
+    uint32_t column = ilb__draw_below(d, d->width);
 
     if (ILB_LIKELY(d->view.weight_total == 0))
         return column;
@@ -2679,6 +3772,15 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
 #define ILB__SELECT_EXTRA 4
 /* Draws to find them, when some are ejected, excluded or drawn already. */
 #define ILB__SELECT_TRIES 16
+/* Where draws found none, so many eligible ones are compared: neighbours of
+ * ejected ones would else get the traffic of those. */
+#define ILB__SELECT_ANY 8
+/* An ejected endpoint that may help out: it fails less than this share, and
+ * not so many times in a row. */
+#define ILB__SELECT_HELPS_SHARE 0.5f
+#define ILB__SELECT_HELPS_ROW 3
+/* Where so many of healthy endpoints' requests fail, that says nothing. */
+#define ILB__SELECT_HELPS_P0 0.1f
 
 /* One pick at work. */
 typedef struct ilb__select_run {
@@ -2698,31 +3800,54 @@ static bool ilb__select_seen(const uint32_t *columns, uint32_t n, uint32_t colum
     return false;
 }
 
+/* Is an ejected endpoint not much worse than those that are left? */
+static bool ilb__select_helps(const ilb__select_run *r, const ilb__slot *slot)
+{
+    float p0 = r->context.figures.p0;
+    float share = ilb__failures_share(&slot->failures, r->context.now_ns);
+
+    if (p0 >= ILB__SELECT_HELPS_P0)
+        return share <= ILB__SELECT_HELPS_SHARE || share <= 2 * p0;
+    return share <= ILB__SELECT_HELPS_SHARE &&
+           ilb__failures_in_a_row(&slot->failures) < ILB__SELECT_HELPS_ROW;
+}
+
+/* May it be drawn? While the others are overloaded, also an ejected one that
+ * is not wholly bad. */
+static bool ilb__select_eligible(const ilb__select_run *r, const ilb__candidate *c)
+{
+    return ilb__candidate_eligible(c) ||
+           (ILB_UNLIKELY(r->context.figures.overloaded) &&
+            ilb__select_helps(r, c->slot));
+}
+
 /* The cheapest of two eligible draws or, while that is poor, more. */
 static bool ilb__select_cheapest(ilb__select_run *r, uint32_t extra, ilb__candidate *best)
 {
-    uint32_t columns[ILB__SELECT_CANDIDATES + ILB__SELECT_EXTRA];
-    uint32_t n = 0, wanted = ILB__SELECT_CANDIDATES;
+    uint32_t columns[ILB__SELECT_TRIES]; /* drawn, eligible or not */
+    uint32_t n = 0, n_drawn = 0, wanted = ILB__SELECT_CANDIDATES;
     uint32_t most = ILB__SELECT_CANDIDATES + extra;
     ilb__score best_score = {0, false}, score;
     ilb__candidate c;
 
-    if (most > r->draw.view.n)
-        most = r->draw.view.n;
-    for (int tries = 0; tries < ILB__SELECT_TRIES && n < wanted && n < most;
+    if (most > r->draw.width)
+        most = r->draw.width;
+    for (int tries = 0; tries < ILB__SELECT_TRIES && n < wanted && n < most &&
+                        n_drawn < r->draw.width;
          tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
 
-        if (ilb__select_seen(columns, n, column) ||
-            !ilb__draw_look(&r->draw, column, &c) ||
-            !ilb__candidate_eligible(&c))
+        if (ilb__select_seen(columns, n_drawn, column))
+            continue;
+        columns[n_drawn++] = column;
+        if (!ilb__draw_look(&r->draw, column, &c) || !ilb__select_eligible(r, &c))
             continue;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         if (n == 0 || score.cost < best_score.cost) {
             *best = c;
             best_score = score;
         }
-        columns[n++] = column;
+        n++;
         if (n == wanted && best_score.poor)
             wanted++;
     }
@@ -2773,31 +3898,33 @@ static bool ilb__select_by_policy(ilb__select_run *r, ilb__candidate *c)
 
 /* ---- When draws are not enough ----------------------------------------- */
 
-/* The first eligible endpoint from a random one on; without any, the cheapest
- * of the others. */
+/* The cheapest of the first few eligible endpoints from a random one on;
+ * without any, the cheapest of the others. */
 static bool ilb__select_any(ilb__select_run *r, ilb__candidate *best)
 {
     uint32_t n = r->draw.view.n;
     uint32_t first = ilb__draw_below(&r->draw, n);
+    uint32_t n_eligible = 0;
     float best_cost = 0;
     bool found = false;
 
-    for (uint32_t k = 0; k < n; k++) {
+    for (uint32_t k = 0; k < n && n_eligible < ILB__SELECT_ANY; k++) {
         ilb__candidate c;
+        bool eligible;
         float cost;
 
         if (!ilb__draw_look(&r->draw, (first + k) % n, &c))
             continue;
-        if (ilb__candidate_eligible(&c)) {
-            *best = c;
-            return true;
-        }
+        eligible = ilb__candidate_eligible(&c);
+        if (!eligible && n_eligible > 0)
+            continue;
         cost = ilb__score_of(c.slot, c.load, c.health, &r->context).cost;
-        if (!found || cost < best_cost) {
+        if (!found || (eligible && n_eligible == 0) || cost < best_cost) {
             *best = c;
             best_cost = cost;
             found = true;
         }
+        n_eligible += eligible;
     }
     return found;
 }
@@ -2852,14 +3979,21 @@ static void ilb__select_begin(ilb__select_run *r, const ilb__table *table,
 
     d->view = ilb__table_view(table);
     d->random = ilb__random_next(&r->selector->random, now_ns);
-    ilb__pool_refresh(&r->selector->pool, d->slots, &d->view, now_ns);
+    if (ilb__pool_due(&r->selector->pool, now_ns))
+        ilb__pool_refresh(&r->selector->pool, r->judge, d->slots, &d->view,
+                          false, now_ns);
+    ilb__pool_figures(&r->selector->pool, &r->context.figures);
     r->context.now_ns = now_ns;
-    r->context.median_ns = ilb__pool_median_ns(&r->selector->pool);
     r->context.latency = r->selector->policy == ILB_POLICY_PEAK_EWMA;
     r->context.weight_scale =
         d->view.weight_total == 0
             ? 0
             : (float)d->view.n / (float)d->view.weight_total;
+    ilb__score_prepare(&r->context);
+    d->width = d->view.n;
+    if (r->context.latency && d->view.weight_total == 0 &&
+        r->context.figures.aperture < d->width)
+        d->width = r->context.figures.aperture;
 }
 
 ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
@@ -2879,8 +4013,11 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
         int none;
 
         ilb__select_begin(&r, table, now_ns);
-        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns))
+        if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns)) {
             probe = ilb__select_probe(&r, &c);
+            if (!ilb__table_holds(table, &r.draw.view))
+                ilb__judge_search_again(j, now_ns);
+        }
         found = probe || (r.draw.view.n > 0 &&
                           (ilb__select_by_policy(&r, &c) || ilb__select_any(&r, &c)));
         none = found ? ILB_OK : ilb__select_none(&r);
@@ -2902,7 +4039,7 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
 #define ILB_OBSERVE_STATS_H
 
 /* Under the balancer's mutex, which keeps the slot's address as it is. */
-ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
                                 uint64_t now_ns, ilb_endpoint_stats *out);
 
 #endif
@@ -2937,7 +4074,7 @@ static uint64_t ilb__stats_ns(float ns)
     return ns < 18446744073709551616.0f ? (uint64_t)ns : UINT64_MAX;
 }
 
-ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
                                 uint64_t now_ns, ilb_endpoint_stats *out)
 {
     uint64_t load = ilb__load_relaxed(&slot->load.word);
@@ -2948,8 +4085,7 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
     out->weight = ilb__load32_relaxed(&slot->weight);
     out->state = ilb__stats_state(slot, health);
     out->in_flight = ilb__load_in_flight(load);
-    out->latency_ns =
-        ilb__stats_ns(ilb__score_latency_ns(slot, load, median_ns, now_ns));
+    out->latency_ns = ilb__stats_ns(ilb__score_latency_ns(slot, load, f, now_ns));
     out->oldest_ns = ilb__load_age_ns(&slot->load, load, now_ns);
     if (out->state == ILB_STATE_EJECTED || out->state == ILB_STATE_PROBING)
         out->ejected_until_ns = ilb__health_until_ns(health);
@@ -2959,7 +4095,8 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
     out->ejections = ilb__load_relaxed(&slot->ejections);
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         out->done[i] = ilb__load_relaxed(&slot->done[i]);
-    out->user = atomic_load_explicit(&slot->user, memory_order_relaxed);
+    /* Pairs with the release in set_enter. */
+    out->user = atomic_load_explicit(&slot->user, memory_order_acquire);
 }
 /* ==== libilb/names.c ===================================================== */
 /* Names of the public enums' values, for logs, JSON and bindings. */
@@ -3195,6 +4332,7 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     b->selector.policy = o.policy;
     ilb__random_init(&b->selector.random, seed);
     ilb__judge_init(&b->judge, &o);
+    ilb__pool_init(&b->selector.pool);
     memcpy(b->name, name, strlen(name));
     *out = b;
     return ILB_OK;
@@ -3370,8 +4508,9 @@ ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
     if (b == NULL || ticket == NULL ||
         !ilb__ticket_in_flight(b->secret, ticket))
         return NULL;
+    /* Pairs with the release in set_enter: what it points to is there. */
     return atomic_load_explicit(&ilb__balancer_slot(b, ticket)->user,
-                                memory_order_relaxed);
+                                memory_order_acquire);
 }
 
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
@@ -3395,32 +4534,47 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 static void ilb__done_bad(ilb_balancer *b, ilb__slot *slot, ilb_outcome outcome,
                      bool probe, uint64_t waited_ns, uint64_t now_ns)
 {
-    float median_ns = ilb__pool_median_ns(&b->selector.pool);
-    bool in_a_row = outcome != ILB_OVERLOAD;
-    uint32_t row, n_ready;
+    ilb__view view = ilb__table_view(&b->set.table);
+    bool in_a_row = outcome != ILB_OVERLOAD && outcome != ILB_CANCELLED;
+    ilb__figures f;
+    ilb__failing x;
 
-    ilb__latency_learn_bound(&slot->latency, waited_ns, median_ns, now_ns);
+    if (in_a_row)
+        ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view,
+                          true, now_ns);
+    ilb__pool_figures(&b->selector.pool, &f);
+    ilb__latency_learn_bound(&slot->latency, waited_ns, &f, now_ns);
     if (outcome == ILB_CANCELLED) {
         if (probe)
             ilb__health_inconclusive(&b->judge, slot, now_ns);
         return;
     }
-    row = ilb__failures_bad(&slot->failures, in_a_row, now_ns);
+    /* Overloaded peers time out as well: no evidence against this one. */
+    if (outcome == ILB_TIMEOUT && f.overloaded)
+        in_a_row = false;
+    x.row = ilb__failures_bad(&slot->failures, in_a_row, now_ns);
     if (!in_a_row && !probe)
         return;
-    n_ready = ilb__table_view(&b->set.table).n;
-    ilb__health_bad(&b->judge, slot, probe, row, n_ready,
-                    (uint32_t)ilb__random_next(&b->selector.random, now_ns),
-                    now_ns);
+    x.sums = ilb__evidence_bad(&slot->evidence, f.steps);
+    x.n_ready = view.n;
+    x.bits = (uint32_t)ilb__random_next(&b->selector.random, now_ns);
+    if (ilb__health_bad(&b->judge, slot, probe, &x, &f, now_ns))
+        /* An update may have made the set smaller since `view`. */
+        ilb__health_enforce_cap(&b->judge, slot,
+                                ilb__table_view(&b->set.table).n);
 }
 
 static void ilb__done_good(ilb_balancer *b, ilb__slot *slot, bool probe,
                       uint64_t latency_ns, uint64_t now_ns)
 {
-    ilb__latency_learn(&slot->latency, latency_ns,
-                       ilb__pool_median_ns(&b->selector.pool), now_ns);
-    ilb__pool_seed(&b->selector.pool, latency_ns);
+    ilb__figures f;
+
+    ilb__pool_figures(&b->selector.pool, &f);
+    ilb__latency_learn(&slot->latency, latency_ns, &f, now_ns);
+    ilb__pool_good(&b->selector.pool, latency_ns,
+                   ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     ilb__failures_good(&slot->failures, now_ns);
+    ilb__evidence_good(&slot->evidence, f.steps);
     ilb__health_good(&b->judge, slot, probe, now_ns);
 }
 
@@ -3445,11 +4599,11 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, ilb_outcome outcome,
     probe = ilb__ticket_is_probe(t);
     latency_ns = ilb__ticket_latency_ns(t, now_ns);
     ilb__ticket_finish(t);
+    ilb__add_relaxed(&slot->done[outcome], 1);
     if (outcome == ILB_SUCCESS)
         ilb__done_good(b, slot, probe, latency_ns, now_ns);
     else
         ilb__done_bad(b, slot, outcome, probe, latency_ns, now_ns);
-    ilb__add_relaxed(&slot->done[outcome], 1);
     /* Last: from here on the slot may be another endpoint's. */
     return ilb__load_return(&slot->load,
                             ilb__endpoint_id_generation(ilb__ticket_id(t)),
@@ -3481,7 +4635,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
                                   size_t max, size_t stats_size, size_t *n)
 {
     uint64_t now_ns;
-    float median_ns;
+    ilb__figures f;
     ilb__set *s;
 
     if (b == NULL || n == NULL || (out == NULL && max > 0))
@@ -3492,13 +4646,13 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
     pthread_mutex_lock(&b->writer);
     ilb__set_reclaim(s);
     now_ns = ilb__balancer_now(b, 0);
-    median_ns = ilb__pool_median_ns(&b->selector.pool);
+    ilb__pool_figures(&b->selector.pool, &f);
     *n = (size_t)s->n_listed + s->n_draining;
     for (size_t i = 0; i < *n && i < max; i++) {
         uint32_t k =
             i < s->n_listed ? s->listed[i] : s->draining[i - s->n_listed];
 
-        ilb__stats_of(&s->slots[k], median_ns, now_ns, &out[i]);
+        ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
     }
     pthread_mutex_unlock(&b->writer);
     return ILB_OK;

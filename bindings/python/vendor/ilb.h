@@ -192,14 +192,19 @@ typedef struct ilb_options {
                             have left it and still have requests in flight.
                             0: 1024; at most ILB_CAPACITY_MAX */
     uint32_t consecutive_failures;  /**< so many failures in a row eject an
-                             endpoint. 0: 3; ILB_NEVER: eject none; else at
-                            most 65535 */
+                             endpoint, whatever its past; with a clean past
+                             fewer do, by statistics. 0: 5; ILB_NEVER: eject
+                             none, for any reason; else at most 65535 */
     uint32_t max_ejection_percent;  /**< of the ready endpoints, ejected at
-                             the same time. 0: 50; 1..100. At least one
+                             the same time. 0: 100; 1..100. At least one
                              endpoint always stays */
-    uint64_t base_ejection_time_ns; /**< the first ejection's length; doubles
-                            with each failed probe. 0: 1 s */
-    uint64_t max_ejection_time_ns;  /**< where doubling ends. 0: 10 s */
+    uint64_t base_ejection_time_ns; /**< how long an endpoint is left alone
+                             before the next probe; after seven that failed,
+                             2.5 and then 3 times that. 0: 12 s */
+    uint64_t max_ejection_time_ns;  /**< with few requests it is longer, so
+                             that probes are at most one in 150 to 450 of
+                             them: up to this, which is at least
+                             the base. 0: 120 s */
 } ilb_options;
 
 #define ILB_OPTIONS_INIT                                                       \

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/* See pool.h for the figures. */
+#include "health/pool.h"
+
+#include <string.h>
+
+#include "base/decay.h"
+
+#define POOL_PERIOD_NS (100 * ILB_MS_NS)
+#define POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
+#define POOL_SAMPLES 64
+#define POOL_HISTOGRAM_FULL 2000
+#define POOL_LONG_TAU_S 120.0
+#define POOL_SHORT_TAU_S 0.5
+#define POOL_RATE_TAU_S 3.0
+#define POOL_CALM_TAU_S 10.0
+#define POOL_SUSPECT_SHARE 0.05
+#define POOL_SUSPECT_MIN_S 0.02
+#define POOL_SUSPECT_MAX_S 1.5
+#define POOL_PATIENCE_REQUESTS 4000.0
+/* From 20 times the median it takes four time constants until a faded
+ * estimate is worth trying. */
+#define POOL_PATIENCE_TAUS 4.0
+#define POOL_APERTURE_MIN 12
+#define POOL_APERTURE_RATE 4.0f
+#define POOL_APERTURE_BUSY 2.0f
+#define POOL_SAMPLED_PER_S 1000.0f
+#define POOL_OVERLOAD_FACTOR 1.3f
+#define POOL_OVERLOAD_P0 0.1f
+#define POOL_CALM_EJECTED 8
+#define POOL_MEDIAN_UNKNOWN 0
+
+/* One look at the endpoints. */
+typedef struct pool_look {
+    float estimates[POOL_SAMPLES]; /* of the eligible ones, sorted */
+    uint32_t n_estimates;
+    ilb__tally long_term[POOL_SAMPLES];
+    ilb__tally short_term[POOL_SAMPLES];
+    uint32_t n, n_eligible;
+    uint64_t in_flight; /* to eligible ones */
+    uint64_t ended;     /* since the last look */
+} pool_look;
+
+/* ---- Words ------------------------------------------------------------- */
+
+static uint64_t pool_bits(float f)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+static float pool_float(uint64_t bits)
+{
+    uint32_t low = (uint32_t)bits;
+    float f;
+
+    memcpy(&f, &low, sizeof f);
+    return f;
+}
+
+static uint64_t pool_pair(float low, float high)
+{
+    return pool_bits(high) << 32 | pool_bits(low);
+}
+
+static void pool_publish_steps(ilb__pool *p, float p0)
+{
+    ilb__evidence_steps s = ilb__evidence_steps_for(p0);
+
+    ilb__store_relaxed(&p->steps, (uint64_t)s.broken_up |
+                                      (uint64_t)s.broken_down << 16 |
+                                      (uint64_t)s.faulty_up << 32 |
+                                      (uint64_t)s.faulty_down << 48);
+}
+
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint64_t failures = ilb__load_relaxed(&p->failures);
+    uint64_t reach = ilb__load_relaxed(&p->reach);
+    uint64_t steps = ilb__load_relaxed(&p->steps);
+
+    f->median_ns = pool_float(latency);
+    f->p99_ns = pool_float(latency >> 32);
+    f->p0 = pool_float(failures);
+    f->suspect_ns = (failures >> 32) << 20;
+    f->aperture = (uint32_t)reach;
+    f->overloaded = (reach >> 32 & 1) != 0;
+    f->patience_ns = (float)((reach >> 48) << 20);
+    f->rate_per_s = pool_float(ilb__load_relaxed(&p->rate));
+    f->steps.broken_up = (uint16_t)steps;
+    f->steps.broken_down = (uint16_t)(steps >> 16);
+    f->steps.faulty_up = (uint16_t)(steps >> 32);
+    f->steps.faulty_down = (uint16_t)(steps >> 48);
+}
+
+/* ---- Answers ----------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t sampling = (ilb__load_relaxed(&p->reach) >> 33) & 31;
+
+    if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
+        ilb__histogram_add(&p->answers, sample_ns);
+    if (ILB_UNLIKELY((uint32_t)latency == POOL_MEDIAN_UNKNOWN))
+        (void)ilb__cas_strong_relaxed(
+            &p->latency, latency,
+            pool_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                      pool_float(latency >> 32)));
+}
+
+/* ---- Looking at the endpoints ------------------------------------------ */
+
+/* Puts `x` in its place among `n` sorted values. */
+static void pool_insert(float *sorted, uint32_t n, float x)
+{
+    uint32_t at = n;
+
+    while (at > 0 && sorted[at - 1] > x) {
+        sorted[at] = sorted[at - 1];
+        at--;
+    }
+    sorted[at] = x;
+}
+
+static void pool_look_at(pool_look *k, ilb__slot *slot, float keep_long,
+                         float keep_short)
+{
+    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
+                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
+                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
+    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
+    float x = ilb__latency_estimate_ns(&slot->latency);
+
+    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
+                                  (uint32_t)failed, keep_long, keep_short);
+    k->long_term[k->n] = ilb__window_long(&slot->window);
+    k->short_term[k->n] = ilb__window_short(&slot->window);
+    k->n++;
+    if (!ilb__health_eligible(ilb__load_relaxed(&slot->health)))
+        return;
+    k->n_eligible++;
+    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    if (x > 0)
+        pool_insert(k->estimates, k->n_estimates++, x);
+}
+
+static void pool_look_around(pool_look *k, ilb__slot *slots,
+                             const ilb__view *view, double since_s)
+{
+    float keep_long = (float)ilb__decay(since_s, POOL_LONG_TAU_S);
+    float keep_short = (float)ilb__decay(since_s, POOL_SHORT_TAU_S);
+    uint32_t step = view->n / POOL_SAMPLES + 1;
+
+    k->n_estimates = k->n = k->n_eligible = 0;
+    k->in_flight = k->ended = 0;
+    for (uint32_t i = 0; i < view->n && k->n < POOL_SAMPLES; i += step)
+        pool_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
+                     keep_long, keep_short);
+}
+
+/* ---- What healthy endpoints fail --------------------------------------- */
+
+/* Of the best fifth, and of those that are not twice as bad. */
+static float pool_healthy_share(const ilb__tally *tallies, uint32_t n,
+                                float failed_before, float ended_before)
+{
+    uint8_t order[POOL_SAMPLES];
+    float shares[POOL_SAMPLES];
+    ilb__tally sum = {ended_before, failed_before};
+    uint32_t best = (n + 4) / 5;
+
+    for (uint32_t i = 0; i < n; i++) {
+        float share =
+            (tallies[i].failed + 0.5f) / (tallies[i].ended + ended_before);
+        uint32_t at = i;
+
+        while (at > 0 && shares[at - 1] > share) {
+            shares[at] = shares[at - 1];
+            order[at] = order[at - 1];
+            at--;
+        }
+        shares[at] = share;
+        order[at] = (uint8_t)i;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const ilb__tally *t = &tallies[order[i]];
+
+        if (i >= best && t->failed * sum.ended > 2 * sum.failed * t->ended)
+            break;
+        sum.ended += t->ended;
+        sum.failed += t->failed;
+    }
+    return sum.failed / sum.ended;
+}
+
+static void pool_refresh_failures(ilb__pool *p, const pool_look *k, float rate)
+{
+    float p0 = pool_healthy_share(k->long_term, k->n, 0.5f, 200);
+    float now = pool_healthy_share(k->short_term, k->n, 0, 20);
+    double per_endpoint =
+        (double)rate / (k->n_eligible == 0 ? 1 : k->n_eligible);
+    double suspect_s = POOL_SUSPECT_MAX_S;
+
+    if (now > p0)
+        p0 = now;
+    if (per_endpoint * (double)p0 * POOL_SUSPECT_MAX_S > POOL_SUSPECT_SHARE)
+        suspect_s = POOL_SUSPECT_SHARE / (per_endpoint * (double)p0);
+    if (suspect_s < POOL_SUSPECT_MIN_S)
+        suspect_s = POOL_SUSPECT_MIN_S;
+    ilb__store_relaxed(&p->failures, (uint64_t)(suspect_s * 1e9 / (1 << 20))
+                                             << 32 |
+                                         pool_bits(p0));
+    pool_publish_steps(p, p0);
+}
+
+/* ---- The rest ---------------------------------------------------------- */
+
+static void pool_refresh_latency(ilb__pool *p, const pool_look *k)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t total = ilb__histogram_total(&p->answers);
+    float median_ns = pool_float(latency), p99_ns = 0;
+
+    if (k->n_estimates > 0)
+        median_ns = k->estimates[(k->n_estimates - 1) / 2];
+    if (total > 0)
+        p99_ns = ilb__histogram_quantile_ns(&p->answers, total, 0.99f);
+    if (total > POOL_HISTOGRAM_FULL)
+        ilb__histogram_halve(&p->answers);
+    ilb__store_relaxed(&p->latency, pool_pair(median_ns, p99_ns));
+}
+
+static float pool_refresh_rate(ilb__pool *p, const pool_look *k, uint32_t n,
+                               double since_s)
+{
+    float rate = pool_float(ilb__load_relaxed(&p->rate));
+    float keep = (float)ilb__decay(since_s, POOL_RATE_TAU_S);
+    float now = (float)((double)k->ended * n / (k->n * since_s));
+
+    rate = rate * keep + now * (1 - keep);
+    ilb__store_relaxed(&p->rate, pool_bits(rate));
+    return rate;
+}
+
+/*
+ * Do the endpoints that are left suffer from the ejections? While at most one
+ * in eight is ejected, what is in flight to an eligible endpoint and what it
+ * takes are remembered (10 s). Later: if both are above 1.3 times that, yes,
+ * and the least bad of the ejected may be chosen at their price. Also if those
+ * that are left fail 10 % themselves: then the ejected are no exception.
+ */
+static bool pool_overload(ilb__pool *p, const pool_look *k, uint32_t n_ejected,
+                          uint32_t n, double since_s)
+{
+    float median_ns = pool_float(ilb__load_relaxed(&p->latency));
+    float p0 = pool_float(ilb__load_relaxed(&p->failures));
+    uint64_t calm = ilb__load_relaxed(&p->calm);
+    float calm_in_flight = pool_float(calm);
+    float calm_ns = pool_float(calm >> 32);
+    float in_flight =
+        k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
+
+    if (n_ejected > 0 && p0 >= POOL_OVERLOAD_P0)
+        return true;
+    if (n_ejected > 0 && n_ejected * POOL_CALM_EJECTED > n)
+        return calm_ns > 0 &&
+               in_flight > POOL_OVERLOAD_FACTOR * calm_in_flight &&
+               median_ns > POOL_OVERLOAD_FACTOR * calm_ns;
+    if (calm != 0) {
+        float keep = (float)ilb__decay(since_s, POOL_CALM_TAU_S);
+
+        in_flight = calm_in_flight * keep + in_flight * (1 - keep);
+        median_ns = calm_ns * keep + median_ns * (1 - keep);
+    }
+    ilb__store_relaxed(&p->calm, pool_pair(in_flight, median_ns));
+    return false;
+}
+
+static uint32_t pool_aperture(const pool_look *k, uint32_t n,
+                              uint32_t n_ejected, float rate)
+{
+    float by_rate = rate / POOL_APERTURE_RATE;
+    float busy =
+        POOL_APERTURE_BUSY * (float)k->in_flight * (float)n / (float)k->n;
+    float wanted = by_rate > busy ? by_rate : busy;
+
+    if (wanted < POOL_APERTURE_MIN)
+        wanted = POOL_APERTURE_MIN;
+    wanted += (float)n_ejected;
+    return wanted >= (float)n ? UINT32_MAX : (uint32_t)wanted;
+}
+
+static uint64_t pool_patience_ticks(float rate)
+{
+    double s = POOL_PATIENCE_REQUESTS / ((double)rate + 1);
+
+    s = s < 1 ? 1 : s > 30 ? 30 : s;
+    return (uint64_t)(s / POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
+}
+
+static uint64_t pool_sampling(float rate)
+{
+    uint64_t shift = 0;
+
+    while (rate > POOL_SAMPLED_PER_S && shift < 31) {
+        rate /= 2;
+        shift++;
+    }
+    return shift;
+}
+
+/* ---- Refreshing -------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
+{
+    ilb__store_relaxed(&p->failures,
+                       (uint64_t)(POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
+                           pool_bits(0.5f / 200));
+    ilb__store_relaxed(&p->reach, pool_patience_ticks(0) << 48 | UINT32_MAX);
+    pool_publish_steps(p, 0.5f / 200);
+}
+
+static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
+                           const ilb__view *view, double since_s)
+{
+    uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
+    bool overload;
+    pool_look k;
+    float rate;
+
+    pool_look_around(&k, slots, view, since_s);
+    if (k.n == 0)
+        return;
+    rate = pool_refresh_rate(p, &k, view->n, since_s);
+    pool_refresh_failures(p, &k, rate);
+    pool_refresh_latency(p, &k);
+    overload = pool_overload(p, &k, n_ejected, view->n, since_s);
+    ilb__store_relaxed(
+        &p->reach, pool_patience_ticks(rate) << 48 | pool_sampling(rate) << 33 |
+                       (uint64_t)overload << 32 |
+                       pool_aperture(&k, view->n, n_ejected, rate));
+}
+
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns)
+{
+    uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
+    uint64_t since_ns = now_ns - last;
+
+    if (since_ns < (failed ? POOL_FAILED_PERIOD_NS : POOL_PERIOD_NS) ||
+        !ilb__cas_strong_relaxed(&p->refreshed_ns, last, now_ns))
+        return;
+    if (last == 0)
+        since_ns = POOL_PERIOD_NS;
+    if (now_ns < last) {
+        since_ns = POOL_PERIOD_NS;
+        ilb__judge_search_again(j, now_ns);
+    }
+    pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
+}

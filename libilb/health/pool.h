@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the endpoints have in common: the yardsticks of signal/figures.h.
+ *
+ * Refreshed every 100 ms by the request that comes first, from at most 64
+ * endpoints spread evenly over the table: O(1), no thread. In between they are
+ * three words on one line.
+ *
+ *   median    of the latency estimates. Where a newcomer starts, where a stale
+ *             estimate fades to. Of an even number the lower middle: with one
+ *             of two endpoints slow the reference is the fast one. Ejected
+ *             endpoints do not count.
+ *   p99       of the good answers of late, from a histogram that is halved
+ *             when it holds 2000; above 1000 answers a second only every 2nd,
+ *             4th ... is put in.
+ *   p0        share of requests that healthy endpoints fail. In each of two
+ *             windows (two minutes; half a second), of the best fifth of the
+ *             endpoints and all others that are not twice as bad:
+ *                 long:  (failed + 0.5) / (ended + 200)
+ *                 short: failed / (ended + 20)
+ *             and of the two the larger: a clean history makes one failure
+ *             weigh much, but when all fail at once, none stands out. The best
+ *             fifth, so that four of five endpoints may be bad.
+ *   rate      requests that end in a second, decaying over 3 s.
+ *   suspect   5 % of the mean time between failures of a healthy endpoint,
+ *             20 ms to 1.5 s: keeping an endpoint back that long after each
+ *             failure costs at most 5 % of the capacity, whatever the rate of
+ *             random failures.
+ *   patience  a slow endpoint is tried again once in about 4000 requests, but
+ *             within 1 to 30 s.
+ *   aperture  how many endpoints to use, so that each is heard of often enough
+ *             to know it: 12, or as many as get four requests a second, or
+ *             twice as many as are busy. Several callers with few requests
+ *             each otherwise all act on what they heard long ago. (Finagle's
+ *             aperture, by rate of information instead of load.)
+ *   overload  see pool_overload in the source.
+ */
+#ifndef ILB_HEALTH_POOL_H
+#define ILB_HEALTH_POOL_H
+
+#include "base/histogram.h"
+#include "health/health.h"
+
+typedef struct ilb__pool {
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
+    ilb__a64 latency;  /* median and p99: two floats */
+    ilb__a64 failures; /* p0, a float, and suspect in units of 2^20 ns */
+    ilb__a64 reach;    /* patience in 2^20 ns 16, overload 1, sampling 5,
+                          aperture 32 */
+    ilb__a64 steps;    /* ilb__evidence_steps */
+    ilb__a64 rate;     /* a float */
+    ilb__a64 calm;     /* in flight an endpoint, and latency, when few were
+                          ejected: two floats */
+    _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
+} ilb__pool;
+
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
+
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
+
+/* A good answer, the `count`-th of its endpoint. The first of all stands for
+ * the median until the next refresh. */
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count);
+
+/* Is it time to refresh? Also after a clock went back. */
+static inline bool ilb__pool_due(const ilb__pool *p, uint64_t now_ns)
+{
+    return ILB_UNLIKELY(now_ns - ilb__load_relaxed(&p->refreshed_ns) >=
+                        100 * ILB_MS_NS);
+}
+
+/* Refreshes; one of several callers does. `failed`: because a request just
+ * did, so sooner: 10 ms after the last time. */
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns);
+
+#endif
