@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A histogram of times with buckets of equal ratio: eight to an octave, from
- * 1 us to 18 minutes, so that a quantile is right to within 6 %. Shorter and
- * longer times count in the first and the last bucket.
+ * 1 us to 18 minutes, so that a quantile is at most 12.5 % too high. Shorter
+ * and longer times count in the first and the last bucket.
  *
  * The bucket is the exponent and the upper three bits of the mantissa of the
  * time as a floating-point number. Any thread may add; one at a time reads

@@ -219,6 +219,11 @@ static bool health_proves(const ilb__judge *j, health_fields h,
                           const ilb__failing *x, const ilb__figures *f)
 {
     uint32_t part = h.level > 0 ? 2 : 1;
+    /* Many at once are rather one cause than many faults. */
+    uint32_t more = x->n_ready == 0
+                        ? 0
+                        : HEALTH_BROKEN / 2 *
+                              ilb__load32_relaxed(&j->n_ejected) / x->n_ready;
 
     if (j->consecutive_failures == ILB_NEVER)
         return false;
@@ -227,8 +232,8 @@ static bool health_proves(const ilb__judge *j, health_fields h,
     if (h.state == ILB__WARMING && h.level > 0 &&
         x->sums.broken >= HEALTH_BROKEN_WARMING)
         return true;
-    return x->sums.broken >= HEALTH_BROKEN / part ||
-           x->sums.faulty >= HEALTH_FAULTY / part;
+    return x->sums.broken >= (HEALTH_BROKEN + more) / part ||
+           x->sums.faulty >= (HEALTH_FAULTY + more) / part;
 }
 
 /* Does this failure change the state? */
@@ -332,7 +337,8 @@ static bool health_is_due(const ilb__judge *j, uint64_t until_ns,
                           uint64_t now_ns)
 {
     return now_ns >= until_ns ||
-           until_ns - now_ns > j->max_ejection_time_ns + ILB_SECOND_NS;
+           until_ns - now_ns >
+               ilb__later_ns(j->max_ejection_time_ns, ILB_SECOND_NS);
 }
 
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,

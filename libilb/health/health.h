@@ -27,6 +27,8 @@
  *
  *     broken >= 16   a false alarm once in e^16 = 9 million requests
  *     faulty >= 18   once in 66 million; it looks at many more, correlated ones
+ *     up to 8 more, by the share of endpoints that are ejected already: many
+ *                    at once are rather one cause than many faults
  *     half of that while the level is above 0: it has been ejected of late
  *     broken >= 5    WARMING after an ejection: one failure, in a clean pool
  *

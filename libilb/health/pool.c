@@ -6,12 +6,17 @@
 
 #include "base/decay.h"
 
-#define POOL_PERIOD_NS (100 * ILB_MS_NS)
 #define POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
 #define POOL_SAMPLES 64
 #define POOL_HISTOGRAM_FULL 2000
 #define POOL_LONG_TAU_S 120.0
-#define POOL_SHORT_TAU_S 0.5
+#define POOL_SHORT_REQUESTS 50.0
+#define POOL_SHORT_MIN_S 0.5
+#define POOL_SHORT_MAX_S 30.0
+#define POOL_SHORT_PRIOR 20
+#define POOL_LONG_PRIOR 200
+/* To be counted as healthy: this part of the mean number of requests. */
+#define POOL_HEARD_OF 0.25f
 #define POOL_RATE_TAU_S 3.0
 #define POOL_CALM_TAU_S 10.0
 #define POOL_SUSPECT_SHARE 0.05
@@ -127,8 +132,8 @@ static void pool_insert(float *sorted, uint32_t n, float x)
     sorted[at] = x;
 }
 
-static void pool_look_at(pool_look *k, ilb__slot *slot, float keep_long,
-                         float keep_short)
+static void pool_look_at(pool_look *k, ilb__slot *slot,
+                         const ilb__window_step *step)
 {
     uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
                       ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
@@ -137,7 +142,7 @@ static void pool_look_at(pool_look *k, ilb__slot *slot, float keep_long,
     float x = ilb__latency_estimate_ns(&slot->latency);
 
     k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
-                                  (uint32_t)failed, keep_long, keep_short);
+                                  (uint32_t)failed, step);
     k->long_term[k->n] = ilb__window_long(&slot->window);
     k->short_term[k->n] = ilb__window_short(&slot->window);
     k->n++;
@@ -149,48 +154,85 @@ static void pool_look_at(pool_look *k, ilb__slot *slot, float keep_long,
         pool_insert(k->estimates, k->n_estimates++, x);
 }
 
-static void pool_look_around(pool_look *k, ilb__slot *slots,
+static double pool_short_tau_s(const ilb__pool *p, uint32_t n)
+{
+    double rate = (double)pool_float(ilb__load_relaxed(&p->rate));
+    double s = POOL_SHORT_REQUESTS * n / (rate + 1e-3);
+
+    return s < POOL_SHORT_MIN_S   ? POOL_SHORT_MIN_S
+           : s > POOL_SHORT_MAX_S ? POOL_SHORT_MAX_S
+                                  : s;
+}
+
+static void pool_look_around(pool_look *k, ilb__pool *p, ilb__slot *slots,
                              const ilb__view *view, double since_s)
 {
-    float keep_long = (float)ilb__decay(since_s, POOL_LONG_TAU_S);
-    float keep_short = (float)ilb__decay(since_s, POOL_SHORT_TAU_S);
-    uint32_t step = view->n / POOL_SAMPLES + 1;
+    uint32_t stride = view->n / POOL_SAMPLES + 1;
+    ilb__window_step step;
 
+    step.round = ilb__add_relaxed(&p->round, 1) + 2; /* 0: never part of one */
+    step.keep_long = (float)ilb__decay(since_s, POOL_LONG_TAU_S);
+    step.keep_short = (float)ilb__decay(since_s, pool_short_tau_s(p, view->n));
     k->n_estimates = k->n = k->n_eligible = 0;
     k->in_flight = k->ended = 0;
-    for (uint32_t i = 0; i < view->n && k->n < POOL_SAMPLES; i += step)
+    for (uint32_t i = 0; i < view->n && k->n < POOL_SAMPLES; i += stride)
         pool_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
-                     keep_long, keep_short);
+                     &step);
 }
 
 /* ---- What healthy endpoints fail --------------------------------------- */
 
-/* Of the best fifth, and of those that are not twice as bad. */
-static float pool_healthy_share(const ilb__tally *tallies, uint32_t n,
-                                float failed_before, float ended_before)
+static float pool_share(const ilb__tally *t, float prior)
 {
-    uint8_t order[POOL_SAMPLES];
-    float shares[POOL_SAMPLES];
-    ilb__tally sum = {ended_before, failed_before};
-    uint32_t best = (n + 4) / 5;
+    return (t->failed + 0.5f) / (t->ended + prior);
+}
 
+/* The tallies that count, by their share of failures. Returns how many. */
+static uint32_t pool_order(const ilb__tally *tallies, uint32_t n, float prior,
+                           uint8_t *order)
+{
+    float ended = 0;
+    uint32_t m = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        ended += tallies[i].ended;
     for (uint32_t i = 0; i < n; i++) {
-        float share =
-            (tallies[i].failed + 0.5f) / (tallies[i].ended + ended_before);
-        uint32_t at = i;
+        float share = pool_share(&tallies[i], prior);
+        uint32_t at = m;
 
-        while (at > 0 && shares[at - 1] > share) {
-            shares[at] = shares[at - 1];
+        if (tallies[i].ended * (float)n < POOL_HEARD_OF * ended)
+            continue;
+        while (at > 0 && pool_share(&tallies[order[at - 1]], prior) > share) {
             order[at] = order[at - 1];
             at--;
         }
-        shares[at] = share;
         order[at] = (uint8_t)i;
+        m++;
     }
-    for (uint32_t i = 0; i < n; i++) {
+    return m;
+}
+
+/* f <= l + 2 sqrt(l) + 0.5, without a root. */
+static bool pool_plausible(float failed, float expected)
+{
+    float above = failed - expected - 0.5f;
+
+    return above <= 0 || above * above <= 4 * expected;
+}
+
+static float pool_healthy_share(const ilb__tally *tallies, uint32_t n,
+                                float failed_before, float ended_before)
+{
+    ilb__tally sum = {ended_before, failed_before};
+    uint8_t order[POOL_SAMPLES];
+    uint32_t best = n < 5 ? 1 : n < 10 ? 2 : (n + 4) / 5;
+    uint32_t m = pool_order(tallies, n, ended_before, order);
+
+    for (uint32_t i = 0; i < m; i++) {
         const ilb__tally *t = &tallies[order[i]];
 
-        if (i >= best && t->failed * sum.ended > 2 * sum.failed * t->ended)
+        if (i >= best &&
+            !pool_plausible(t->failed, sum.failed / sum.ended * t->ended))
             break;
         sum.ended += t->ended;
         sum.failed += t->failed;
@@ -198,12 +240,13 @@ static float pool_healthy_share(const ilb__tally *tallies, uint32_t n,
     return sum.failed / sum.ended;
 }
 
-static void pool_refresh_failures(ilb__pool *p, const pool_look *k, float rate)
+static void pool_refresh_failures(ilb__pool *p, const pool_look *k, uint32_t n,
+                                  float rate)
 {
-    float p0 = pool_healthy_share(k->long_term, k->n, 0.5f, 200);
-    float now = pool_healthy_share(k->short_term, k->n, 0, 20);
-    double per_endpoint =
-        (double)rate / (k->n_eligible == 0 ? 1 : k->n_eligible);
+    float p0 = pool_healthy_share(k->long_term, k->n, 0.5f, POOL_LONG_PRIOR);
+    float now = pool_healthy_share(k->short_term, k->n, 0, POOL_SHORT_PRIOR);
+    double eligible = (double)k->n_eligible * n / k->n;
+    double per_endpoint = (double)rate / (eligible < 1 ? 1 : eligible);
     double suspect_s = POOL_SUSPECT_MAX_S;
 
     if (now > p0)
@@ -320,9 +363,9 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
 {
     ilb__store_relaxed(&p->failures,
                        (uint64_t)(POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
-                           pool_bits(0.5f / 200));
+                           pool_bits(0.5f / POOL_LONG_PRIOR));
     ilb__store_relaxed(&p->reach, pool_patience_ticks(0) << 48 | UINT32_MAX);
-    pool_publish_steps(p, 0.5f / 200);
+    pool_publish_steps(p, 0.5f / POOL_LONG_PRIOR);
 }
 
 static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
@@ -333,11 +376,11 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     pool_look k;
     float rate;
 
-    pool_look_around(&k, slots, view, since_s);
+    pool_look_around(&k, p, slots, view, since_s);
     if (k.n == 0)
         return;
     rate = pool_refresh_rate(p, &k, view->n, since_s);
-    pool_refresh_failures(p, &k, rate);
+    pool_refresh_failures(p, &k, view->n, rate);
     pool_refresh_latency(p, &k);
     overload = pool_overload(p, &k, n_ejected, view->n, since_s);
     ilb__store_relaxed(
@@ -353,14 +396,13 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
     uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
     uint64_t since_ns = now_ns - last;
 
-    if (since_ns < (failed ? POOL_FAILED_PERIOD_NS : POOL_PERIOD_NS) ||
+    if (!ilb__pool_due(p, failed ? POOL_FAILED_PERIOD_NS : ILB_POOL_PERIOD_NS,
+                       now_ns) ||
         !ilb__cas_strong_relaxed(&p->refreshed_ns, last, now_ns))
         return;
-    if (last == 0)
-        since_ns = POOL_PERIOD_NS;
-    if (now_ns < last) {
-        since_ns = POOL_PERIOD_NS;
+    if (last == 0 || now_ns < last)
+        since_ns = ILB_POOL_PERIOD_NS;
+    if (now_ns < last)
         ilb__judge_search_again(j, now_ns);
-    }
     pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
 }

@@ -14,13 +14,18 @@
  *             when it holds 2000; above 1000 answers a second only every 2nd,
  *             4th ... is put in.
  *   p0        share of requests that healthy endpoints fail. In each of two
- *             windows (two minutes; half a second), of the best fifth of the
- *             endpoints and all others that are not twice as bad:
+ *             windows (two minutes; 50 requests an endpoint, but half a second
+ *             to 30 s), of the best fifth of the endpoints, at least two of
+ *             five, and then in order of every other that has not
+ *             significantly more failures than those before it, which is
+ *             f <= l + 2 sqrt(l) + 0.5 where l are expected:
  *                 long:  (failed + 0.5) / (ended + 200)
  *                 short: failed / (ended + 20)
  *             and of the two the larger: a clean history makes one failure
  *             weigh much, but when all fail at once, none stands out. The best
- *             fifth, so that four of five endpoints may be bad.
+ *             fifth, so that four of five endpoints may be bad. Those with
+ *             less than a quarter of the mean number of requests do not count:
+ *             to have done nothing is not health.
  *   rate      requests that end in a second, decaying over 3 s.
  *   suspect   5 % of the mean time between failures of a healthy endpoint,
  *             20 ms to 1.5 s: keeping an endpoint back that long after each
@@ -51,6 +56,7 @@ typedef struct ilb__pool {
     ilb__a64 rate;     /* a float */
     ilb__a64 calm;     /* in flight an endpoint, and latency, when few were
                           ejected: two floats */
+    ilb__a64 round;    /* refreshes so far */
     _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 
@@ -63,12 +69,21 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
 ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count);
 
-/* Is it time to refresh? Also after a clock went back. */
-static inline bool ilb__pool_due(const ilb__pool *p, uint64_t now_ns)
+/* How far callers' clocks may differ; more is a clock that went back. */
+#define ILB_POOL_SKEW_NS (2 * ILB_SECOND_NS)
+
+/* Is it time to refresh, `period_ns` after the last time? Also after a clock
+ * went back. */
+static inline bool ilb__pool_due(const ilb__pool *p, uint64_t period_ns,
+                                 uint64_t now_ns)
 {
-    return ILB_UNLIKELY(now_ns - ilb__load_relaxed(&p->refreshed_ns) >=
-                        100 * ILB_MS_NS);
+    uint64_t since_ns = now_ns - ilb__load_relaxed(&p->refreshed_ns);
+
+    return ILB_UNLIKELY(since_ns >= period_ns) &&
+           since_ns <= UINT64_MAX - ILB_POOL_SKEW_NS;
 }
+
+#define ILB_POOL_PERIOD_NS (100 * ILB_MS_NS)
 
 /* Refreshes; one of several callers does. `failed`: because a request just
  * did, so sooner: 10 ms after the last time. */

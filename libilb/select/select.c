@@ -214,7 +214,7 @@ static void select_begin(select_run *r, const ilb__table *table,
 
     d->view = ilb__table_view(table);
     d->random = ilb__random_next(&r->selector->random, now_ns);
-    if (ilb__pool_due(&r->selector->pool, now_ns))
+    if (ilb__pool_due(&r->selector->pool, ILB_POOL_PERIOD_NS, now_ns))
         ilb__pool_refresh(&r->selector->pool, r->judge, d->slots, &d->view,
                           false, now_ns);
     ilb__pool_figures(&r->selector->pool, &r->context.figures);

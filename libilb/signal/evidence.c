@@ -7,11 +7,11 @@
 #define EVIDENCE_BROKEN_SHARE 0.5f
 #define EVIDENCE_FAULTY_FACTOR 5.0f
 #define EVIDENCE_FAULTY_MIN 0.05f
-/* So that a clean history makes no single failure decide everything, and a
- * wholly failing pool no failure count for nothing at all. */
+/* So that a clean history makes no single failure decide everything. */
 #define EVIDENCE_P0_MIN 1e-6f
-#define EVIDENCE_P0_MAX 0.45f
 #define EVIDENCE_FAULTY_MAX 0.6f
+/* From here on everyone fails: nothing is evidence. */
+#define EVIDENCE_P0_ALL 0.4f
 /* Sums end here: what was proved long ago is forgotten in bounded time. */
 #define EVIDENCE_MAX (64 * ILB_EVIDENCE_ONE)
 
@@ -29,13 +29,16 @@ ILB_INTERNAL ilb__evidence_steps ilb__evidence_steps_for(float p0)
 
     if (!(p0 > EVIDENCE_P0_MIN))
         p0 = EVIDENCE_P0_MIN;
-    if (p0 > EVIDENCE_P0_MAX)
-        p0 = EVIDENCE_P0_MAX;
     p1 = p0 * EVIDENCE_FAULTY_FACTOR;
     if (p1 < EVIDENCE_FAULTY_MIN)
         p1 = EVIDENCE_FAULTY_MIN;
     if (p1 > EVIDENCE_FAULTY_MAX)
         p1 = EVIDENCE_FAULTY_MAX;
+    if (p0 >= EVIDENCE_P0_ALL) {
+        s.broken_up = s.faulty_up = 0;
+        s.broken_down = s.faulty_down = ILB_EVIDENCE_ONE;
+        return s;
+    }
     s.broken_up = evidence_step(EVIDENCE_BROKEN_SHARE / p0);
     s.broken_down = evidence_step((1 - p0) / EVIDENCE_BROKEN_SHARE);
     s.faulty_up = evidence_step(p1 / p0);

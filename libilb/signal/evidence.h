@@ -10,10 +10,11 @@
  *              failure:      + ln(p1 / p0)
  *              good answer:  - ln((1 - p0) / (1 - p1))
  *
- * p0 is what healthy peers fail (health/pool.h): where everyone fails, one
- * endpoint's failures are no evidence against it. A sum that reaches h is a
- * false alarm once in e^h requests at most (G. Lorden 1971), whatever p0 is:
- * that is what the threshold is chosen by, not a count of failures.
+ * From p0 = 0.4 on nothing adds to them. p0 is what healthy peers fail
+ * (health/pool.h): where everyone fails, one endpoint's failures are no
+ * evidence against it. A sum that reaches h is a false alarm once in e^h
+ * requests at most (G. Lorden 1971), whatever p0 is: that is what the threshold
+ * is chosen by, not a count of failures.
  *
  *   bits  0..15  `broken`, bits 16..31 `faulty`, in 1/256
  *

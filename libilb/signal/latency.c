@@ -11,6 +11,10 @@
 #define LATENCY_LEARN_TAU_NS 1e9
 /* How long what was learned is trusted without new answers. */
 #define LATENCY_STALE_TAU_NS 5e9f
+/* More than this many times the median fades faster. */
+#define LATENCY_FAR 20.0f
+/* Not at the median: a bound must not shorten the fading of this. */
+#define LATENCY_APART 1.3f
 /* The same after a peak, for its first level. */
 #define LATENCY_PEAK_TAU_NS 2e8f
 #define LATENCY_PEAK_SHIFT 2
@@ -67,12 +71,17 @@ static float latency_since_ns(uint64_t word, uint64_t now_ns)
                : (float)ticks * (float)(1 << LATENCY_STAMP_SHIFT);
 }
 
-static float latency_tau_ns(uint32_t level, const ilb__figures *f)
+static float latency_tau_ns(float estimate_ns, uint32_t level,
+                            const ilb__figures *f)
 {
     float tau_ns = LATENCY_PEAK_TAU_NS;
 
-    if (level == 0)
-        return LATENCY_STALE_TAU_NS;
+    if (level == 0) {
+        if (estimate_ns <= LATENCY_FAR * f->median_ns)
+            return LATENCY_STALE_TAU_NS;
+        return LATENCY_STALE_TAU_NS * ilb__log2(LATENCY_FAR) /
+               ilb__log2(estimate_ns / f->median_ns);
+    }
     tau_ns *= (float)(UINT64_C(1) << (LATENCY_PEAK_SHIFT * (level - 1)));
     if (tau_ns > f->patience_ns)
         tau_ns = f->patience_ns > LATENCY_PEAK_TAU_NS ? f->patience_ns
@@ -93,10 +102,10 @@ static float latency_faded(uint64_t word, const ilb__figures *f,
     since_ns = latency_since_ns(word, now_ns);
     if (f->median_ns == 0 || since_ns == 0)
         return l.estimate_ns;
-    return f->median_ns +
-           (l.estimate_ns - f->median_ns) *
-               (float)ilb__decay((double)since_ns,
-                                 (double)latency_tau_ns(l.level, f));
+    return f->median_ns + (l.estimate_ns - f->median_ns) *
+                              (float)ilb__decay((double)since_ns,
+                                                (double)latency_tau_ns(
+                                                    l.estimate_ns, l.level, f));
 }
 
 /* Out of the ordinary for the pool, and news of this endpoint? */
@@ -198,7 +207,8 @@ ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
         next = latency_unpack(word);
         if (bound <= faded_ns)
             return;
-        if (latency_is_peak(bound, faded_ns, f))
+        if (latency_is_peak(bound, faded_ns, f) &&
+            (next.level > 0 || faded_ns <= LATENCY_APART * f->median_ns))
             next.level = latency_raised(word, next.level, bound, now_ns);
         next.estimate_ns = next.estimate_ns > 0 ? bound : -bound;
     } while (!ilb__cas_relaxed(&l->word, &word, latency_pack(next, now_ns)));

@@ -16,9 +16,9 @@
  *     L = m + (estimate - m) exp(-dt / tau)
  *
  * where dt is the time since the last answer: what is stale means "as the
- * others". tau is 5 s, but after a peak 0.2 s x 4^(level - 1), at most
- * `patience`: a lone blip costs an endpoint a second; one that is slow each
- * time it is tried again is tried ever less.
+ * others". tau is 5 s (above 20 m: 5 s log 20 / log(estimate / m)), but after a
+ * peak 0.2 s x 4^(level - 1), at most `patience`: a lone blip costs an endpoint
+ * a second; one that is slow each time it is tried again is tried ever less.
  *
  * Learning, from an answer that took x:
  *
@@ -29,6 +29,9 @@
  *         0.1 if x is better, 0.3 if it is worse,
  *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
  *         ends when the estimate is at 2 m.
+ *
+ * A bound, from a request that failed or was given up, does not raise the level
+ * from 0 if L is above 1.3 m: what was known must not fade sooner for it.
  *
  * Of an endpoint that never gave a good answer only a bound may be known: that
  * one would have taken longer. It is kept with a negative sign. It can put the

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define WINDOW_BACKWARDS (UINT32_MAX / 2)
+
 static uint64_t window_pack(ilb__tally t)
 {
     uint32_t ended, failed;
@@ -33,17 +35,25 @@ static void window_add(ilb__a64 *word, float keep, ilb__tally more)
 }
 
 ILB_INTERNAL uint32_t ilb__window_bring(ilb__window *w, uint32_t ended,
-                                        uint32_t failed, float keep_long,
-                                        float keep_short)
+                                        uint32_t failed,
+                                        const ilb__window_step *step)
 {
     uint64_t seen = ilb__load_relaxed(&w->seen);
     uint32_t more_ended = ended - (uint32_t)seen;
     uint32_t more_failed = failed - (uint32_t)(seen >> 32);
-    ilb__tally more = {(float)more_ended, (float)more_failed};
+    bool known = ilb__load_relaxed(&w->round) == step->round - 1;
+    ilb__tally more;
 
     ilb__store_relaxed(&w->seen, (uint64_t)failed << 32 | ended);
-    window_add(&w->long_term, keep_long, more);
-    window_add(&w->short_term, keep_short, more);
+    ilb__store_relaxed(&w->round, step->round);
+    /* Backwards: two maintenances overlapped, or the slot is new. */
+    if (!known || more_ended > WINDOW_BACKWARDS ||
+        more_failed > WINDOW_BACKWARDS)
+        more_ended = more_failed = 0;
+    more.ended = (float)more_ended;
+    more.failed = (float)more_failed;
+    window_add(&w->long_term, step->keep_long, more);
+    window_add(&w->short_term, step->keep_short, more);
     return more_ended;
 }
 
@@ -62,4 +72,5 @@ ILB_INTERNAL void ilb__window_reset(ilb__window *w)
     ilb__store_relaxed(&w->seen, 0);
     ilb__store_relaxed(&w->long_term, 0);
     ilb__store_relaxed(&w->short_term, 0);
+    ilb__store_relaxed(&w->round, 0);
 }
