@@ -34,6 +34,19 @@ void test_must_within(const char *file, int line, const char *what, double x,
                      what, x, low, high);
 }
 
+double test_ejection_s(uint32_t level, double per_second)
+{
+    double s = TEST_EJECTION_S;
+    double few = TEST_PROBE_REQUESTS * (level < 3 ? level : 3) / per_second;
+
+    if (level >= TEST_LADDER_LONGEST)
+        s *= 3;
+    else if (level >= TEST_LADDER_LONGER)
+        s *= 2.5;
+    s = few > s ? few : s;
+    return s < TEST_EJECTION_MAX_S ? s : TEST_EJECTION_MAX_S;
+}
+
 TCase *test_case(Suite *s, const char *name)
 {
     TCase *tc = tcase_create(name);
