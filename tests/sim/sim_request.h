@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a request at its client: it begins, is given to the policy, sent,
+ * tried again, answered or given up.
+ *
+ * For each attempt the policy is called with pick and then, once, with done;
+ * just before that with first_byte for a success. A retry is made at once. A
+ * deadline at the same moment as the answer comes first.
+ */
+#ifndef SIM_REQUEST_H
+#define SIM_REQUEST_H
+
+#include "sim_world.h"
+
+void sim_request_begin(sim_world *w);
+
+/* Events. */
+void sim_request_answered(sim_world *w, sim_job *job);
+void sim_request_given_up(sim_world *w, sim_job *job);
+
+#endif
