@@ -138,13 +138,34 @@ START_TEST(every_bound)
     TAKEN(max_ejection_percent, 100);
     REFUSED(max_ejection_percent, 101);
     REFUSED(max_ejection_percent, UINT32_MAX);
+    /* One of the two alone: the other's default gives way. */
     TAKEN(base_ejection_time_ns, 1);
-    TAKEN(base_ejection_time_ns, 10 * S_NS);
-    REFUSED(base_ejection_time_ns, 10 * S_NS + 1);
-    TAKEN(max_ejection_time_ns, S_NS);
+    TAKEN(base_ejection_time_ns, 120 * S_NS + 1);
+    TAKEN(base_ejection_time_ns, UINT64_MAX);
+    TAKEN(max_ejection_time_ns, 1);
+    TAKEN(max_ejection_time_ns, 12 * S_NS - 1);
     TAKEN(max_ejection_time_ns, UINT64_MAX);
-    REFUSED(max_ejection_time_ns, S_NS - 1);
     TAKEN(seed, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(the_longest_ejection_is_at_least_the_base)
+{
+    static const uint64_t bases[] = {1, S_NS, 12 * S_NS, 500 * S_NS,
+                                     UINT64_MAX - 1};
+
+    for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
+        ilb_options o = defaults();
+
+        o.base_ejection_time_ns = bases[i];
+        o.max_ejection_time_ns = bases[i];
+        is_taken("x", &o);
+        o.max_ejection_time_ns = bases[i] + 1;
+        is_taken("x", &o);
+        o.base_ejection_time_ns = bases[i] + 1;
+        o.max_ejection_time_ns = bases[i];
+        is_refused("x", &o, ILB_EINVAL);
+    }
 }
 END_TEST
 
@@ -202,6 +223,7 @@ Suite *suite_api_options(void)
     tcase_add_test(tc, names_are_checked);
     tcase_add_test(tc, the_name_is_a_copy);
     tcase_add_test(tc, every_bound);
+    tcase_add_test(tc, the_longest_ejection_is_at_least_the_base);
     tcase_add_test(tc, the_largest_capacity_is_asked_of_the_allocator);
     tcase_add_test(tc, the_default_capacity_is_1024);
     tcase_add_test(tc, half_an_allocator_is_refused);
