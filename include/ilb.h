@@ -39,7 +39,7 @@
  *     ilb_strerror          what an error means
  *
  * The rest follows by subject: errors, time and memory, options, endpoints,
- * requests, looking inside.
+ * requests, looking inside, events, why this endpoint.
  *
  * Rules that hold everywhere
  *   - Functions that can fail return 0 (ILB_OK) or a negative enum ilb_error.
@@ -100,14 +100,16 @@ extern "C" {
     X(DUPLICATE, -9, "an address is in the list twice")                        \
     X(CAPACITY, -10, "more endpoints than the balancer's capacity")            \
     X(NOTFOUND, -11, "no endpoint has this address")                           \
-    X(BUSY, -12, "too many requests in flight to every endpoint")
+    X(BUSY, -12, "too many requests in flight to every endpoint")              \
+    X(EJECTED, -13, "every ready endpoint is ejected (fail closed)")           \
+    X(NOTDUE, -14, "no endpoint is due for a probe")
 
 enum ilb_error {
     ILB_OK = 0,
 #define ILB_X(name, value, text) ILB_E##name = value,
     ILB_ERROR_MAP(ILB_X)
 #undef ILB_X
-    ILB_ERROR_LAST = -12
+    ILB_ERROR_LAST = -14
 };
 
 /**
@@ -176,6 +178,56 @@ typedef enum ilb_policy {
 /** For options that count: never, no limit. */
 #define ILB_NEVER UINT32_MAX
 
+/** What judges an endpoint, and on what. */
+typedef enum ilb_detector {
+    ILB_DETECTOR_NONE = 0,
+    ILB_DETECTOR_CONSECUTIVE_FAILURES = 1, /**< so many in a row */
+    ILB_DETECTOR_FAILURE_PERCENTAGE = 2,   /**< it fails half or more */
+    ILB_DETECTOR_SUCCESS_RATE = 3,         /**< it fails more than its peers */
+    ILB_DETECTOR_LATENCY = 4,              /**< it is slower than its peers */
+    ILB_DETECTOR_HANG = 5,                 /**< it does not answer at all */
+    ILB_DETECTOR_RETRY_AFTER = 6,          /**< it said when to come back */
+    ILB_DETECTOR_PROBE = 7,                /**< an active check, handed in */
+    ILB_DETECTOR_COUNT = 8
+} ilb_detector;
+
+/** A detector in ilb_options.detectors_off and detectors_shadow. */
+#define ILB_DETECTOR_BIT(detector) (UINT32_C(1) << (detector))
+
+/** What it means that the caller's own health check of an endpoint passes,
+ * after one has failed or the endpoint was ejected. */
+typedef enum ilb_check_effect {
+    ILB_CHECK_PROBES = 0,  /**< whoever was ejected by checks returns at once.
+                                Whoever was ejected for its requests is due: the
+                                next request tries it, if a check had failed as
+                                well; a check that never failed is no news of
+                                them */
+    ILB_CHECK_UNEJECTS = 1 /**< whoever is ejected returns at once. For checks
+                                that do what requests do. This is Envoy's
+                                successful_active_health_check_uneject_host */
+} ilb_check_effect;
+
+/** What a pick does when too few of the ready endpoints are left. */
+typedef enum ilb_fail_mode {
+    ILB_FAIL_OPEN = 0,  /**< it chooses among all that are ready, as if none
+                             were ejected: for a recommender */
+    ILB_FAIL_CLOSED = 1 /**< it fails with ILB_EEJECTED: for payments */
+} ilb_fail_mode;
+
+struct ilb_event;
+
+/**
+ * Told of each event (see "Events" below), in order, by one thread at a time,
+ * at the end of the ilb_done, ilb_tick, ilb_balancer_update or
+ * ilb_balancer_set_readiness that comes next: never under a lock, never from
+ * inside ilb_pick, never from inside itself. It may call back into the
+ * balancer, but not free it; what that makes happen is told when it returns.
+ * While it runs, other threads go on and their events wait for it; when more
+ * wait than event_capacity the oldest are lost, which shows as a gap in the
+ * numbers. `event` lives until it returns.
+ */
+typedef void (*ilb_event_callback)(const struct ilb_event *event, void *user);
+
 /**
  * Settings of a balancer. The defaults are meant to be right for everyone:
  * change one when you know why.
@@ -192,22 +244,62 @@ typedef struct ilb_options {
                             have left it and still have requests in flight.
                             0: 1024; at most ILB_CAPACITY_MAX */
     uint32_t consecutive_failures;  /**< so many failures in a row eject an
-                             endpoint. 0: 3; ILB_NEVER: eject none; else at
-                            most 65535 */
+                             endpoint, whatever its past; with a clean past
+                             fewer do, by statistics. 0: 5; ILB_NEVER: eject
+                             none, for any reason; else at most 65535 */
     uint32_t max_ejection_percent;  /**< of the ready endpoints, ejected at
-                             the same time. 0: 50; 1..100. At least one
-                             endpoint always stays */
-    uint64_t base_ejection_time_ns; /**< the first ejection's length; doubles
-                            with each failed probe. 0: 1 s, or the max if
-                            that is less */
-    uint64_t max_ejection_time_ns;  /**< where doubling ends: at least the
-                            base. 0: 10 s, or the base if that is more */
+                             the same time, rounded down, but one of two or
+                             more. 0: 100; 1..100. See also min_endpoints */
+    uint64_t base_ejection_time_ns; /**< how long an endpoint is left alone
+                             before the next probe; as they fail 1.2, 1.5,
+                             after seven 2.4 and then 4 times that. 0: 5 s */
+    uint64_t max_ejection_time_ns;  /**< with few requests it is longer, so
+                             that probes are at most one in 150 to 450 of
+                             them: up to this, which is at least
+                             the base. 0: 120 s */
+    uint32_t event_capacity; /**< so many events are kept, 384 bytes each. 0:
+                             256; ILB_NEVER: none; else at most
+                             ILB_EVENT_CAPACITY_MAX */
+    ilb_event_callback on_event; /**< NULL: nobody is told; not allowed when
+                             none are kept */
+    void *event_user;            /**< handed to on_event */
+    ilb_fail_mode fail_mode;     /**< what to do when all ready endpoints are
+                             ejected, or fewer are left than
+                             panic_threshold_percent; default open */
+    uint32_t panic_threshold_percent; /**< of the ready endpoints. 0: none;
+                             1..100. (Envoy's healthy_panic_threshold, which
+                             is 50 there) */
+    uint32_t min_endpoints;      /**< so many ready endpoints are never ejected,
+                             besides max_ejection_percent: both hold at any
+                             moment. 0: 1, or none with ILB_FAIL_CLOSED, where
+                             the last must be able to go; else at most
+                             ILB_CAPACITY_MAX */
+    uint32_t detectors_off;      /**< ILB_DETECTOR_BIT of each that is not
+                             consulted. 0: all are */
+    uint32_t detectors_shadow;   /**< of each that only says what it would do:
+                             see ilb_endpoint_stats.detected. Not one that is
+                             off. 0: none */
+    uint64_t max_retry_after_ns; /**< what an endpoint asks for in
+                           ilb_result.retry_after_ns counts as this at most.
+                           0: 300 s */
+    uint32_t unhealthy_threshold;  /**< so many checks that failed in a row, see
+                              ilb_balancer_report_check, eject. 0: 3 */
+    uint32_t healthy_threshold;    /**< so many that passed in a row are good
+                              news. 0: 2 */
+    ilb_check_effect check_effect; /**< what these then do; default: only what
+                             they prove */
+    uint64_t slow_start_ns; /**< for so long an endpoint that is new, ready
+                             again or back from an ejection takes part of its
+                             share: from 10 % up, evenly. With every policy and
+                             weight; not those that come when none is ready. 0:
+                             by evidence only, a good answer at a time */
 } ilb_options;
 
 #define ILB_OPTIONS_INIT                                                       \
     {                                                                          \
         sizeof(ilb_options), NULL, NULL, NULL, 0, ILB_POLICY_DEFAULT, 0, 0, 0, \
-            0, 0                                                               \
+            0, 0, 0, NULL, NULL, ILB_FAIL_OPEN, 0, 0, 0, 0, 0, 0, 0,           \
+            ILB_CHECK_PROBES, 0                                                \
     }
 
 #define ILB_CAPACITY_MAX 1000000u
@@ -217,6 +309,9 @@ typedef struct ilb_options {
 
 /** A balancer's name's length in bytes, at most, without the final 0. */
 #define ILB_NAME_MAX 63
+
+/** Events that are kept, at most. */
+#define ILB_EVENT_CAPACITY_MAX 65536u
 
 /** An endpoint's weight, at most. */
 #define ILB_WEIGHT_MAX 1000000u
@@ -353,6 +448,35 @@ ILB_API ILB_NODISCARD int ilb_balancer_set_readiness(ilb_balancer *b,
                                                      const char *address,
                                                      ilb_readiness readiness);
 
+/**
+ * Say how a health check went that you have made of an endpoint: a connection,
+ * a GET /healthz, the gRPC health service. Optional: requests tell as well.
+ *
+ * ilb_options.unhealthy_threshold of them that failed in a row eject the
+ * endpoint (ILB_DETECTOR_PROBE), within the cap on ejections, and keep it
+ * ejected while they go on failing: for twice the time between two of them, so
+ * that it is tried again if they end. ilb_options.healthy_threshold that passed
+ * in a row bring it back as ilb_options.check_effect says. Neither climbs the
+ * ladder of ejection times.
+ *
+ * In Envoy a failed check takes an endpoint out without a cap, and one that
+ * passes returns it whatever its requests say; but one whose /healthz answers
+ * while its requests fail is the usual gray failure.
+ *
+ * @param b        Not NULL.
+ * @param address  Of an endpoint in the set; not NULL.
+ * @param passed   0: it failed.
+ * @param now_ns   The time; 0: ask the clock.
+ * @return         ILB_OK; ILB_ENOTFOUND; ILB_EINVAL.
+ *
+ * Thread safety: any thread. Blocks: as ilb_balancer_update. Allocates: no.
+ * Since: 0.1.
+ */
+ILB_API ILB_NODISCARD int ilb_balancer_report_check(ilb_balancer *b,
+                                                    const char *address,
+                                                    int passed,
+                                                    uint64_t now_ns);
+
 /* ==== Requests ========================================================== */
 
 /**
@@ -372,11 +496,18 @@ typedef struct ilb_pick_options {
                                     endpoints are not wanted again: for a
                                     retry elsewhere */
     size_t n_exclude;          /**< their number; at most ILB_EXCLUDE_MAX */
+    double cost; /**< what the request will cost its endpoint, if you know: 2
+                      is twice an ordinary one, in work or in time. It counts
+                      as so many in flight, and its latency as so many times an
+                      ordinary one's. 0: 1; else ILB_COST_MIN..ILB_COST_MAX */
 } ilb_pick_options;
+
+#define ILB_COST_MIN (1.0 / 256)
+#define ILB_COST_MAX 4095.0
 
 #define ILB_PICK_OPTIONS_INIT                                                  \
     {                                                                          \
-        sizeof(ilb_pick_options), 0, NULL, 0                                   \
+        sizeof(ilb_pick_options), 0, NULL, 0, 0                                \
     }
 
 #define ILB_EXCLUDE_MAX 16u
@@ -385,10 +516,14 @@ typedef struct ilb_pick_options {
 typedef enum ilb_outcome {
     ILB_SUCCESS = 0,       /**< a good answer, whatever its content */
     ILB_FAILURE = 1,       /**< the endpoint's fault: 500, 502, reset ... */
-    ILB_TIMEOUT = 2,       /**< no answer in the time the caller gives it */
+    ILB_TIMEOUT = 2,       /**< no answer in the time the caller gives it; one
+                                that is less than answers take ordinarily
+                                counts as ILB_CANCELLED */
     ILB_CONNECT_ERROR = 3, /**< no connection: the request was never sent */
-    ILB_OVERLOAD = 4,      /**< refused for load (429 of a server, 503): raises
-                                its price, does not count towards ejection */
+    ILB_OVERLOAD = 4,      /**< refused for load (429 of a server, 503): it is
+                                held back for a while, 50 ms to 2 s, or until
+                                the time that ilb_result.retry_after_ns says;
+                                does not count towards ejection */
     ILB_CANCELLED = 5, /**< the caller gave up: no failure, but the time that
                             it had waited is a lower bound of the latency */
     ILB_OUTCOME_COUNT = 6
@@ -399,7 +534,8 @@ typedef enum ilb_outcome {
  *
  * Each pick that succeeds must be followed by exactly one ilb_done. When some
  * endpoints are ejected the others are chosen from; if all that are ready are
- * ejected, the best of those (fail open): a ready set never yields an error.
+ * ejected, the best of those: unless ilb_options.fail_mode says otherwise, a
+ * ready set never yields an error.
  *
  * @param b        Not NULL.
  * @param ticket   Receives the choice; not NULL; written only on success.
@@ -408,6 +544,8 @@ typedef enum ilb_outcome {
  * @return         ILB_OK; ILB_EEMPTY: no endpoints at all; ILB_ENOTREADY:
  *                 none of them is ready; ILB_EEXCLUDED: none but those in
  *                 `exclude`; ILB_EBUSY: each has 32,768 in flight;
+ *                 ILB_EEJECTED: all are ejected, or too many, and the
+ *                 balancer fails closed;
  *                 ILB_ETICKET: one in `exclude` is not of this balancer;
  *                 ILB_EINVAL; ILB_EABI.
  *
@@ -440,6 +578,26 @@ ILB_API const char *ilb_ticket_address(const ilb_balancer *b,
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
 ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket);
+
+/**
+ * Is this request a trial, and how long should one wait for it?
+ *
+ * To learn whether a bad endpoint is well again, or a new one is good, somebody
+ * has to ask it. Such a request may fail. If it can be sent twice, nothing is
+ * lost: when it fails, or has no answer in this time, report how it went
+ * (ILB_TIMEOUT if you gave it up) and pick again with it in `exclude`.
+ *
+ * @param b       Not NULL.
+ * @param ticket  In flight; not NULL.
+ * @return        0: an ordinary request (or the ticket is not in flight). Else
+ *                the nanoseconds after its pick at which an answer in the
+ *                ordinary way would have come; UINT64_MAX if that is not known
+ *                yet.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
+                                           const ilb_ticket *ticket);
 
 /**
  * The answer has begun to arrive. Optional: with it, latency is the time to
@@ -475,16 +633,59 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket,
  */
 ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome);
 
+/**
+ * A ticket to probe with: for an ejected endpoint that is due to be tried, if
+ * there is one. Optional: otherwise the next request that is picked is the
+ * probe. A caller who can send a request of his own, that is no user's, loses
+ * none of the users' to endpoints that are still bad.
+ *
+ * The ticket is as any other: send the request to its address and report how
+ * it went; a good answer brings the endpoint back, anything else ejects it
+ * again. While this is called at least once in ILB_PROBE_HOST_NS, picks leave
+ * endpoints that are due to it; those of which no probe was taken so long after
+ * they were due are tried by requests again.
+ *
+ * @param b       Not NULL.
+ * @param ticket  Receives the choice; not NULL; written only on success.
+ * @param now_ns  The time; 0: ask the clock.
+ * @return        ILB_OK; ILB_ENOTDUE: none is, ask again later, see
+ *                ilb_probe_due_ns; ILB_EINVAL.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API ILB_NODISCARD int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket,
+                                         uint64_t now_ns);
+
+/** So long after ilb_probe_next was called probes are left to it: 10 s. */
+#define ILB_PROBE_HOST_NS UINT64_C(10000000000)
+
+/**
+ * When ilb_probe_next is worth calling again: no ejected endpoint is due
+ * before. For a timer; an ejection or a check may make it earlier meanwhile.
+ *
+ * @param b  Not NULL.
+ * @return   On the balancer's clock; UINT64_MAX: none is ejected, or b is NULL.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b);
+
 /** All that can be said of a request that is over. */
 typedef struct ilb_result {
-    size_t size;         /**< sizeof(ilb_result) */
-    ilb_outcome outcome; /**< how it went */
-    uint64_t now_ns;     /**< the time, if you have it; 0: ask the clock */
+    size_t size;             /**< sizeof(ilb_result) */
+    ilb_outcome outcome;     /**< how it went */
+    uint64_t now_ns;         /**< the time, if you have it; 0: ask the clock */
+    uint64_t retry_after_ns; /**< the endpoint asks to be left alone for so
+                              long (HTTP's Retry-After, gRPC's pushback). With
+                              ILB_OVERLOAD and ILB_FAILURE only. It is ejected
+                              for that time and up to a tenth more, by chance,
+                              as far as the cap on ejections allows: else
+                              others are preferred. 0: it did not say */
 } ilb_result;
 
 #define ILB_RESULT_INIT                                                        \
     {                                                                          \
-        sizeof(ilb_result), ILB_SUCCESS, 0                                     \
+        sizeof(ilb_result), ILB_SUCCESS, 0, 0                                  \
     }
 
 /**
@@ -493,7 +694,8 @@ typedef struct ilb_result {
  * @param b       Not NULL.
  * @param ticket  As for ilb_done.
  * @param result  Not NULL.
- * @return        As ilb_done; ILB_EABI.
+ * @return        As ilb_done, ILB_EINVAL also for a retry_after_ns with another
+ *                outcome; ILB_EABI.
  *
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
@@ -540,6 +742,13 @@ typedef struct ilb_endpoint_stats {
     uint64_t ejections;               /**< in all */
     uint64_t done[ILB_OUTCOME_COUNT]; /**< requests that ended, by outcome */
     void *user;
+    ilb_detector ejected_by;               /**< if ejected or probing */
+    uint32_t detected[ILB_DETECTOR_COUNT]; /**< how often a detector, by its
+                            number, found it an outlier; while that does not
+                            eject it (in shadow, or refused), once in
+                            base_ejection_time_ns */
+    uint32_t enforced[ILB_DETECTOR_COUNT]; /**< of these, how often that has
+                            ejected it. A probe that fails is neither */
 } ilb_endpoint_stats;
 
 /**
@@ -571,6 +780,321 @@ ILB_API ILB_NODISCARD int ilb_balancer_snapshot(ilb_balancer *b,
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
 ILB_API const char *ilb_state_name(ilb_state state);
+
+/* ==== Events ============================================================ */
+
+/** Why something was not done, or was done against the rule. */
+typedef enum ilb_reason {
+    ILB_REASON_NONE = 0,
+    ILB_REASON_SHADOW = 1,   /**< the detector reports and does not act */
+    ILB_REASON_CAP = 2,      /**< as many are ejected as max_ejection_percent
+                                  allows */
+    ILB_REASON_FLOOR = 3,    /**< it is the last, or one of the last that must
+                                  stay */
+    ILB_REASON_CAPACITY = 4, /**< the others could not carry its load */
+    ILB_REASON_COUNT = 5
+} ilb_reason;
+
+/** What happened. The first four are Envoy's EJECT, enforced or not, and
+ * UNEJECT. */
+typedef enum ilb_event_type {
+    ILB_EVENT_NONE = 0,
+    ILB_EVENT_EJECT = 1,           /**< left alone until until_ns */
+    ILB_EVENT_EJECT_REFUSED = 2,   /**< would have been; `reason` says why not.
+                                        Told once in base_ejection_time_ns */
+    ILB_EVENT_UNEJECT = 3,         /**< returned by a good probe, or by checks
+                                        that passed if `detector` says so; with
+                                          ILB_REASON_CAP: before its time, as fewer
+                                          may be ejected now */
+    ILB_EVENT_PROBE_STARTED = 4,   /**< a request tries it; from "probing": the
+                                        probe before was lost */
+    ILB_EVENT_PROBE_FAILED = 5,    /**< ejected again, until until_ns */
+    ILB_EVENT_PROBE_CANCELLED = 6, /**< by the caller; the next may try */
+    ILB_EVENT_HEALTHY = 7,         /**< warmed up: takes its share */
+    ILB_EVENT_ENTERED = 8,         /**< it is new in the list; `from` is `to` */
+    ILB_EVENT_LEFT = 9,            /**< the list no longer has it */
+    ILB_EVENT_READINESS = 10,      /**< the caller says so */
+    ILB_EVENT_UPDATED = 11, /**< so many more have entered, left or changed
+                                 their readiness by the same update as those
+                                 before: one event for all, so that an update
+                                 fills a quarter of the ring at most */
+    ILB_EVENT_TYPE_COUNT = 12
+} ilb_event_type;
+
+/**
+ * One event and the evidence for it. The statistic and the threshold are in
+ * the detector's own unit: failures in a row for consecutive_failures; for
+ * failure_percentage and success_rate the log-likelihood ratio, in nats, of
+ * "it fails" against "it fails as healthy peers do"; for retry_after the
+ * seconds that it asked for, against 0; for probe the checks that failed, or
+ * passed, in a row. Ejected is who reaches the threshold.
+ */
+typedef struct ilb_event {
+    size_t size;     /**< of this struct, in the library that made it */
+    uint64_t number; /**< 1, 2, ...: of this balancer's events. A gap: some
+                          were lost before they were read */
+    uint64_t time_ns;
+    ilb_event_type type;
+    ilb_state from, to;    /**< of the endpoint; equal if only looked at */
+    ilb_detector detector; /**< NONE: no detector's doing */
+    ilb_reason reason;
+    int enforced; /**< 0: nothing was done, `reason` says why; else 1 */
+    double statistic, threshold;
+    uint64_t requests, failures; /**< the evidence: of so many requests since
+                                      the first that counts so many failed; as
+                                      many as 65,535 are counted. 0: it is not
+                                      of failures */
+    uint64_t until_ns;  /**< EJECT, PROBE_FAILED: when the next probe is due;
+                             PROBE_STARTED: when this one counts as lost */
+    uint64_t ejections; /**< of this endpoint, in all */
+    uint32_t entered, left, readiness; /**< UPDATED: how many */
+    uint32_t reserved;                 /**< 0 */
+    char address[ILB_ADDRESS_MAX + 1]; /**< UPDATED: empty */
+} ilb_event;
+
+/**
+ * Copy the events after a number, oldest first.
+ *
+ * Events are kept in a ring of event_capacity; the oldest make room for new
+ * ones. To follow them, hand in the number of the last one that you have: if
+ * the first that comes is not the next number, some were lost in between. The
+ * numbers of two events that happen to one endpoint within microseconds, by
+ * two threads, may be swapped.
+ *
+ * @param b           Not NULL.
+ * @param after       The number of an event; 0: from the oldest kept on.
+ * @param out         Room for `max` events; NULL only if max is 0.
+ * @param max         Events that fit.
+ * @param event_size  sizeof(ilb_event), so that it can grow.
+ * @param n           Receives how many were copied; not NULL. Fewer than max:
+ *                    these are all there are now.
+ * @return            ILB_OK; ILB_EINVAL; ILB_EABI.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API ILB_NODISCARD int ilb_balancer_events(const ilb_balancer *b,
+                                              uint64_t after, ilb_event *out,
+                                              size_t max, size_t event_size,
+                                              size_t *n);
+
+/**
+ * An event as one line of text without its time and number:
+ *
+ *     10.0.0.3:8080 ejected by success_rate: statistic 18.3 >= 18.0 after 41
+ *     requests, 7 failed; next probe in 12.1 s
+ *
+ * @param event  Not NULL.
+ * @param buf    Receives as much as fits, and a final 0 if bytes is not 0;
+ *               NULL only if bytes is 0.
+ * @param bytes  Of buf. A line never needs more than ILB_EVENT_TEXT_MAX.
+ * @return       The length of the whole line without the 0, which may be more
+ *               than what fitted; ILB_EINVAL: an argument, or no event;
+ *               ILB_EABI.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API int ilb_event_text(const ilb_event *event, char *buf, size_t bytes);
+
+#define ILB_EVENT_TEXT_MAX 512
+
+/**
+ * Do what otherwise rides on requests: refresh what the endpoints have in
+ * common (every 100 ms) and tell on_event what has happened. Optional: for a
+ * balancer that may have no requests for a while.
+ *
+ * @param b       Not NULL.
+ * @param now_ns  The time; 0: ask the clock.
+ * @return        ILB_OK; ILB_EINVAL.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API int ilb_tick(ilb_balancer *b, uint64_t now_ns);
+
+/**
+ * The name of a detector: "consecutive_failures", "success_rate".
+ *
+ * @param detector  Any value.
+ * @return          A static string; NULL for a value that is no detector.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_detector_name(ilb_detector detector);
+
+/**
+ * The name of a reason: "shadow", "cap".
+ *
+ * @param reason  Any value.
+ * @return        A static string; NULL for a value that is no reason.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_reason_name(ilb_reason reason);
+
+/**
+ * The name of a type of event: "eject", "probe_failed".
+ *
+ * @param type  Any value.
+ * @return      A static string; NULL for a value that is no type.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_event_type_name(ilb_event_type type);
+
+/* ==== Why this endpoint ================================================= */
+
+/** What made the choice. */
+typedef enum ilb_chosen_by {
+    ILB_CHOSEN_BY_COST = 0,   /**< the lowest of those compared */
+    ILB_CHOSEN_BY_TURN = 1,   /**< round_robin */
+    ILB_CHOSEN_BY_CHANCE = 2, /**< random */
+    ILB_CHOSEN_BY_PROBE = 3,  /**< an ejected one was due to be tried */
+    ILB_CHOSEN_BY_SEARCH = 4, /**< draws met none that may be taken: the lowest
+                                   cost of the first few that may, from a
+                                   random one on */
+    ILB_CHOSEN_BY_FAIL_OPEN = 5, /**< all are ejected, or too many: it is one
+                                   of those, as the policy chooses */
+    ILB_CHOSEN_BY_COUNT = 6
+} ilb_chosen_by;
+
+/** What became of an endpoint that was looked at. */
+typedef enum ilb_fate {
+    ILB_FATE_COMPARED = 0, /**< could be taken */
+    ILB_FATE_EJECTED = 1,  /**< passed over */
+    ILB_FATE_EXCLUDED = 2, /**< by the caller's ilb_pick_options.exclude */
+    ILB_FATE_FULL = 3,     /**< 32,768 in flight */
+    ILB_FATE_RAMPING = 4,  /**< slow start: passed over this time */
+    ILB_FATE_COUNT = 5
+} ilb_fate;
+
+/** Why an endpoint is held back: any other that is not is better. */
+typedef enum ilb_held {
+    ILB_HELD_NOT = 0,
+    ILB_HELD_HANGING = 1, /**< its oldest request waits far too long */
+    ILB_HELD_CAP = 2,     /**< warming up: at its in-flight cap */
+    ILB_HELD_SLOW = 3,    /**< last answers were peaks: one at a time */
+    ILB_HELD_FAILED = 4,  /**< the last request failed: one at a time */
+    ILB_HELD_SUSPECT = 5, /**< the last request failed a moment ago */
+    ILB_HELD_REFUSED = 6, /**< refused for load a moment ago; or not long ago,
+                               and one is in flight: one at a time */
+    ILB_HELD_COUNT = 7
+} ilb_held;
+
+/** An endpoint that a pick looked at, as it was then. */
+typedef struct ilb_candidate {
+    char address[ILB_ADDRESS_MAX + 1];
+    ilb_fate fate;
+    ilb_state state;
+    ilb_held held;
+    uint32_t weight;
+    uint32_t in_flight;   /**< without this request */
+    uint32_t failure_ppm; /**< recent share of failures */
+    uint64_t latency_ns;  /**< expected of it; 0: nothing known */
+    uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none */
+    double load; /**< what is in flight, by its costs in ordinary requests */
+    double cost; /**< peak_ewma: nanoseconds; least_request: requests. 0: was
+                      not worked out. Whoever is held back loses against any
+                      cost */
+} ilb_candidate;
+
+/** Endpoints that an explanation can tell of. */
+#define ILB_CANDIDATES_MAX 16u
+
+/** One pick and its reasons. */
+typedef struct ilb_explanation {
+    size_t size;      /**< of this struct, in the library that made it */
+    uint64_t time_ns; /**< of the pick */
+    ilb_policy policy;
+    ilb_chosen_by chosen_by;
+    uint32_t n_endpoints; /**< that are ready */
+    uint32_t n_ejected;   /**< of these */
+    uint32_t width;       /**< draws were from so many of them: fewer than
+                               n_endpoints is an aperture */
+    uint32_t looks;       /**< at an endpoint, again included */
+    int trial;            /**< it may well fail: ilb_ticket_try_timeout_ns */
+    int overloaded;       /**< those that are left suffer from the ejections:
+                               an ejected one that is not wholly bad may be
+                               compared */
+    uint64_t median_ns;   /**< of the endpoints' latencies; 0: unknown */
+    uint64_t hang_ns;     /**< who waits longer is hanging; 0: unknown */
+    uint32_t peer_failure_ppm; /**< the share that healthy endpoints fail */
+    uint32_t chosen;           /**< index of the choice in `candidates` */
+    uint32_t n_candidates;     /**< the first that were looked at, and the
+                                    choice */
+    ilb_candidate candidates[ILB_CANDIDATES_MAX];
+} ilb_explanation;
+
+/**
+ * As ilb_pick, and say why. The choice is the same that ilb_pick would have
+ * made instead.
+ *
+ * @param b                 Not NULL.
+ * @param ticket            As for ilb_pick.
+ * @param options           As for ilb_pick.
+ * @param explanation       Receives the reasons; not NULL; written only on
+ *                          success. Its content before does not matter.
+ * @param explanation_size  sizeof(ilb_explanation), so that it can grow.
+ * @return                  As ilb_pick.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API ILB_NODISCARD int ilb_pick_explained(ilb_balancer *b,
+                                             ilb_ticket *ticket,
+                                             const ilb_pick_options *options,
+                                             ilb_explanation *explanation,
+                                             size_t explanation_size);
+
+/**
+ * An explanation as one line of text:
+ *
+ *     10.0.0.2:80 by cost, looked at 2 of 3: 10.0.0.2:80 healthy, cost 2.1 ms,
+ *     latency 2.1 ms, 0 in flight; 10.0.0.1:80 warming, cost 6.3 ms, latency
+ *     2.1 ms, 2 in flight, 20.0 % failed, held back: cap
+ *
+ * @param explanation  Not NULL.
+ * @param buf          Receives as much as fits, and a final 0 if bytes is not
+ *                     0; NULL only if bytes is 0.
+ * @param bytes        Of buf. A line never needs more than
+ *                     ILB_EXPLANATION_TEXT_MAX.
+ * @return             The length of the whole line without the 0, which may
+ *                     be more than what fitted; ILB_EINVAL: an argument, or no
+ *                     explanation; ILB_EABI.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API int ilb_explanation_text(const ilb_explanation *explanation, char *buf,
+                                 size_t bytes);
+
+#define ILB_EXPLANATION_TEXT_MAX 8192
+
+/**
+ * The name of what made a choice: "cost", "fail_open".
+ *
+ * @param by  Any value.
+ * @return    A static string; NULL for a value that is none.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_chosen_by_name(ilb_chosen_by by);
+
+/**
+ * The name of a fate: "compared", "excluded".
+ *
+ * @param fate  Any value.
+ * @return      A static string; NULL for a value that is no fate.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_fate_name(ilb_fate fate);
+
+/**
+ * The name of why an endpoint is held back: "hanging", "suspect"; "not".
+ *
+ * @param held  Any value.
+ * @return      A static string; NULL for a value that is none.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_held_name(ilb_held held);
 
 #ifdef __cplusplus
 }

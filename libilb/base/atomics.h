@@ -6,8 +6,8 @@
  *
  * Relaxed is enough wherever a word stands for itself: counters, estimates,
  * states. What publishes other memory: the table's version (set/table.c), the
- * return of a slot's last ticket (signal/load.c) and the user pointer of an
- * endpoint (set/set.c).
+ * return of a slot's last ticket (signal/load.c), the user pointer of an
+ * endpoint and its address (set/set.c), and events (observe/events.c).
  */
 #ifndef ILB_BASE_ATOMICS_H
 #define ILB_BASE_ATOMICS_H
@@ -49,6 +49,16 @@ static inline uint64_t ilb__add_relaxed(ilb__a64 *a, uint64_t v)
     return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
 }
 
+static inline uint64_t ilb__add_release(ilb__a64 *a, uint64_t v)
+{
+    return atomic_fetch_add_explicit(a, v, memory_order_release);
+}
+
+static inline uint64_t ilb__add_acq_rel(ilb__a64 *a, uint64_t v)
+{
+    return atomic_fetch_add_explicit(a, v, memory_order_acq_rel);
+}
+
 /* True if *a was *expected and is now v; else *expected is what *a is. */
 static inline bool ilb__cas_relaxed(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {
@@ -60,6 +70,12 @@ static inline bool ilb__cas_release(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {
     return atomic_compare_exchange_weak_explicit(
         a, expected, v, memory_order_release, memory_order_relaxed);
+}
+
+static inline bool ilb__cas_acq_rel(ilb__a64 *a, uint64_t *expected, uint64_t v)
+{
+    return atomic_compare_exchange_weak_explicit(
+        a, expected, v, memory_order_acq_rel, memory_order_acquire);
 }
 
 /* As the others, but never fails by chance: for a single try. */
@@ -95,6 +111,20 @@ static inline uint32_t ilb__add32_relaxed(ilb__a32 *a, uint32_t v)
 static inline uint32_t ilb__sub32_relaxed(ilb__a32 *a, uint32_t v)
 {
     return atomic_fetch_sub_explicit(a, v, memory_order_relaxed);
+}
+
+static inline bool ilb__cas32_relaxed(ilb__a32 *a, uint32_t *expected,
+                                      uint32_t v)
+{
+    return atomic_compare_exchange_weak_explicit(
+        a, expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
+static inline bool ilb__cas32_strong_relaxed(ilb__a32 *a, uint32_t expected,
+                                             uint32_t v)
+{
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_relaxed, memory_order_relaxed);
 }
 
 static inline uint8_t ilb__load8_relaxed(const ilb__a8 *a)

@@ -40,15 +40,27 @@ static inline double ilb__decay(double t, double tau)
     return p * scale;
 }
 
-/* The logarithm to the base 2 of a normal float above 0, from its exponent
- * and a straight line between powers of two: at most 0.09 too small. */
-static inline float ilb__log2_about(float x)
+/*
+ * The logarithm to the base 2 of a normal float above 0: its exponent, and of
+ * the mantissa m in sqrt(1/2)..sqrt(2) the series of the area tangent,
+ * ln m = 2 (z + z^3/3 + z^5/5), z = (m - 1) / (m + 1), right to 2e-6.
+ */
+static inline float ilb__log2(float x)
 {
     uint32_t bits;
+    float e, m, z, zz;
 
     memcpy(&bits, &x, sizeof bits);
-    return (float)(bits >> 23) - 127 +
-           (float)(bits & ((UINT32_C(1) << 23) - 1)) / (float)(1 << 23);
+    e = (float)(bits >> 23) - 127;
+    bits = (bits & ((UINT32_C(1) << 23) - 1)) | UINT32_C(127) << 23;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.41421356f) {
+        m *= 0.5f;
+        e += 1;
+    }
+    z = (m - 1) / (m + 1);
+    zz = z * z;
+    return e + 2.88539008f * z * (1 + zz * (0.33333333f + zz * 0.2f));
 }
 
 #endif

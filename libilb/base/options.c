@@ -5,10 +5,15 @@
 #include <string.h>
 
 #define OPTIONS_CAPACITY 1024
-#define OPTIONS_CONSECUTIVE_FAILURES 3
-#define OPTIONS_MAX_EJECTION_PERCENT 50
-#define OPTIONS_BASE_EJECTION_TIME_NS ILB_SECOND_NS
-#define OPTIONS_MAX_EJECTION_TIME_NS (10 * ILB_SECOND_NS)
+#define OPTIONS_CONSECUTIVE_FAILURES 5
+#define OPTIONS_MAX_EJECTION_PERCENT 100
+#define OPTIONS_BASE_EJECTION_TIME_NS (5 * ILB_SECOND_NS)
+#define OPTIONS_MAX_EJECTION_TIME_NS (120 * ILB_SECOND_NS)
+#define OPTIONS_MIN_ENDPOINTS 1
+#define OPTIONS_UNHEALTHY_THRESHOLD 3
+#define OPTIONS_HEALTHY_THRESHOLD 2
+#define OPTIONS_MAX_RETRY_AFTER_NS (300 * ILB_SECOND_NS)
+#define OPTIONS_EVENT_CAPACITY 256
 /* What signal/failures.h can count in a row. */
 #define OPTIONS_FAILURES_MAX 65535
 /* No version of a struct will be larger: more is a size that was not set. */
@@ -43,6 +48,15 @@ static void options_default64(uint64_t *value, uint64_t otherwise)
         *value = otherwise;
 }
 
+static bool options_detectors_ok(const ilb_options *o)
+{
+    const uint32_t all = ILB_DETECTOR_BIT(ILB_DETECTOR_COUNT) -
+                         ILB_DETECTOR_BIT(ILB_DETECTOR_NONE + 1);
+
+    return ((o->detectors_off | o->detectors_shadow) & ~all) == 0 &&
+           (o->detectors_off & o->detectors_shadow) == 0;
+}
+
 static int options_check(const ilb_options *o)
 {
     if (ilb_policy_name(o->policy) == NULL || o->capacity > ILB_CAPACITY_MAX ||
@@ -51,6 +65,15 @@ static int options_check(const ilb_options *o)
         return ILB_EINVAL;
     if (o->consecutive_failures > OPTIONS_FAILURES_MAX &&
         o->consecutive_failures != ILB_NEVER)
+        return ILB_EINVAL;
+    if ((o->check_effect != ILB_CHECK_PROBES &&
+         o->check_effect != ILB_CHECK_UNEJECTS) ||
+        (o->fail_mode != ILB_FAIL_OPEN && o->fail_mode != ILB_FAIL_CLOSED) ||
+        o->panic_threshold_percent > 100 ||
+        o->min_endpoints > ILB_CAPACITY_MAX || !options_detectors_ok(o))
+        return ILB_EINVAL;
+    if (o->event_capacity > ILB_EVENT_CAPACITY_MAX ||
+        (o->event_capacity == 0 && o->on_event != NULL))
         return ILB_EINVAL;
     if (o->allocator != NULL &&
         (o->allocator->allocate == NULL || o->allocator->release == NULL))
@@ -61,7 +84,7 @@ static int options_check(const ilb_options *o)
 ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
 {
     const ilb_options none = ILB_OPTIONS_INIT;
-    /* The first version ends with its last member. */
+    /* The first version ended with max_ejection_time_ns. */
     size_t first = offsetof(ilb_options, max_ejection_time_ns) +
                    sizeof none.max_ejection_time_ns;
     int rc =
@@ -83,6 +106,14 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     if (to->base_ejection_time_ns > OPTIONS_MAX_EJECTION_TIME_NS)
         options_default64(&to->max_ejection_time_ns, to->base_ejection_time_ns);
     options_default64(&to->max_ejection_time_ns, OPTIONS_MAX_EJECTION_TIME_NS);
+    if (to->fail_mode == ILB_FAIL_OPEN)
+        options_default32(&to->min_endpoints, OPTIONS_MIN_ENDPOINTS);
+    options_default64(&to->max_retry_after_ns, OPTIONS_MAX_RETRY_AFTER_NS);
+    options_default32(&to->unhealthy_threshold, OPTIONS_UNHEALTHY_THRESHOLD);
+    options_default32(&to->healthy_threshold, OPTIONS_HEALTHY_THRESHOLD);
+    options_default32(&to->event_capacity, OPTIONS_EVENT_CAPACITY);
+    if (to->event_capacity == ILB_NEVER)
+        to->event_capacity = 0;
     return options_check(to);
 }
 

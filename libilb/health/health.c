@@ -2,51 +2,27 @@
 /* See health.h. */
 #include "health/health.h"
 
+#include <string.h>
+
+#include "health/cap.h"
+#include "health/ladder.h"
+#include "health/tell.h"
+#include "health/word.h"
+
 /* Good answers in WARMING until HEALTHY, and the in-flight cap by their
  * number (the last value holds to the end). */
-#define HEALTH_GOOD_TO_HEALTHY 12
-#define HEALTH_LEVEL_MAX 31
+#define HEALTH_GOOD_TO_HEALTHY 12 /* 15 fit */
 /* Healthy time, per level, after which the level falls. */
 #define HEALTH_LEVEL_DECAY_NS (30 * ILB_SECOND_NS)
-/* With 48 bits the whole range of the clock, whatever its epoch. */
-#define HEALTH_UNTIL_SHIFT 16
-#define HEALTH_UNTIL_MAX ((UINT64_C(1) << 48) - 1)
-
-typedef struct health_fields {
-    enum ilb__health_state state;
-    uint32_t level;
-    uint32_t good;
-    uint64_t until_ns;
-} health_fields;
-
-static health_fields health_unpack(uint64_t word)
-{
-    health_fields h = {ilb__health_state_of(word), (uint32_t)(word >> 3) & 31,
-                       (uint32_t)(word >> 8) & 255,
-                       (word >> 16) << HEALTH_UNTIL_SHIFT};
-    return h;
-}
-
-static uint64_t health_pack(health_fields h)
-{
-    /* Rounded up: never due before its time. */
-    uint64_t until = (h.until_ns >> HEALTH_UNTIL_SHIFT) +
-                     ((h.until_ns & ((1 << HEALTH_UNTIL_SHIFT) - 1)) != 0);
-
-    if (until > HEALTH_UNTIL_MAX)
-        until = HEALTH_UNTIL_MAX;
-    return until << 16 | (uint64_t)h.good << 8 | (uint64_t)h.level << 3 |
-           (uint64_t)h.state;
-}
 
 ILB_INTERNAL uint64_t ilb__health_until_ns(uint64_t word)
 {
-    return health_unpack(word).until_ns;
+    return ilb__word_unpack(word).until_ns;
 }
 
 ILB_INTERNAL uint32_t ilb__health_in_flight_cap(uint64_t word)
 {
-    health_fields h = health_unpack(word);
+    ilb__word h = ilb__word_unpack(word);
 
     if (h.state != ILB__WARMING)
         return UINT32_MAX;
@@ -59,78 +35,50 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
     j->max_ejection_percent = o->max_ejection_percent;
     j->base_ejection_time_ns = o->base_ejection_time_ns;
     j->max_ejection_time_ns = o->max_ejection_time_ns;
+    j->max_retry_after_ns = o->max_retry_after_ns;
+    j->longest_ns = ilb__ladder_longer_ns(o->max_retry_after_ns, UINT32_MAX);
+    if (j->longest_ns < o->max_ejection_time_ns)
+        j->longest_ns = o->max_ejection_time_ns;
+    j->longest_ns = ilb__later_ns(j->longest_ns, ILB_SECOND_NS);
+    j->checks.unhealthy_threshold = o->unhealthy_threshold;
+    j->checks.healthy_threshold = o->healthy_threshold;
+    j->checks.least_ns = o->base_ejection_time_ns;
+    j->checks.most_ns = o->max_ejection_time_ns;
+    j->check_unejects = o->check_effect == ILB_CHECK_UNEJECTS;
+    j->slow_start_ns = o->slow_start_ns;
+    j->min_endpoints = o->min_endpoints;
+    j->panic_threshold_percent = o->panic_threshold_percent;
+    j->fail_closed = o->fail_mode == ILB_FAIL_CLOSED;
+    j->detectors_off = o->detectors_off;
+    j->detectors_shadow = o->detectors_shadow;
+    if (o->consecutive_failures == ILB_NEVER)
+        j->detectors_off = UINT32_MAX;
     ilb__store_relaxed(&j->next_due_ns, UINT64_MAX);
-}
-
-/* ---- Times ------------------------------------------------------------- */
-
-static uint64_t health_ejection_ns(const ilb__judge *j, uint32_t level)
-{
-    uint64_t ns = j->base_ejection_time_ns;
-
-    while (--level > 0 && ns < j->max_ejection_time_ns)
-        ns = ns > UINT64_MAX / 2 ? UINT64_MAX : ns * 2;
-    return ns < j->max_ejection_time_ns ? ns : j->max_ejection_time_ns;
-}
-
-/* 80 % to 120 % of it, but at most the maximum. */
-static uint64_t health_jittered_ns(const ilb__judge *j, uint64_t ns,
-                                   uint32_t bits)
-{
-    double factor = 0.8 + 0.4 * ((double)bits / 4294967296.0);
-    double jittered = (double)ns * factor;
-
-    return jittered >= (double)j->max_ejection_time_ns ? j->max_ejection_time_ns
-                                                       : (uint64_t)jittered;
-}
-
-static void health_due_at(ilb__judge *j, uint64_t at_ns)
-{
-    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
-
-    while (at_ns < due)
-        if (ilb__cas_relaxed(&j->next_due_ns, &due, at_ns))
-            return;
-}
-
-/* ---- The cap ----------------------------------------------------------- */
-
-static uint32_t health_cap(const ilb__judge *j, uint32_t n_ready)
-{
-    uint32_t cap =
-        (uint32_t)((uint64_t)n_ready * j->max_ejection_percent / 100);
-
-    if (n_ready < 2)
-        return 0;
-    if (cap == 0)
-        return 1;
-    return cap < n_ready ? cap : n_ready - 1;
-}
-
-static bool health_reserve(ilb__judge *j, uint32_t n_ready)
-{
-    if (ilb__add32_relaxed(&j->n_ejected, 1) < health_cap(j, n_ready))
-        return true;
-    ilb__sub32_relaxed(&j->n_ejected, 1);
-    return false;
-}
-
-static bool health_counts(enum ilb__health_state s)
-{
-    return s == ILB__EJECTED || s == ILB__PROBING;
 }
 
 /* ---- Transitions ------------------------------------------------------- */
 
-ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot)
+/* Time 0 is taken for the next one: it would mean that there is no ramp. */
+static void health_ramp(const ilb__judge *j, ilb__slot *slot, uint64_t now_ns)
 {
-    const health_fields warming = {ILB__WARMING, 0, 0, 0};
+    if (j->slow_start_ns != 0)
+        ilb__store_relaxed(&slot->ramp_ns, now_ns == 0 ? 1 : now_ns);
+}
 
-    (void)j;
+ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
+                                    uint32_t n_ready, uint64_t now_ns)
+{
+    const ilb__word warming = {ILB__WARMING, 0, 0, ILB_DETECTOR_NONE, 0};
+
+    ilb__store_relaxed(&slot->ramp_ns, 0);
+    if (n_ready > 0)
+        health_ramp(j, slot, now_ns);
     /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
      * it failed before it was away says nothing of it now. */
     ilb__store_relaxed(&slot->failures.word, 0);
-    ilb__store_relaxed(&slot->health, health_pack(warming));
+    ilb__store_relaxed(&slot->evidence, 0);
+    memset(&slot->checks, 0, sizeof slot->checks);
+    ilb__store_relaxed(&slot->health, ilb__word_pack(warming));
 }
 
 ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot)
@@ -139,11 +87,11 @@ ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot)
 
     while (!ilb__cas_relaxed(&slot->health, &word, ILB__OUT))
         continue;
-    if (health_counts(ilb__health_state_of(word)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+    if (ilb__word_counts(ilb__health_state_of(word)))
+        ilb__cap_release(j);
 }
 
-static bool health_after_good(health_fields *h, bool probe, uint64_t now_ns)
+static bool health_after_good(ilb__word *h, bool probe, uint64_t now_ns)
 {
     switch (h->state) {
     case ILB__HEALTHY:
@@ -160,9 +108,7 @@ static bool health_after_good(health_fields *h, bool probe, uint64_t now_ns)
     case ILB__PROBING:
         if (!probe)
             return false;
-        h->state = ILB__WARMING;
-        h->good = 0;
-        h->until_ns = 0;
+        ilb__word_warm(h);
         return true;
     case ILB__OUT:
     case ILB__EJECTED: /* an answer from before: the probe decides */
@@ -174,150 +120,49 @@ static bool health_after_good(health_fields *h, bool probe, uint64_t now_ns)
     return true;
 }
 
+ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
+                                       uint64_t now_ns)
+{
+    health_ramp(j, slot, now_ns);
+    ilb__latency_forget(&slot->latency);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__cap_release(j);
+}
+
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    health_fields h;
+    ilb__word h;
 
     do {
-        h = health_unpack(word);
+        h = ilb__word_unpack(word);
         if (ILB_LIKELY(!health_after_good(&h, probe, now_ns)))
             return;
-    } while (!ilb__cas_relaxed(&slot->health, &word, health_pack(h)));
-    if (health_counts(ilb__health_state_of(word)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
-}
-
-/* Does this failure change the state? A returning endpoint gets no second
- * chance: its first failure ejects it again. */
-static bool health_trips(const ilb__judge *j, health_fields h, bool probe,
-                         uint32_t row)
-{
-    switch (h.state) {
-    case ILB__PROBING:
-        return probe;
-    case ILB__WARMING:
-        return j->consecutive_failures != ILB_NEVER &&
-               (h.level > 0 || row >= j->consecutive_failures);
-    case ILB__HEALTHY:
-        return j->consecutive_failures != ILB_NEVER &&
-               row >= j->consecutive_failures;
-    case ILB__OUT:
-    case ILB__EJECTED:
-        break;
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    if (ilb__word_counts(ilb__health_state_of(word))) {
+        ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
+                  ilb__word_pack(h), NULL, now_ns);
+        ilb__health_returned(j, slot, now_ns);
+    } else if (ilb__health_state_of(word) != h.state) {
+        ilb__tell(j, slot, ILB_EVENT_HEALTHY, ILB_REASON_NONE, word,
+                  ilb__word_pack(h), NULL, now_ns);
     }
-    return false;
-}
-
-ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
-                                  uint32_t row, uint32_t n_ready, uint32_t bits,
-                                  uint64_t now_ns)
-{
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    bool reserved = false, ejected = false;
-    health_fields h;
-
-    do {
-        h = health_unpack(word);
-        if (ILB_LIKELY(!health_trips(j, h, probe, row)))
-            break;
-        if (h.state != ILB__PROBING && !reserved) {
-            if (!health_reserve(j, n_ready))
-                return false;
-            reserved = true;
-        }
-        if (h.level < HEALTH_LEVEL_MAX)
-            h.level++;
-        h.state = ILB__EJECTED;
-        h.good = 0;
-        h.until_ns = ilb__later_ns(
-            now_ns,
-            health_jittered_ns(j, health_ejection_ns(j, h.level), bits));
-        if (ilb__cas_relaxed(&slot->health, &word, health_pack(h))) {
-            if (!health_counts(ilb__health_state_of(word)))
-                reserved = false; /* it is this endpoint's now */
-            ilb__add_relaxed(&slot->ejections, 1);
-            health_due_at(j, h.until_ns);
-            ejected = true;
-            break;
-        }
-    } while (true);
-    if (reserved)
-        ilb__sub32_relaxed(&j->n_ejected, 1);
-    return ejected;
-}
-
-ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
-                                           uint64_t now_ns)
-{
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    health_fields h;
-
-    do {
-        h = health_unpack(word);
-        if (h.state != ILB__PROBING)
-            return;
-        h.state = ILB__EJECTED;
-        h.until_ns = now_ns;
-    } while (!ilb__cas_relaxed(&slot->health, &word, health_pack(h)));
-    health_due_at(j, now_ns);
-}
-
-/* ---- Probes ------------------------------------------------------------ */
-
-ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns)
-{
-    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
-
-    /* Whatever falls due from here on lowers it again by itself. A search
-     * through a table that is replaced meanwhile may miss one: so there is
-     * another within a second. */
-    return now_ns >= due &&
-           ilb__cas_strong_relaxed(&j->next_due_ns, due,
-                                   ilb__load32_relaxed(&j->n_ejected) == 0
-                                       ? UINT64_MAX
-                                       : ilb__later_ns(now_ns, ILB_SECOND_NS));
-}
-
-ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
-{
-    health_due_at(j, now_ns);
-}
-
-ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
-                                    bool may_claim, uint64_t now_ns)
-{
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    health_fields h = health_unpack(word);
-
-    if (!health_counts(h.state))
-        return false;
-    if (now_ns < h.until_ns || !may_claim) {
-        health_due_at(j, h.until_ns);
-        return false;
-    }
-    h.state = ILB__PROBING;
-    h.until_ns =
-        ilb__later_ns(now_ns, health_ejection_ns(j, h.level > 0 ? h.level : 1));
-    if (!ilb__cas_strong_relaxed(&slot->health, word, health_pack(h)))
-        return false; /* who changed it has noted when it is due */
-    health_due_at(j, h.until_ns);
-    return true;
 }
 
 ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
-                                          uint32_t n_ready)
+                                          uint32_t n_ready, uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    health_fields h = health_unpack(word);
+    ilb__word h = ilb__word_unpack(word);
 
-    if (ilb__load32_relaxed(&j->n_ejected) <= health_cap(j, n_ready) ||
-        !health_counts(h.state))
+    if (ilb__load32_relaxed(&j->n_ejected) <= ilb__cap_of(j, n_ready) ||
+        !ilb__word_counts(h.state))
         return;
-    h.state = ILB__WARMING;
-    h.good = 0;
-    h.until_ns = 0;
-    if (ilb__cas_strong_relaxed(&slot->health, word, health_pack(h)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+    ilb__word_warm(&h);
+    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
+        return;
+    ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_CAP, word,
+              ilb__word_pack(h), NULL, now_ns);
+    ilb__health_returned(j, slot, now_ns);
 }

@@ -21,14 +21,15 @@ ILB_INTERNAL uint32_t ilb__draw_below(ilb__draw *d, uint32_t n)
 
 ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d)
 {
-    uint32_t column = ilb__draw_below(d, d->view.n);
+    uint32_t column = ilb__draw_below(d, d->width);
 
     if (ILB_LIKELY(d->view.weight_total == 0))
         return column;
     return ilb__view_weighted(&d->view, column, draw_bits(d));
 }
 
-static bool draw_excluded(const ilb__exclusion *e, ilb__endpoint_id id)
+ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
+                                     ilb__endpoint_id id)
 {
     for (uint32_t i = 0; i < e->n; i++)
         if (e->ids[i] == id)
@@ -43,8 +44,9 @@ ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
     c->slot = &d->slots[ilb__endpoint_id_index(c->id)];
     c->load = ilb__load_relaxed(&c->slot->load.word);
     c->health = ilb__load_relaxed(&c->slot->health);
+    c->ramping = false;
     return ilb__load_generation(c->load) ==
                ilb__endpoint_id_generation(c->id) &&
            ilb__load_in_flight(c->load) < ILB_LOAD_MAX &&
-           !draw_excluded(d->exclusion, c->id);
+           !ilb__draw_excluded(d->exclusion, c->id);
 }

@@ -19,6 +19,7 @@ typedef struct ilb__draw {
     ilb__view view;
     const ilb__exclusion *exclusion;
     uint64_t random; /* 64 bits, used up from the low end */
+    uint32_t width;  /* columns to draw from: all, or the aperture's */
 } ilb__draw;
 
 typedef struct ilb__candidate {
@@ -26,6 +27,7 @@ typedef struct ilb__candidate {
     ilb__endpoint_id id;
     uint64_t load;
     uint64_t health;
+    bool ramping; /* slow start: passed over this time */
 } ilb__candidate;
 
 /* A number below `n` from the draw's random bits. */
@@ -38,6 +40,10 @@ ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d);
  * or no longer the one that the view means. Ejected ones are not refused. */
 ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
                                  ilb__candidate *c);
+
+/* Does the caller not want it? */
+ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
+                                     ilb__endpoint_id id);
 
 static inline bool ilb__candidate_eligible(const ilb__candidate *c)
 {

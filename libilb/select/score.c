@@ -4,49 +4,159 @@
 
 #define SCORE_FAILURE_PRICE 10.0f
 #define SCORE_MEDIAN_MIN_NS 1000.0f
-/* Slow: more than twice the median. */
-#define SCORE_SLOW_FACTOR 2.0f
-/* At its in-flight cap: any other that is not is better, and of several such
- * the cheapest. */
-#define SCORE_CAPPED_FACTOR 1e15f
+#define SCORE_ENOUGH 1.2f
+#define SCORE_ENOUGH_SCARCE 0.3f
+#define SCORE_ENOUGH_Q 0.3f
+#define SCORE_HELD_COST 1e20f
+/* A share of failures up to so many times the healthy peers' is noise. */
+#define SCORE_NOISE 2.0f
+#define SCORE_TRIAL_LEVEL 3
+#define SCORE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
+#define SCORE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
+#define SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
+
+ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
+                                        const ilb__figures *f, uint64_t now_ns)
+{
+    uint64_t age_ns = ilb__load_age_ns(&slot->load, load, now_ns);
+
+    if (ILB_UNLIKELY(!ilb__figures_passed(f, now_ns - age_ns, now_ns)))
+        age_ns = now_ns - f->jumped_ns;
+    return age_ns;
+}
 
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
-                                         float median_ns, uint64_t now_ns)
+                                         const ilb__figures *f, uint64_t now_ns)
 {
-    float latency_ns = ilb__latency_read_ns(&slot->latency, median_ns, now_ns);
-    float age_ns = (float)ilb__load_age_ns(&slot->load, load, now_ns);
+    float latency_ns = ilb__latency_read_ns(&slot->latency, f, now_ns);
+    float age_ns = (float)ilb__score_age_ns(slot, load, f, now_ns);
 
     return age_ns > latency_ns ? age_ns : latency_ns;
+}
+
+static float score_median_ns(const ilb__figures *f)
+{
+    return f->median_ns > SCORE_MEDIAN_MIN_NS ? f->median_ns
+                                              : SCORE_MEDIAN_MIN_NS;
+}
+
+ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
+{
+    const ilb__figures *f = &c->figures;
+
+    c->hang_ns = ilb__figures_hang_ns(f);
+    c->enough = f->aperture == UINT32_MAX
+                    ? SCORE_ENOUGH * (1 + SCORE_ENOUGH_Q * f->in_flight)
+                    : SCORE_ENOUGH_SCARCE;
+    c->enough *= score_median_ns(f);
+}
+
+/* The last request failed, and that says something against this endpoint. */
+static bool score_suspect(const ilb__slot *slot)
+{
+    return ilb__failures_in_a_row(&slot->failures) > 0 &&
+           ilb__evidence_read(&slot->evidence).broken >= SCORE_SUSPECT_BROKEN;
+}
+
+ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__figures *f)
+{
+    ilb__evidence_sums e;
+
+    if (ilb__health_untried(health))
+        return f->cold ? ILB__TRIAL : ILB__TRIAL_TIMED;
+    if (ilb__latency_level(&slot->latency) >= SCORE_TRIAL_LEVEL)
+        return ILB__TRIAL_TIMED;
+    if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
+        return ilb__health_of_late(health) ? ILB__TRIAL : ILB__TRIAL_NONE;
+    if (score_suspect(slot))
+        return ILB__TRIAL_TIMED;
+    e = ilb__evidence_read(&slot->evidence);
+    return e.broken >= SCORE_TRIAL_BROKEN || e.faulty >= SCORE_TRIAL_FAULTY ||
+                   ilb__health_of_late(health)
+               ? ILB__TRIAL
+               : ILB__TRIAL_NONE;
+}
+
+static ilb_held score_held_back(const ilb__slot *slot, uint32_t in_flight,
+                                uint64_t health, float age_ns,
+                                const ilb__score_context *c)
+{
+    if (age_ns > c->hang_ns)
+        return ILB_HELD_HANGING;
+    if (in_flight >= ilb__health_in_flight_cap(health))
+        return ILB_HELD_CAP;
+    if (in_flight > 0 && ilb__latency_level(&slot->latency) > 0)
+        return ILB_HELD_SLOW;
+    if (ILB_LIKELY(ilb__load_relaxed(&slot->failures.word) == 0))
+        return ILB_HELD_NOT;
+    if (ilb__refusals_any(&slot->refusals) &&
+        (in_flight > 0 ||
+         ilb__refusals_hold(&slot->refusals, c->refusal_ns, c->now_ns)))
+        return ILB_HELD_REFUSED;
+    if (!score_suspect(slot))
+        return ILB_HELD_NOT;
+    if (in_flight > 0)
+        return ILB_HELD_FAILED;
+    return ilb__failures_suspect(&slot->failures, c->figures.suspect_ns,
+                                 c->now_ns)
+               ? ILB_HELD_SUSPECT
+               : ILB_HELD_NOT;
+}
+
+/* Its share of failures, without what may be chance. */
+static float score_failing(const ilb__slot *slot, const ilb__score_context *c)
+{
+    float share = ilb__failures_share(&slot->failures, c->now_ns);
+    float noise = SCORE_NOISE * c->figures.p0;
+
+    return share > noise ? share - noise : 0;
+}
+
+/* Without what being held back adds; *age_ns is that of the oldest request. */
+static inline float score_plain(const ilb__slot *slot, uint64_t load,
+                                const ilb__score_context *c, float *age_ns)
+{
+    float q = ilb__cost_load(&slot->extra_cost, ilb__load_in_flight(load));
+    float price, latency_ns;
+
+    if (c->weight_scale != 0)
+        q /= (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
+    if (ILB_UNLIKELY(c->slow_start_ns != 0))
+        q /= ilb__ramp_factor(slot, c->slow_start_ns, c->now_ns);
+    if (!c->latency)
+        return 1 + q;
+    latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
+    *age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
+    price = *age_ns > latency_ns ? *age_ns : latency_ns;
+    price += SCORE_FAILURE_PRICE * score_median_ns(&c->figures) *
+             score_failing(slot, c);
+    /* With nothing known of anyone, what is in flight decides. */
+    if (price < 1)
+        price = 1;
+    return price * (1 + q);
+}
+
+ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
+                                   const ilb__score_context *c)
+{
+    float age_ns;
+
+    return score_plain(slot, load, c, &age_ns);
 }
 
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c)
 {
-    uint32_t in_flight = ilb__load_in_flight(load);
-    float q = (float)in_flight;
-    ilb__score score = {0, false};
-    float price, median_ns;
+    float age_ns = 0;
+    ilb__score score = {score_plain(slot, load, c, &age_ns), ILB_HELD_NOT};
 
-    if (c->weight_scale != 0)
-        q /= (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
-    if (!c->latency) {
-        score.cost = 1 + q;
+    if (!c->latency)
         return score;
-    }
-    median_ns =
-        c->median_ns > SCORE_MEDIAN_MIN_NS ? c->median_ns : SCORE_MEDIAN_MIN_NS;
-    price = ilb__score_latency_ns(slot, load, c->median_ns, c->now_ns) +
-            SCORE_FAILURE_PRICE * median_ns *
-                ilb__failures_share(&slot->failures, c->now_ns);
-    /* With nothing known of anyone, what is in flight decides. */
-    if (price < 1)
-        price = 1;
-    score.cost = price * (1 + q);
-    score.poor = price > SCORE_SLOW_FACTOR * median_ns;
-    if (in_flight >= ilb__health_in_flight_cap(health)) {
-        score.cost *= SCORE_CAPPED_FACTOR;
-        score.poor = true;
-    }
+    score.held = (uint8_t)score_held_back(slot, ilb__load_in_flight(load),
+                                          health, age_ns, c);
+    if (score.held != ILB_HELD_NOT)
+        score.cost += SCORE_HELD_COST;
     return score;
 }

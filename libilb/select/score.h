@@ -2,18 +2,47 @@
 /*
  * What it costs to send the next request to an endpoint. Lower is better.
  *
- *     cost = (L + 10 m s) (1 + q / w)   x 1e15 at its in-flight cap
+ *     cost = (L + 10 m max(0, s - 2 p0)) (1 + q / w)   + 1e20 if held back
  *
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
  *      is more: silence is evidence;
  *   m  the median of all endpoints, at least 1 us;
- *   s  its recent share of failures, 0..1: a certain failure costs as much as
- *      an answer that takes ten times the median. A single failure (s = 1/5)
- *      makes it three times as dear, for a few seconds;
- *   q  its requests in flight;
+ *   s  its recent share of failures, 0..1; up to twice p0, what healthy peers
+ *      have as well, it says nothing. A certain failure costs as much as an
+ *      answer that takes ten times the median. A single failure (s = 1/5) makes
+ *      it three times as dear, for a few seconds;
+ *   q  its requests in flight, by their costs (signal/cost.h);
  *   w  its weight over the mean weight. Draws go by weight (select/draw.h);
  *      this keeps heavier endpoints from looking busy.
+ *
+ * Enough: a cost up to which there is no need to look at more candidates,
+ *
+ *     1.2 m (1 + 0.3 Q)
+ *
+ * where Q is what is in flight to an endpoint in the mean. So an idle or
+ * lightly loaded endpoint that is as fast as the others is taken at once, and
+ * where most are slow or busy more are looked at. Two choices alone give the
+ * longest waits a chance that more choices take away (M. Mitzenmacher 1996:
+ * each choice more helps little on average, but it is the tail that callers
+ * feel); to look at all of them, always, costs time and herds. With few
+ * requests, in an aperture (health/pool.h), 0.3 m: information is scarce there
+ * and looking is cheap.
+ *
+ * Held back, so that any other that is not is better:
+ *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
+ *     last answers were peaks, or while it is suspect;
+ *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
+ *   - suspect, for a moment: the last request failed, and that is evidence
+ *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
+ *
+ * A request to an endpoint of which nothing good is known is a trial: somebody
+ * has to be the first to ask. The caller is told (ilb_ticket_try_timeout_ns),
+ * so that he can send it elsewhere when it fails:
+ *   - TIMED, also when it takes longer than hanging: no good answer so far
+ *     (unless that is so of many), suspect, or slow three times apart;
+ *   - else, when `broken` is at 1 nat or `faulty` at 2, or it was ejected of
+ *     late: it may fail again.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -24,18 +53,23 @@
 #ifndef ILB_SELECT_SCORE_H
 #define ILB_SELECT_SCORE_H
 
-#include "select/pool.h"
+#include "health/pool.h"
+#include "health/ramp.h"
 
 typedef struct ilb__score_context {
     uint64_t now_ns;
-    float median_ns;
-    float weight_scale; /* 1 / mean weight; 0: all are equal */
-    bool latency;       /* else by requests in flight alone */
+    ilb__figures figures;
+    float hang_ns;          /* an age above it: hanging */
+    float enough;           /* a cost up to it: look no further */
+    float weight_scale;     /* 1 / mean weight; 0: all are equal */
+    uint64_t slow_start_ns; /* 0: none */
+    uint64_t refusal_ns;    /* no endpoint is held back longer for a refusal */
+    bool latency;           /* else by requests in flight alone */
 } ilb__score_context;
 
 typedef struct ilb__score {
     float cost;
-    bool poor; /* better to look further: slow or at its in-flight cap */
+    uint8_t held; /* an ilb_held */
 } ilb__score;
 
 /* `load` and `health` were just read from `slot`. */
@@ -43,8 +77,32 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c);
 
+/* Is a request to it a trial, that may well fail? TIMED: it may also take for
+ * ever. */
+typedef enum ilb__trial {
+    ILB__TRIAL_NONE = 0,
+    ILB__TRIAL,      /* it has failed or was ejected of late */
+    ILB__TRIAL_TIMED /* no good answer since that, or since it came */
+} ilb__trial;
+
+ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__figures *f);
+
+/* The cost alone, without what being held back adds to it. */
+ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
+                                   const ilb__score_context *c);
+
+/* Age of its oldest unanswered request, at least; 0: there is none. Since the
+ * clock jumped, if it did. */
+ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
+                                        const ilb__figures *f, uint64_t now_ns);
+
 /* The latency that the score uses: L above. */
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
-                                         float median_ns, uint64_t now_ns);
+                                         const ilb__figures *f,
+                                         uint64_t now_ns);
+
+/* What the score needs of the figures. */
+ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 
 #endif

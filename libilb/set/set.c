@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "set/order.h"
 
 ILB_INTERNAL void ilb__set_init(ilb__set *s, ilb__arena *a, uint32_t capacity,
                                 uint64_t salt)
@@ -21,6 +22,7 @@ ILB_INTERNAL void ilb__set_init(ilb__set *s, ilb__arena *a, uint32_t capacity,
     s->plan = ilb__arena_take(a, capacity, sizeof *s->plan);
     s->ids = ilb__arena_take(a, capacity, sizeof *s->ids);
     s->weights = ilb__arena_take(a, capacity, sizeof *s->weights);
+    s->keys = ilb__arena_take(a, 2 * (size_t)capacity, sizeof *s->keys);
     ilb__index_init(&s->index, a, n_slots);
     ilb__index_init(&s->planned, a, capacity);
     ilb__table_init(&s->table, a, capacity);
@@ -143,12 +145,21 @@ static uint32_t set_new_slot(ilb__set *s, const char *address)
     uint32_t i = s->n_free > 0 ? s->free[--s->n_free] : s->n_fresh++;
     ilb__slot *slot = &s->slots[i];
 
-    ilb__store_relaxed(&slot->latency.word, 0);
+    ilb__latency_forget(&slot->latency);
     ilb__store_relaxed(&slot->failures.word, 0);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__window_reset(&slot->window);
+    ilb__store_relaxed(&slot->extra_cost, 0);
     ilb__store_relaxed(&slot->ejections, 0);
+    ilb__store_relaxed(&slot->refusals, 0);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
-    memcpy(slot->address, address, strlen(address) + 1);
+    for (int k = 0; k < ILB_DETECTOR_COUNT; k++) {
+        ilb__store32_relaxed(&slot->detected[k], 0);
+        ilb__store32_relaxed(&slot->enforced[k], 0);
+        ilb__store32_relaxed(&slot->noted[k], 0);
+    }
+    ilb__slot_set_address(slot, address);
     slot->hash = set_hash(s, address);
     slot->plan = s->n_plans;
     slot->listed = false;
@@ -171,12 +182,21 @@ static bool set_can_be_drawn(const ilb__slot *slot)
     return slot->listed && slot->readiness == ILB_READY;
 }
 
+static void set_changed(const ilb__slot *slot, bool was_listed,
+                        uint8_t was_readiness, const ilb__set_watch *watch)
+{
+    if (watch->changes != NULL &&
+        (slot->listed != was_listed || slot->readiness != was_readiness))
+        watch->changes(slot, was_listed, was_readiness, watch->user);
+}
+
 static void set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
                       const ilb__set_watch *watch)
 {
     uint32_t i = s->plan[position];
     ilb__slot *slot;
-    bool before;
+    bool before, was_listed;
+    uint8_t was_readiness;
 
     if (i == ILB_INDEX_NONE)
         i = s->plan[position] = set_new_slot(s, e->address);
@@ -184,6 +204,8 @@ static void set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
         set_undrain(s, &s->slots[i]);
     slot = &s->slots[i];
     before = set_can_be_drawn(slot);
+    was_listed = slot->listed;
+    was_readiness = slot->readiness;
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
@@ -191,21 +213,25 @@ static void set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
     atomic_store_explicit(&slot->user, e->user, memory_order_release);
     if (!before && set_can_be_drawn(slot))
         watch->enters(slot, watch->user);
+    set_changed(slot, was_listed, was_readiness, watch);
 }
 
 static void set_publish(ilb__set *s)
 {
     uint32_t n = 0;
 
-    for (uint32_t k = 0; k < s->n_listed; k++) {
-        uint32_t i = s->listed[k];
-        ilb__slot *slot = &s->slots[i];
+    for (uint32_t k = 0; k < s->n_listed; k++)
+        if (set_can_be_drawn(&s->slots[s->listed[k]]))
+            s->keys[n++] =
+                ilb__order_key(s->slots[s->listed[k]].hash, s->listed[k]);
+    ilb__order_sort(s->keys, s->keys + s->capacity, n);
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = ilb__order_number(s->keys[k]);
+        const ilb__slot *slot = &s->slots[i];
 
-        if (!set_can_be_drawn(slot))
-            continue;
-        s->ids[n] = ilb__endpoint_id_of(
+        s->ids[k] = ilb__endpoint_id_of(
             i, ilb__load_generation(ilb__load_relaxed(&slot->load.word)));
-        s->weights[n++] = ilb__load32_relaxed(&slot->weight);
+        s->weights[k] = ilb__load32_relaxed(&slot->weight);
     }
     ilb__table_publish(&s->table, s->ids, s->weights, n, s->n_listed);
 }
@@ -242,8 +268,12 @@ ILB_INTERNAL void ilb__set_apply(ilb__set *s, const ilb_endpoint *endpoints,
     s->n_listed = n;
     set_publish(s);
     /* `leaves` does nothing for what has left before. */
-    for (uint32_t k = n_drained; k < s->n_draining; k++)
-        watch->leaves(&s->slots[s->draining[k]], watch->user);
+    for (uint32_t k = n_drained; k < s->n_draining; k++) {
+        ilb__slot *slot = &s->slots[s->draining[k]];
+
+        set_changed(slot, true, slot->readiness, watch);
+        watch->leaves(slot, watch->user);
+    }
     for (uint32_t k = 0; k < n; k++)
         if (!set_can_be_drawn(&s->slots[s->listed[k]]))
             watch->leaves(&s->slots[s->listed[k]], watch->user);
@@ -255,12 +285,15 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
                                             const ilb__set_watch *watch)
 {
     bool before = set_can_be_drawn(slot);
+    bool enters = !before && readiness == ILB_READY;
+    uint8_t was_readiness = slot->readiness;
 
     slot->readiness = (uint8_t)readiness;
+    if (enters)
+        watch->enters(slot, watch->user);
+    set_changed(slot, slot->listed, was_readiness, watch);
     if (before == set_can_be_drawn(slot))
         return;
-    if (!before)
-        watch->enters(slot, watch->user);
     set_publish(s);
     if (before)
         watch->leaves(slot, watch->user);

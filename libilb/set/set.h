@@ -24,6 +24,10 @@ typedef struct ilb__set_watch {
     void (*enters)(ilb__slot *slot, void *user); /* before it can be drawn */
     void (*leaves)(ilb__slot *slot, void *user); /* after it cannot */
     void *user;
+    /* Listed or its readiness, or both, are no longer what they were; not yet
+     * told by `leaves`. NULL: not wanted. */
+    void (*changes)(const ilb__slot *slot, bool was_listed,
+                    uint8_t was_readiness, void *user);
 } ilb__set_watch;
 
 typedef struct ilb__set {
@@ -42,6 +46,7 @@ typedef struct ilb__set {
     uint32_t *plan;        /* slot of each position; ILB_INDEX_NONE: new */
     ilb__endpoint_id *ids; /* to publish */
     uint32_t *weights;
+    uint64_t *keys; /* of the ready ones, sorted; and as many for sorting */
     uint64_t n_plans;
     uint64_t salt;
     ilb__table table;

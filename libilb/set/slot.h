@@ -4,13 +4,22 @@
  * the balancer, found by index, never freed, recycled with a new generation
  * (signal/load.h). Whoever holds an index may therefore always read a slot;
  * the generation tells whether it is still the endpoint that he meant.
+ *
+ * The address is written word by word, as atomics, and only after the slot has
+ * been given its next generation: whoever copies it and then finds the
+ * generation that it had before has read it whole (ilb__slot_address).
  */
 #ifndef ILB_SET_SLOT_H
 #define ILB_SET_SLOT_H
 
+#include "signal/checks.h"
+#include "signal/cost.h"
+#include "signal/evidence.h"
 #include "signal/failures.h"
 #include "signal/latency.h"
 #include "signal/load.h"
+#include "signal/refusals.h"
+#include "signal/window.h"
 
 typedef struct ilb__slot {
     /* The line that a pick reads and a request writes. */
@@ -18,12 +27,21 @@ typedef struct ilb__slot {
     ilb__latency latency;
     ilb__failures failures;
     ilb__a64 health; /* health/health.h */
+    ilb__a64 evidence;
     ilb__a32 weight;
+    ilb__a64 extra_cost; /* signal/cost.h */
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
     ilb__a64 ejections;
+    ilb__a64 refusals; /* signal/refusals.h */
+    ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    /* By detector; `noted` says when it was counted last without ejecting. */
+    ilb__a32 detected[ILB_DETECTOR_COUNT];
+    ilb__a32 enforced[ILB_DETECTOR_COUNT];
+    ilb__a32 noted[ILB_DETECTOR_COUNT];
     _Atomic(void *) user;
+    ilb__window window;
 
     /* The writer's, under the balancer's mutex; the address is also read by
      * holders of a ticket, whose request keeps the slot from being reused. */
@@ -32,8 +50,20 @@ typedef struct ilb__slot {
     uint32_t position; /* in ilb__set.listed or .draining */
     bool listed;
     uint8_t readiness; /* an ilb_readiness */
-    char address[ILB_ADDRESS_MAX + 1];
+    ilb__checks checks;
+    _Alignas(ilb__a64) char address[ILB_ADDRESS_MAX + 1];
 } ilb__slot;
+
+#define ILB_ADDRESS_WORDS ((ILB_ADDRESS_MAX + 1) / sizeof(ilb__a64))
+
+/* The slot's address is this from now on. The writer's; of a slot that has
+ * just been recycled, or was never used. */
+ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address);
+
+/* Copies the address for someone who holds no ticket: `generation` was seen in
+ * the slot or in the table. False: the slot is another endpoint's by now. */
+ILB_INTERNAL bool ilb__slot_address(const ilb__slot *slot, uint32_t generation,
+                                    char to[ILB_ADDRESS_MAX + 1]);
 
 /* Which endpoint: slot index and generation, as the table has it. */
 typedef uint64_t ilb__endpoint_id;

@@ -10,6 +10,9 @@
 #define FAILURES_SHARE_ONE 65535.0
 #define FAILURES_ROW_MAX UINT32_C(65535)
 #define FAILURES_STAMP_SHIFT 20
+/* How far behind another thread's clock reading may be. A stamp further in the
+ * future was made before the clock went back: the circle makes it old. */
+#define FAILURES_SKEW_TICKS 2048
 
 static uint32_t failures_row(uint64_t word)
 {
@@ -22,7 +25,7 @@ static double failures_faded(uint64_t word, uint64_t now_ns)
         (uint32_t)(now_ns >> FAILURES_STAMP_SHIFT) - (uint32_t)word;
     double share = (double)(word >> 48) / FAILURES_SHARE_ONE;
 
-    if (share == 0 || ticks > UINT32_MAX / 2) /* the clock went back */
+    if (share == 0 || ticks > UINT32_MAX - FAILURES_SKEW_TICKS)
         return share;
     return share *
            ilb__decay((double)ticks * (double)(1 << FAILURES_STAMP_SHIFT),
@@ -49,6 +52,19 @@ ILB_INTERNAL float ilb__failures_share(const ilb__failures *f, uint64_t now_ns)
 ILB_INTERNAL uint32_t ilb__failures_in_a_row(const ilb__failures *f)
 {
     return failures_row(ilb__load_relaxed(&f->word));
+}
+
+ILB_INTERNAL bool ilb__failures_suspect(const ilb__failures *f,
+                                        uint64_t suspect_ns, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&f->word);
+    uint32_t ticks =
+        (uint32_t)(now_ns >> FAILURES_STAMP_SHIFT) - (uint32_t)word;
+
+    if (ILB_LIKELY(failures_row(word) == 0))
+        return false;
+    return ticks > UINT32_MAX - FAILURES_SKEW_TICKS ||
+           ticks < suspect_ns >> FAILURES_STAMP_SHIFT;
 }
 
 ILB_INTERNAL void ilb__failures_good(ilb__failures *f, uint64_t now_ns)

@@ -27,6 +27,10 @@ ILB_INTERNAL float ilb__failures_share(const ilb__failures *f, uint64_t now_ns);
 /* Failures in a row. */
 ILB_INTERNAL uint32_t ilb__failures_in_a_row(const ilb__failures *f);
 
+/* Did the last request fail, less than `suspect_ns` ago? */
+ILB_INTERNAL bool ilb__failures_suspect(const ilb__failures *f,
+                                        uint64_t suspect_ns, uint64_t now_ns);
+
 /* A good answer. */
 ILB_INTERNAL void ilb__failures_good(ilb__failures *f, uint64_t now_ns);
 

@@ -9,89 +9,157 @@
 /* Evidence older than this counts e times less than new. Short enough to
  * follow a pod that warms up, long enough for a handful of answers at 5/s. */
 #define LATENCY_LEARN_TAU_NS 1e9
-/* How long what was learned is trusted without new answers. With 5 s an
- * endpoint that was 10x slower is tried again after about 10 s. */
-#define LATENCY_STALE_TAU_NS 5e9
-/* A peak of more than this many times the reference fades faster; the second
- * is its ilb__log2_about. */
+/* How long what was learned is trusted without new answers. */
+#define LATENCY_STALE_TAU_NS 5e9f
+/* More than this many times the median fades faster. */
 #define LATENCY_FAR 20.0f
-#define LATENCY_FAR_LOG2 4.25f
-#define LATENCY_GAIN_BETTER 0.1
-#define LATENCY_GAIN_WORSE 0.3
+/* Not at the median: a bound must not shorten the fading of this. */
+#define LATENCY_APART 1.3f
+/* The same after a peak, for its first level. */
+#define LATENCY_PEAK_TAU_NS 2e8f
+#define LATENCY_PEAK_REQUESTS 20.0f
+#define LATENCY_PEAK_SHIFT 2
+#define LATENCY_GAIN_BETTER 0.1f
+#define LATENCY_GAIN_WORSE 0.3f
+#define LATENCY_GAIN_BLIP 0.5f
 #define LATENCY_PEAK_FACTOR 3.0f
+#define LATENCY_PEAK_ANEW 2.0f
+#define LATENCY_ORDINARY_FACTOR 2.0f
+#define LATENCY_LEVEL_MAX 15
 
 #define LATENCY_STAMP_SHIFT 20
+#define LATENCY_STAMP_MASK ((UINT32_C(1) << 28) - 1)
 
-static uint64_t latency_pack(float estimate_ns, uint64_t now_ns)
+typedef struct latency_fields {
+    float estimate_ns;
+    uint32_t level;
+} latency_fields;
+
+static uint64_t latency_pack(latency_fields f, uint64_t now_ns)
 {
+    uint32_t stamp =
+        (uint32_t)(now_ns >> LATENCY_STAMP_SHIFT) & LATENCY_STAMP_MASK;
     uint32_t bits;
 
-    memcpy(&bits, &estimate_ns, sizeof bits);
-    return (uint64_t)bits << 32 | (uint32_t)(now_ns >> LATENCY_STAMP_SHIFT);
+    memcpy(&bits, &f.estimate_ns, sizeof bits);
+    return (uint64_t)bits << 32 | f.level << 28 | stamp;
 }
 
-static float latency_unpack(uint64_t word)
+static latency_fields latency_unpack(uint64_t word)
 {
     uint32_t bits = (uint32_t)(word >> 32);
-    float estimate_ns;
+    latency_fields f;
 
-    memcpy(&estimate_ns, &bits, sizeof estimate_ns);
-    return estimate_ns;
+    memcpy(&f.estimate_ns, &bits, sizeof bits);
+    f.level = (uint32_t)word >> 28;
+    return f;
 }
 
-/* Nanoseconds since the word's stamp; none if the clock went back, which
- * shows as a difference in the upper half of the circle. */
-static double latency_since_ns(uint64_t word, uint64_t now_ns)
-{
-    uint32_t ticks = (uint32_t)(now_ns >> LATENCY_STAMP_SHIFT) - (uint32_t)word;
+/* How far behind another thread's clock reading may be. A stamp further in the
+ * future than that was made before the clock went back: of unknown age, and
+ * the circle makes it old. */
+#define LATENCY_SKEW_TICKS 2048
 
-    return ticks > UINT32_MAX / 2
+/* Nanoseconds since the word's stamp. */
+static float latency_since_ns(uint64_t word, uint64_t now_ns)
+{
+    uint32_t ticks =
+        ((uint32_t)(now_ns >> LATENCY_STAMP_SHIFT) - (uint32_t)word) &
+        LATENCY_STAMP_MASK;
+
+    return ticks > LATENCY_STAMP_MASK - LATENCY_SKEW_TICKS
                ? 0
-               : (double)ticks * (double)(1 << LATENCY_STAMP_SHIFT);
+               : (float)ticks * (float)(1 << LATENCY_STAMP_SHIFT);
 }
 
-static double latency_stale_tau_ns(float estimate_ns, float reference_ns)
+static float latency_tau_ns(float estimate_ns, uint32_t level,
+                            const ilb__figures *f)
 {
-    float ratio = estimate_ns / reference_ns;
+    float tau_ns;
 
-    if (ratio <= LATENCY_FAR)
-        return LATENCY_STALE_TAU_NS;
-    return LATENCY_STALE_TAU_NS *
-           (double)(LATENCY_FAR_LOG2 / ilb__log2_about(ratio));
+    if (level == 0) {
+        if (estimate_ns <= LATENCY_FAR * f->median_ns)
+            return LATENCY_STALE_TAU_NS;
+        return LATENCY_STALE_TAU_NS * ilb__log2(LATENCY_FAR) /
+               ilb__log2(estimate_ns / f->median_ns);
+    }
+    tau_ns = LATENCY_PEAK_TAU_NS;
+    if (f->rate_per_s * tau_ns < LATENCY_PEAK_REQUESTS * 1e9f)
+        tau_ns = LATENCY_PEAK_REQUESTS * 1e9f / (f->rate_per_s + 1e-3f);
+    tau_ns *= (float)(UINT64_C(1) << (LATENCY_PEAK_SHIFT * (level - 1)));
+    if (tau_ns > f->patience_ns)
+        tau_ns = f->patience_ns > LATENCY_PEAK_TAU_NS ? f->patience_ns
+                                                      : LATENCY_PEAK_TAU_NS;
+    return tau_ns;
 }
 
-static float latency_faded(uint64_t word, float reference_ns, uint64_t now_ns)
+static float latency_faded(uint64_t word, const ilb__figures *f,
+                           uint64_t now_ns)
 {
-    float estimate_ns = latency_unpack(word);
-    double since_ns;
+    latency_fields l = latency_unpack(word);
+    float since_ns;
 
-    if (estimate_ns < 0 && -estimate_ns > reference_ns)
-        estimate_ns = -estimate_ns;
-    if (estimate_ns <= 0)
-        return reference_ns;
+    if (l.estimate_ns < 0 && -l.estimate_ns > f->median_ns)
+        l.estimate_ns = -l.estimate_ns;
+    if (l.estimate_ns <= 0)
+        return f->median_ns;
     since_ns = latency_since_ns(word, now_ns);
-    if (reference_ns == 0 || since_ns == 0)
-        return estimate_ns;
-    return reference_ns +
-           (estimate_ns - reference_ns) *
-               (float)ilb__decay(
-                   since_ns, latency_stale_tau_ns(estimate_ns, reference_ns));
+    if (f->median_ns == 0 || since_ns == 0)
+        return l.estimate_ns;
+    return f->median_ns + (l.estimate_ns - f->median_ns) *
+                              (float)ilb__decay((double)since_ns,
+                                                (double)latency_tau_ns(
+                                                    l.estimate_ns, l.level, f));
 }
 
-static float latency_learned(uint64_t word, float sample_ns, float reference_ns,
-                             uint64_t now_ns)
+/* Out of the ordinary for the pool, and news of this endpoint? */
+static bool latency_is_peak(float sample_ns, float faded_ns,
+                            const ilb__figures *f)
 {
-    float estimate_ns = latency_unpack(word);
-    float high = estimate_ns > reference_ns ? estimate_ns : reference_ns;
-    double gain, least;
+    float ordinary_ns = f->median_ns > f->p99_ns ? f->median_ns : f->p99_ns;
 
-    if (estimate_ns <= 0 || sample_ns > LATENCY_PEAK_FACTOR * high)
-        return sample_ns;
-    least = sample_ns < estimate_ns ? LATENCY_GAIN_BETTER : LATENCY_GAIN_WORSE;
-    gain = 1 - ilb__decay(latency_since_ns(word, now_ns), LATENCY_LEARN_TAU_NS);
+    return f->median_ns > 0 && sample_ns > LATENCY_PEAK_FACTOR * ordinary_ns &&
+           sample_ns > LATENCY_PEAK_ANEW * faded_ns;
+}
+
+static uint32_t latency_raised(uint64_t word, uint32_t level, float sample_ns,
+                               uint64_t now_ns)
+{
+    /* Begun before the last answer: the same stall as what that one told. */
+    if (level > 0 && sample_ns > latency_since_ns(word, now_ns))
+        return level;
+    return level < LATENCY_LEVEL_MAX ? level + 1 : level;
+}
+
+static latency_fields latency_learned(uint64_t word, float sample_ns,
+                                      const ilb__figures *f, uint64_t now_ns)
+{
+    latency_fields l = latency_unpack(word);
+    float faded_ns = latency_faded(word, f, now_ns);
+    float gain, least;
+
+    if (latency_is_peak(sample_ns, faded_ns, f)) {
+        l.level = latency_raised(word, l.level, sample_ns, now_ns);
+        l.estimate_ns = sample_ns;
+        return l;
+    }
+    if (l.estimate_ns <= 0) {
+        l.estimate_ns = sample_ns;
+        l.level = 0;
+        return l;
+    }
+    least = sample_ns < faded_ns ? LATENCY_GAIN_BETTER : LATENCY_GAIN_WORSE;
+    if (l.level > 0 && sample_ns <= LATENCY_ORDINARY_FACTOR * f->median_ns)
+        least = LATENCY_GAIN_BLIP;
+    gain = 1 - (float)ilb__decay((double)latency_since_ns(word, now_ns),
+                                 LATENCY_LEARN_TAU_NS);
     if (gain < least)
         gain = least;
-    return estimate_ns + (sample_ns - estimate_ns) * (float)gain;
+    l.estimate_ns = faded_ns + (sample_ns - faded_ns) * gain;
+    if (sample_ns <= LATENCY_ORDINARY_FACTOR * f->median_ns &&
+        l.estimate_ns <= LATENCY_ORDINARY_FACTOR * f->median_ns)
+        l.level = 0;
+    return l;
 }
 
 /* A sample as a float; never 0, which would mean "nothing known". */
@@ -102,39 +170,64 @@ static float latency_sample(uint64_t ns)
 
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l)
 {
-    float estimate_ns = latency_unpack(ilb__load_relaxed(&l->word));
+    float ns = latency_unpack(ilb__load_relaxed(&l->word)).estimate_ns;
 
-    return estimate_ns > 0 ? estimate_ns : 0;
+    return ns > 0 ? ns : 0;
+}
+
+ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l)
+{
+    return latency_unpack(ilb__load_relaxed(&l->word)).level;
 }
 
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        float reference_ns, uint64_t now_ns)
+                                        const ilb__figures *f, uint64_t now_ns)
 {
-    return latency_faded(ilb__load_relaxed(&l->word), reference_ns, now_ns);
+    return latency_faded(ilb__load_relaxed(&l->word), f, now_ns);
 }
 
 ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     float reference_ns, uint64_t now_ns)
+                                     const ilb__figures *f, uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
-    float next;
+    latency_fields next;
 
     do {
-        next = latency_learned(word, latency_sample(sample_ns), reference_ns,
-                               now_ns);
+        next = latency_learned(word, latency_sample(sample_ns), f, now_ns);
     } while (!ilb__cas_relaxed(&l->word, &word, latency_pack(next, now_ns)));
 }
 
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
-                                           float reference_ns, uint64_t now_ns)
+                                           const ilb__figures *f,
+                                           uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
     float bound = latency_sample(waited_ns);
-    float next;
+    latency_fields next;
 
     do {
-        if (bound <= latency_faded(word, reference_ns, now_ns))
+        float faded_ns = latency_faded(word, f, now_ns);
+
+        next = latency_unpack(word);
+        if (bound <= faded_ns)
             return;
-        next = latency_unpack(word) > 0 ? bound : -bound;
+        if (next.level > 0 && bound > LATENCY_PEAK_ANEW * faded_ns) {
+            /* Slow before, and again: how slow, is known from before. */
+            next.level = latency_raised(word, next.level, bound, now_ns);
+            if (next.estimate_ns >= 0 && next.estimate_ns < bound)
+                next.estimate_ns = bound;
+            else if (next.estimate_ns < 0 && -next.estimate_ns < bound)
+                next.estimate_ns = -bound;
+            continue;
+        }
+        if (latency_is_peak(bound, faded_ns, f) &&
+            faded_ns <= LATENCY_APART * f->median_ns)
+            next.level = latency_raised(word, next.level, bound, now_ns);
+        next.estimate_ns = next.estimate_ns > 0 ? bound : -bound;
     } while (!ilb__cas_relaxed(&l->word, &word, latency_pack(next, now_ns)));
+}
+
+ILB_INTERNAL void ilb__latency_forget(ilb__latency *l)
+{
+    ilb__store_relaxed(&l->word, 0);
 }

@@ -3,26 +3,36 @@
  * The latency estimate of one endpoint: a peak-sensitive EWMA.
  *
  * Values: nanoseconds; the estimate is a 32-bit float (7 digits), its stamp
- * counts 2^20 ns (about a millisecond) in 32 bits, together one 64-bit word
- * that is replaced by one CAS. An estimate of 0 means that nothing is known.
- * A stamp wraps after 52 days: an estimate that old reads as fresh until the
- * next answer, no more.
+ * counts 2^20 ns (about a millisecond) in 28 bits, its level has 4 bits:
+ * together one 64-bit word that is replaced by one CAS. An estimate of 0 means
+ * that nothing is known. A stamp wraps after 3 days: an estimate that is more
+ * than half of that old reads as fresh until the next answer, no more.
  *
- * Learning, from an answer that took x:
- *
- *     estimate += g (x - estimate),  g = 1 - exp(-dt / 1 s),  and at least
- *         0.1  if x is better,
- *         0.3  if x is worse,
- *         1    if x > 3 max(estimate, reference): a peak.
+ * The reference m is the median of all endpoints' estimates, p99 is of all
+ * answers of late (health/pool.h).
  *
  * Reading, at any time, writes nothing:
  *
- *     L = reference + (estimate - reference) exp(-dt / 5 s)
+ *     L = m + (estimate - m) exp(-dt / tau)
  *
- * where dt is the time since the last answer and the reference is the median
- * of all endpoints' estimates: what is stale means "as the others". However
- * high a peak, 15 s take it below twice the reference: above 20 times that,
- * the time constant is 5 s log(20) / log(estimate / reference).
+ * where dt is the time since the last answer: what is stale means "as the
+ * others". tau is 5 s (above 20 m: 5 s log 20 / log(estimate / m)), but after a
+ * peak the time of 20 requests, at least 0.2 s, x 4^(level - 1), at most
+ * `patience`: a lone blip costs an endpoint
+ * a second; one that is slow each time it is tried again is tried ever less.
+ *
+ * Learning, from an answer that took x:
+ *
+ *     peak, x > 3 max(m, p99) and x > 2 L:   estimate = x; the level rises by
+ *         one, if the request began after the last answer (what was in flight
+ *         together is one observation);
+ *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
+ *         0.1 if x is better, 0.3 if it is worse,
+ *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
+ *         ends when the estimate is at 2 m.
+ *
+ * A bound, from a request that failed or was given up, does not raise the level
+ * from 0 if L is above 1.3 m: what was known must not fade sooner for it.
  *
  * Of an endpoint that never gave a good answer only a bound may be known: that
  * one would have taken longer. It is kept with a negative sign. It can put the
@@ -40,13 +50,14 @@
  *   - there, any end of a request is a sample: a failure in 1 ms is a fast
  *     answer. Here a request without a good answer only ever raises the
  *     estimate: the time it took is a lower bound (ilb__latency_learn_bound);
- *   - an ordinary slow answer moves the estimate by a part of the difference
- *     only, so that spread among equal endpoints does not look like a peak.
+ *   - there, whatever is above the estimate is a peak, so that spread among
+ *     equal endpoints is taken for one. Here a peak is what is out of the
+ *     ordinary for the whole pool.
  */
 #ifndef ILB_SIGNAL_LATENCY_H
 #define ILB_SIGNAL_LATENCY_H
 
-#include "base/atomics.h"
+#include "signal/figures.h"
 
 typedef struct ilb__latency {
     ilb__a64 word;
@@ -55,18 +66,25 @@ typedef struct ilb__latency {
 /* The estimate, not faded; 0: nothing but a bound is known, or nothing. */
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l);
 
-/* What the estimate is worth now. `reference_ns` 0: nothing known of the
+/* Peaks in a row: above 0, the endpoint has not proved itself since. */
+ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l);
+
+/* What the estimate is worth now. Without a median, nothing is known of the
  * others either; then the estimate stands as it is. */
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        float reference_ns, uint64_t now_ns);
+                                        const ilb__figures *f, uint64_t now_ns);
 
 /* A good answer took `sample_ns`. */
 ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     float reference_ns, uint64_t now_ns);
+                                     const ilb__figures *f, uint64_t now_ns);
 
 /* A request that got no good answer took `waited_ns`: an answer would have
  * taken longer. */
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
-                                           float reference_ns, uint64_t now_ns);
+                                           const ilb__figures *f,
+                                           uint64_t now_ns);
+
+/* The endpoint returns as a newcomer: nothing is known. */
+ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 
 #endif

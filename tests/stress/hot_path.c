@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No lock and no allocation in ilb_pick, ilb_first_byte and ilb_done, shown by
- * standing in for both: this program is linked with --wrap for each function
- * below, against the static library, so that every call the library makes to
- * one of them is counted here.
+ * No lock and no allocation in ilb_pick, ilb_first_byte and ilb_done, nor in
+ * explaining picks and telling and reading events, shown by standing in for
+ * both: this program is linked with --wrap for each function below, against the
+ * static library, so that every call the library makes to one of them is
+ * counted here.
  *
  * All policies, with endpoints that fail, are ejected, probed and come back.
  */
@@ -47,12 +48,40 @@ static uint64_t hot_clock(void *user)
     return hot_now_ns;
 }
 
+static unsigned long hot_told;
+
+static void hot_hear(const ilb_event *event, void *user)
+{
+    char text[ILB_EVENT_TEXT_MAX];
+
+    (void)user;
+    if (ilb_event_text(event, text, sizeof text) > 0)
+        hot_told++;
+}
+
+/* One in eight says why, and then looks at what happened of late. */
+static int hot_pick(ilb_balancer *b, ilb_ticket *t, unsigned i)
+{
+    static ilb_explanation why;
+    static ilb_event events[8];
+    static char text[ILB_EXPLANATION_TEXT_MAX];
+    size_t n;
+
+    if (i % 8 != 0)
+        return ilb_pick(b, t, NULL) == ILB_OK;
+    return ilb_pick_explained(b, t, NULL, &why, sizeof why) == ILB_OK &&
+           ilb_explanation_text(&why, text, sizeof text) > 0 &&
+           ilb_balancer_events(b, 0, events, 8, sizeof events[0], &n) ==
+               ILB_OK &&
+           ilb_tick(b, 0) == ILB_OK;
+}
+
 static int hot_request(ilb_balancer *b, unsigned i)
 {
     ilb_ticket t;
     int bad;
 
-    if (ilb_pick(b, &t, NULL) != ILB_OK)
+    if (!hot_pick(b, &t, i))
         return 0;
     bad = ilb_ticket_address(b, &t)[0] < 'd' && i / 20000 % 2 == 0;
     hot_now_ns += 1000000;
@@ -77,6 +106,7 @@ static long hot_run(ilb_policy policy)
     o.seed = 1;
     o.clock_ns = hot_clock;
     o.base_ejection_time_ns = 10000000;
+    o.on_event = hot_hear;
     for (int i = 0; i < HOT_PODS; i++) {
         ilb_endpoint e = ILB_ENDPOINT(names[i]);
 
@@ -92,7 +122,7 @@ static long hot_run(ilb_policy policy)
     for (unsigned i = 0; i < HOT_REQUESTS; i++)
         if (!hot_request(b, i))
             return -1;
-    if (hot_allocations != allocations || hot_locks != locks)
+    if (hot_allocations != allocations || hot_locks != locks || hot_told == 0)
         return -1;
     if (ilb_balancer_snapshot(b, stats, HOT_PODS, sizeof stats[0], &n) !=
         ILB_OK)

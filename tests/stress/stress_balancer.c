@@ -9,6 +9,9 @@
  *   - no pick returns an endpoint that an update had removed before the pick
  *     began;
  *   - a set with a healthy endpoint in it never yields "no endpoint";
+ *   - an explanation is of the endpoint that was picked, and tells only of
+ *     endpoints that there are;
+ *   - events are told by one thread at a time, in order;
  * and at the end:
  *   - nothing is in flight, and as many requests were reported as picked.
  * The sanitizers see the rest: run it under ThreadSanitizer and
@@ -43,7 +46,7 @@ typedef struct stress_pod {
 static stress_pod pods[STRESS_PODS_MAX];
 static ilb_balancer *balancer;
 static _Atomic bool stopping;
-static _Atomic uint64_t n_picks, n_dones;
+static _Atomic uint64_t n_picks, n_dones, n_told;
 
 static struct {
     double seconds;
@@ -77,7 +80,23 @@ static uint32_t stress_random(uint64_t *state)
 
 static uint64_t epochs_before[64][STRESS_PODS_MAX];
 
-static void stress_pick(unsigned me, ilb_ticket *t)
+static int stress_pick_explained(ilb_ticket *t)
+{
+    ilb_explanation why;
+    int rc = ilb_pick_explained(balancer, t, NULL, &why, sizeof why);
+
+    if (rc != ILB_OK)
+        return rc;
+    if (strcmp(why.candidates[why.chosen].address,
+               ilb_ticket_address(balancer, t)) != 0)
+        stress_fail("explains another", why.candidates[why.chosen].address);
+    for (unsigned i = 0; i < why.n_candidates; i++)
+        if (strncmp(why.candidates[i].address, "pod-", 4) != 0)
+            stress_fail("tells of nobody", why.candidates[i].address);
+    return rc;
+}
+
+static void stress_pick(unsigned me, bool explained, ilb_ticket *t)
 {
     uint64_t *before = epochs_before[me];
     stress_pod *pod;
@@ -86,7 +105,7 @@ static void stress_pick(unsigned me, ilb_ticket *t)
 
     for (i = 0; i < args.endpoints; i++)
         before[i] = atomic_load(&pods[i].epoch);
-    rc = ilb_pick(balancer, t, NULL);
+    rc = explained ? stress_pick_explained(t) : ilb_pick(balancer, t, NULL);
     if (rc != ILB_OK)
         stress_fail("a set with a healthy endpoint", ilb_strerror(rc));
     pod = ilb_ticket_user(balancer, t);
@@ -122,7 +141,7 @@ static void *stress_picker(void *arg)
 
     while (!atomic_load(&stopping)) {
         if (n < STRESS_HELD && (n == 0 || stress_random(&random) % 2 == 0)) {
-            stress_pick(me, &held[n++]);
+            stress_pick(me, stress_random(&random) % 8 == 0, &held[n++]);
             picks++;
         } else {
             unsigned k = stress_random(&random) % n;
@@ -137,6 +156,26 @@ static void *stress_picker(void *arg)
     atomic_fetch_add(&n_picks, picks);
     atomic_fetch_add(&n_dones, dones);
     return NULL;
+}
+
+/* ---- Events ------------------------------------------------------------ */
+
+static void stress_hear(const ilb_event *event, void *user)
+{
+    static _Atomic unsigned n_tellers;
+    static uint64_t last;
+
+    (void)user;
+    if (atomic_fetch_add(&n_tellers, 1) != 0)
+        stress_fail("events", "two tell at the same time");
+    if (event->number <= last)
+        stress_fail("events", "told out of order");
+    if (event->type != ILB_EVENT_UPDATED &&
+        strncmp(event->address, "pod-", 4) != 0)
+        stress_fail("an event of nobody", event->address);
+    last = event->number;
+    atomic_fetch_add(&n_told, 1);
+    atomic_fetch_sub(&n_tellers, 1);
 }
 
 /* ---- The writer -------------------------------------------------------- */
@@ -210,6 +249,8 @@ static void stress_check_end(void)
         stress_fail("in flight at the end", "not 0");
     if (atomic_load(&n_picks) != atomic_load(&n_dones))
         stress_fail("picks and dones", "differ");
+    if (atomic_load(&n_told) == 0)
+        stress_fail("events", "none was told");
 }
 
 static void stress_parse(int argc, char **argv)
@@ -247,6 +288,7 @@ int main(int argc, char **argv)
     options.capacity = args.endpoints;
     options.base_ejection_time_ns = 1000000;
     options.max_ejection_time_ns = 16000000;
+    options.on_event = stress_hear;
     for (size_t i = 0; i < args.endpoints; i++)
         snprintf(pods[i].address, sizeof pods[i].address, "pod-%zu:80", i);
     if (ilb_balancer_new(&balancer, "stress", &options) != ILB_OK)
@@ -262,9 +304,10 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
     stress_check_end();
     printf("stress: ok: %" PRIu64 " picks by %u threads, %" PRIu64
-           " updates of %u endpoints in %.0f s; nothing in flight\n",
+           " updates of %u endpoints in %.0f s, %" PRIu64
+           " events told; nothing in flight\n",
            atomic_load(&n_picks), args.threads, n_updates, args.endpoints,
-           args.seconds);
+           args.seconds, atomic_load(&n_told));
     ilb_balancer_free(balancer);
     return 0;
 }

@@ -20,11 +20,24 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_exclude.c \
 	tests/unit/test_api_policy.c \
 	tests/unit/test_api_score.c \
+	tests/unit/test_api_small.c \
+	tests/unit/test_api_trial.c \
+	tests/unit/test_api_cost.c \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
 	tests/unit/test_api_ejection.c \
+	tests/unit/test_api_fail_mode.c \
+	tests/unit/test_api_detectors.c \
+	tests/unit/test_api_overload.c \
+	tests/unit/test_api_checks.c \
+	tests/unit/test_api_slow_start.c \
 	tests/unit/test_api_probe.c \
-	tests/unit/test_api_return.c
+	tests/unit/test_api_return.c \
+	tests/unit/test_api_events.c \
+	tests/unit/test_api_event_ring.c \
+	tests/unit/test_api_event_calls.c \
+	tests/unit/test_api_event_text.c \
+	tests/unit/test_api_explain.c
 
 # All: the above with another main, and those that look inside.
 ILB_UNIT_SOURCES = \
@@ -46,23 +59,53 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_exclude.c \
 	tests/unit/test_api_policy.c \
 	tests/unit/test_api_score.c \
+	tests/unit/test_api_small.c \
+	tests/unit/test_api_trial.c \
+	tests/unit/test_api_cost.c \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
 	tests/unit/test_api_ejection.c \
+	tests/unit/test_api_fail_mode.c \
+	tests/unit/test_api_detectors.c \
+	tests/unit/test_api_overload.c \
+	tests/unit/test_api_checks.c \
+	tests/unit/test_api_slow_start.c \
 	tests/unit/test_api_probe.c \
 	tests/unit/test_api_return.c \
+	tests/unit/test_api_events.c \
+	tests/unit/test_api_event_ring.c \
+	tests/unit/test_api_event_calls.c \
+	tests/unit/test_api_event_text.c \
+	tests/unit/test_api_explain.c \
 	tests/unit/suites_internal.h \
 	tests/unit/slots.h \
 	tests/unit/slots.c \
 	tests/unit/test_decay.c \
 	tests/unit/test_random.c \
 	tests/unit/test_memory.c \
+	tests/unit/test_line.c \
+	tests/unit/test_histogram.c \
+	tests/unit/test_slot.c \
 	tests/unit/test_index.c \
+	tests/unit/test_order.c \
 	tests/unit/test_table.c \
 	tests/unit/test_set.c \
 	tests/unit/test_load.c \
 	tests/unit/test_latency.c \
+	tests/unit/test_latency_bound.c \
+	tests/unit/test_failures.c \
+	tests/unit/test_evidence.c \
+	tests/unit/test_refusals.c \
+	tests/unit/test_checks.c \
+	tests/unit/test_cap.c \
+	tests/unit/test_window.c \
 	tests/unit/test_health.c \
+	tests/unit/test_health_judge.c \
+	tests/unit/test_health_times.c \
 	tests/unit/test_pool.c \
+	tests/unit/test_pool_failures.c \
+	tests/unit/test_score.c \
 	tests/unit/test_select.c \
-	tests/unit/test_ticket.c
+	tests/unit/test_select_probe.c \
+	tests/unit/test_ticket.c \
+	tests/unit/test_events.c

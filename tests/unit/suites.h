@@ -22,10 +22,23 @@ Suite *suite_api_ticket(void);
 Suite *suite_api_exclude(void);
 Suite *suite_api_policy(void);
 Suite *suite_api_score(void);
+Suite *suite_api_small(void);
+Suite *suite_api_trial(void);
+Suite *suite_api_cost(void);
 Suite *suite_api_newcomer(void);
 Suite *suite_api_time(void);
 Suite *suite_api_ejection(void);
+Suite *suite_api_fail_mode(void);
+Suite *suite_api_detectors(void);
+Suite *suite_api_overload(void);
+Suite *suite_api_checks(void);
+Suite *suite_api_slow_start(void);
 Suite *suite_api_probe(void);
 Suite *suite_api_return(void);
+Suite *suite_api_events(void);
+Suite *suite_api_event_ring(void);
+Suite *suite_api_event_calls(void);
+Suite *suite_api_event_text(void);
+Suite *suite_api_explain(void);
 
 #endif

@@ -8,14 +8,31 @@
 Suite *suite_decay(void);
 Suite *suite_random(void);
 Suite *suite_memory(void);
+Suite *suite_line(void);
+Suite *suite_histogram(void);
+Suite *suite_slot(void);
 Suite *suite_index(void);
+Suite *suite_order(void);
 Suite *suite_table(void);
 Suite *suite_set(void);
 Suite *suite_load(void);
 Suite *suite_latency(void);
+Suite *suite_latency_bound(void);
+Suite *suite_failures(void);
+Suite *suite_evidence(void);
+Suite *suite_refusals(void);
+Suite *suite_checks(void);
+Suite *suite_cap(void);
+Suite *suite_window(void);
 Suite *suite_health(void);
+Suite *suite_health_judge(void);
+Suite *suite_health_times(void);
 Suite *suite_pool(void);
+Suite *suite_pool_failures(void);
+Suite *suite_score(void);
 Suite *suite_select(void);
+Suite *suite_select_probe(void);
 Suite *suite_ticket(void);
+Suite *suite_events(void);
 
 #endif

@@ -3,10 +3,16 @@
 #include "suites.h"
 
 const test_suite suites_public[] = {
-    suite_api_names,   suite_api_options,  suite_api_sizes, suite_api_memory,
-    suite_api_update,  suite_api_drain,    suite_api_model, suite_api_ticket,
-    suite_api_exclude, suite_api_policy,   suite_api_score, suite_api_newcomer,
-    suite_api_time,    suite_api_ejection, suite_api_probe, suite_api_return,
+    suite_api_names,       suite_api_options,    suite_api_sizes,
+    suite_api_memory,      suite_api_update,     suite_api_drain,
+    suite_api_model,       suite_api_ticket,     suite_api_exclude,
+    suite_api_policy,      suite_api_score,      suite_api_small,
+    suite_api_newcomer,    suite_api_trial,      suite_api_cost,
+    suite_api_time,        suite_api_ejection,   suite_api_probe,
+    suite_api_return,      suite_api_events,     suite_api_event_ring,
+    suite_api_event_calls, suite_api_event_text, suite_api_explain,
+    suite_api_fail_mode,   suite_api_detectors,  suite_api_overload,
+    suite_api_checks,      suite_api_slow_start,
 };
 
 const size_t suites_public_n = sizeof suites_public / sizeof suites_public[0];

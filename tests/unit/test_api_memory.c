@@ -35,11 +35,14 @@ END_TEST
 static void use(ilb_balancer *b, test_clock *clock)
 {
     static ilb_endpoint_stats stats[256];
+    static ilb_event events[256];
+    static ilb_explanation why;
     ilb_ticket held[8];
 
     for (uint32_t round = 0; round < 50; round++) {
         ilb_pick_options o = ILB_PICK_OPTIONS_INIT;
         ilb_ticket again;
+        size_t n;
 
         test_update(b, round % 5 * 10, 1 + round % 20);
         for (int i = 0; i < 8; i++)
@@ -52,9 +55,12 @@ static void use(ilb_balancer *b, test_clock *clock)
                       (ilb_outcome)((i + round) % ILB_OUTCOME_COUNT));
         o.exclude = held;
         o.n_exclude = 8;
-        must_eq(ilb_pick(b, &again, &o), ILB_OK);
+        must_eq(ilb_pick_explained(b, &again, &o, &why, sizeof why), ILB_OK);
         test_done(b, &again, ILB_SUCCESS);
         (void)test_snapshot(b, stats, 256);
+        must_eq(ilb_balancer_events(b, 0, events, 256, sizeof events[0], &n),
+                ILB_OK);
+        must_eq(ilb_tick(b, 0), ILB_OK);
         must_eq(ilb_balancer_set_readiness(b, stats[0].address, ILB_NOT_READY),
                 ILB_OK);
     }
@@ -135,6 +141,30 @@ START_TEST(free_with_requests_in_flight)
 }
 END_TEST
 
+static size_t bytes_for_events(uint32_t event_capacity)
+{
+    ilb_options o = ILB_OPTIONS_INIT;
+    test_memory m;
+
+    test_memory_init(&m);
+    o.allocator = &m.allocator;
+    o.event_capacity = event_capacity;
+    ilb_balancer_free(test_new(&o));
+    must_eq(m.n_allocated, 1);
+    must_eq(m.n_released, 1);
+    return m.bytes;
+}
+
+START_TEST(events_are_kept_in_the_same_memory)
+{
+    size_t none = bytes_for_events(ILB_NEVER);
+
+    must_eq(bytes_for_events(100) - none, 100 * 384);
+    must_eq(bytes_for_events(ILB_EVENT_CAPACITY_MAX) - none,
+            ILB_EVENT_CAPACITY_MAX * 384);
+}
+END_TEST
+
 Suite *suite_api_memory(void)
 {
     Suite *s = suite_create("api memory");
@@ -145,5 +175,6 @@ Suite *suite_api_memory(void)
     tcase_add_test(tc, memory_needs_no_more_than_usual_alignment);
     tcase_add_test(tc, the_allocator_is_a_copy);
     tcase_add_test(tc, free_with_requests_in_flight);
+    tcase_add_test(tc, events_are_kept_in_the_same_memory);
     return s;
 }

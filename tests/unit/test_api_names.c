@@ -32,6 +32,8 @@ START_TEST(errors_have_names_and_texts)
     must_str(ilb_error_name(-1), "ILB_ENOMEM");
     must_str(ilb_error_name(-9), "ILB_EDUPLICATE");
     must_str(ilb_error_name(-12), "ILB_EBUSY");
+    must_str(ilb_error_name(-13), "ILB_EEJECTED");
+    must_str(ilb_error_name(-14), "ILB_ENOTDUE");
 }
 END_TEST
 
@@ -121,6 +123,59 @@ static const char *state_name(int i)
     return ilb_state_name((ilb_state)i);
 }
 
+static const char *detector_name(int i)
+{
+    return ilb_detector_name((ilb_detector)i);
+}
+
+static const char *reason_name(int i)
+{
+    return ilb_reason_name((ilb_reason)i);
+}
+
+static const char *event_type_name(int i)
+{
+    return ilb_event_type_name((ilb_event_type)i);
+}
+
+static const char *chosen_by_name(int i)
+{
+    return ilb_chosen_by_name((ilb_chosen_by)i);
+}
+
+static const char *fate_name(int i)
+{
+    return ilb_fate_name((ilb_fate)i);
+}
+
+static const char *held_name(int i)
+{
+    return ilb_held_name((ilb_held)i);
+}
+
+START_TEST(what_events_and_explanations_say_has_names)
+{
+    all_distinct(detector_name, ILB_DETECTOR_COUNT);
+    all_distinct(reason_name, ILB_REASON_COUNT);
+    all_distinct(event_type_name, ILB_EVENT_TYPE_COUNT);
+    all_distinct(chosen_by_name, ILB_CHOSEN_BY_COUNT);
+    all_distinct(fate_name, ILB_FATE_COUNT);
+    all_distinct(held_name, ILB_HELD_COUNT);
+    must_str(ilb_detector_name(ILB_DETECTOR_CONSECUTIVE_FAILURES),
+             "consecutive_failures");
+    must_str(ilb_detector_name(ILB_DETECTOR_FAILURE_PERCENTAGE),
+             "failure_percentage");
+    must_str(ilb_detector_name(ILB_DETECTOR_RETRY_AFTER), "retry_after");
+    must_str(ilb_detector_name(ILB_DETECTOR_PROBE), "probe");
+    must_str(ilb_reason_name(ILB_REASON_CAPACITY), "capacity");
+    must_str(ilb_event_type_name(ILB_EVENT_EJECT), "eject");
+    must_str(ilb_event_type_name(ILB_EVENT_UPDATED), "updated");
+    must_str(ilb_chosen_by_name(ILB_CHOSEN_BY_FAIL_OPEN), "fail_open");
+    must_str(ilb_fate_name(ILB_FATE_FULL), "full");
+    must_str(ilb_held_name(ILB_HELD_SUSPECT), "suspect");
+}
+END_TEST
+
 START_TEST(outcomes_and_states_have_names)
 {
     all_distinct(outcome_name, ILB_OUTCOME_COUNT);
@@ -146,5 +201,6 @@ Suite *suite_api_names(void)
     tcase_add_test(tc, policy_names_go_both_ways);
     tcase_add_test(tc, what_is_no_policy_name_is_refused);
     tcase_add_test(tc, outcomes_and_states_have_names);
+    tcase_add_test(tc, what_events_and_explanations_say_has_names);
     return s;
 }

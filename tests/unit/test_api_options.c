@@ -138,16 +138,73 @@ START_TEST(every_bound)
     TAKEN(max_ejection_percent, 100);
     REFUSED(max_ejection_percent, 101);
     REFUSED(max_ejection_percent, UINT32_MAX);
+    /* One of the two alone: the other's default gives way. */
     TAKEN(base_ejection_time_ns, 1);
-    TAKEN(base_ejection_time_ns, 10 * S_NS);
-    /* Alone, it moves the other's default; both must fit. */
-    TAKEN(base_ejection_time_ns, 10 * S_NS + 1);
+    TAKEN(base_ejection_time_ns, 120 * S_NS + 1);
     TAKEN(base_ejection_time_ns, UINT64_MAX);
-    TAKEN(max_ejection_time_ns, S_NS);
-    TAKEN(max_ejection_time_ns, UINT64_MAX);
-    TAKEN(max_ejection_time_ns, S_NS - 1);
     TAKEN(max_ejection_time_ns, 1);
+    TAKEN(max_ejection_time_ns, 12 * S_NS - 1);
+    TAKEN(max_ejection_time_ns, UINT64_MAX);
     TAKEN(seed, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(every_bound_of_failing)
+{
+    TAKEN(fail_mode, ILB_FAIL_OPEN);
+    TAKEN(fail_mode, ILB_FAIL_CLOSED);
+    REFUSED(fail_mode, (ilb_fail_mode)2);
+    REFUSED(fail_mode, (ilb_fail_mode)-1);
+    TAKEN(panic_threshold_percent, 0);
+    TAKEN(panic_threshold_percent, 100);
+    REFUSED(panic_threshold_percent, 101);
+    REFUSED(panic_threshold_percent, UINT32_MAX);
+    TAKEN(check_effect, ILB_CHECK_UNEJECTS);
+    REFUSED(check_effect, (ilb_check_effect)2);
+    REFUSED(check_effect, (ilb_check_effect)-1);
+    TAKEN(unhealthy_threshold, UINT32_MAX);
+    TAKEN(healthy_threshold, UINT32_MAX);
+    TAKEN(slow_start_ns, 1);
+    TAKEN(slow_start_ns, UINT64_MAX);
+    TAKEN(max_retry_after_ns, 1);
+    TAKEN(max_retry_after_ns, UINT64_MAX);
+    TAKEN(min_endpoints, ILB_CAPACITY_MAX);
+    REFUSED(min_endpoints, ILB_CAPACITY_MAX + 1);
+    for (int d = 1; d < ILB_DETECTOR_COUNT; d++) {
+        ilb_options o = defaults();
+
+        TAKEN(detectors_off, ILB_DETECTOR_BIT(d));
+        TAKEN(detectors_shadow, ILB_DETECTOR_BIT(d));
+        /* Off and in shadow at once says nothing. */
+        o.detectors_off = o.detectors_shadow = ILB_DETECTOR_BIT(d);
+        is_refused("x", &o, ILB_EINVAL);
+    }
+    TAKEN(detectors_off, 0xfe);
+    REFUSED(detectors_off, ILB_DETECTOR_BIT(ILB_DETECTOR_NONE));
+    REFUSED(detectors_off, ILB_DETECTOR_BIT(ILB_DETECTOR_COUNT));
+    REFUSED(detectors_off, UINT32_MAX);
+    REFUSED(detectors_shadow, ILB_DETECTOR_BIT(ILB_DETECTOR_NONE));
+    REFUSED(detectors_shadow, ILB_DETECTOR_BIT(ILB_DETECTOR_COUNT));
+}
+END_TEST
+
+START_TEST(the_longest_ejection_is_at_least_the_base)
+{
+    static const uint64_t bases[] = {1, S_NS, 12 * S_NS, 500 * S_NS,
+                                     UINT64_MAX - 1};
+
+    for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
+        ilb_options o = defaults();
+
+        o.base_ejection_time_ns = bases[i];
+        o.max_ejection_time_ns = bases[i];
+        is_taken("x", &o);
+        o.max_ejection_time_ns = bases[i] + 1;
+        is_taken("x", &o);
+        o.base_ejection_time_ns = bases[i] + 1;
+        o.max_ejection_time_ns = bases[i];
+        is_refused("x", &o, ILB_EINVAL);
+    }
 }
 END_TEST
 
@@ -205,6 +262,8 @@ Suite *suite_api_options(void)
     tcase_add_test(tc, names_are_checked);
     tcase_add_test(tc, the_name_is_a_copy);
     tcase_add_test(tc, every_bound);
+    tcase_add_test(tc, every_bound_of_failing);
+    tcase_add_test(tc, the_longest_ejection_is_at_least_the_base);
     tcase_add_test(tc, the_largest_capacity_is_asked_of_the_allocator);
     tcase_add_test(tc, the_default_capacity_is_1024);
     tcase_add_test(tc, half_an_allocator_is_refused);

@@ -8,7 +8,9 @@ static ilb_policy policy_of(int i)
     return (ilb_policy)i;
 }
 
-/* Counts of `n` requests of 5 ms one after the other to `pods` endpoints. */
+/* Counts of `n` requests of 5 ms one after the other to `pods` endpoints, of
+ * which four a second for each are enough to use all: counted from when the
+ * rate of requests is known, with its time constant of 3 s. */
 static void count(ilb_policy policy, uint64_t seed, const uint32_t *weights,
                   uint32_t pods, uint32_t n, uint64_t *counts)
 {
@@ -22,6 +24,8 @@ static void count(ilb_policy policy, uint64_t seed, const uint32_t *weights,
         list[i].weight = weights == NULL ? 0 : weights[i];
     must_eq(ilb_balancer_update(b, list, pods), ILB_OK);
     memset(counts, 0, pods * sizeof counts[0]);
+    for (uint32_t i = 0; i < 3000; i++)
+        (void)test_request(b, &clock, 5 * MS_NS, ILB_SUCCESS);
     for (uint32_t i = 0; i < n; i++)
         counts[test_request(b, &clock, 5 * MS_NS, ILB_SUCCESS)]++;
     ilb_balancer_free(b);
@@ -75,19 +79,55 @@ START_TEST(weights_share_by_weight_under_the_scoring_policies)
 }
 END_TEST
 
+/* In an order of its own, which differs from caller to caller. */
 START_TEST(round_robin_takes_turns_exactly)
 {
     test_clock clock = TEST_CLOCK_INIT;
     ilb_options o = test_options(&clock, ILB_POLICY_ROUND_ROBIN, 1);
     ilb_balancer *b = test_new(&o);
-    uint32_t last = 0;
+    uint32_t order[7], seen = 0;
 
     test_update(b, 0, 7);
     for (uint32_t i = 0; i < 7000; i++) {
         uint32_t number = test_request(b, &clock, MS_NS, ILB_SUCCESS);
 
-        must(i == 0 || number == (last + 1) % 7);
-        last = number;
+        if (i < 7) {
+            order[i] = number;
+            seen |= 1u << number;
+        }
+        must_eq(number, order[i % 7]);
+    }
+    must_eq(seen, (1u << 7) - 1);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* With few requests only as many endpoints are used as get eight a second, but
+ * twelve; with more requests all. */
+START_TEST(few_requests_use_few_endpoints)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_PEAK_EWMA, 1);
+    ilb_balancer *b = test_new(&o);
+
+    test_update(b, 0, 40);
+    for (int round = 0; round < 3; round++) {
+        static const uint32_t per_second[] = {10, 160, 400};
+        static const uint32_t used[] = {12, 20, 40};
+        uint64_t seen = 0;
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < 60 * per_second[round]; i++) {
+            uint32_t number = test_request(b, &clock, MS_NS, ILB_SUCCESS);
+
+            clock.now_ns += S_NS / per_second[round] - MS_NS;
+            if (i >= 30 * per_second[round])
+                seen |= UINT64_C(1) << number;
+        }
+        for (; seen != 0; seen &= seen - 1)
+            n++;
+        /* The rate is measured: 5 % to either side. */
+        must_be_within(n, 0.95 * used[round], 1.05 * used[round]);
     }
     ilb_balancer_free(b);
 }
@@ -247,6 +287,7 @@ Suite *suite_api_policy(void)
     tcase_add_loop_test(tc, weights_share_by_weight_under_the_scoring_policies,
                         ILB_POLICY_PEAK_EWMA, ILB_POLICY_LEAST_REQUEST + 1);
     tcase_add_test(tc, round_robin_takes_turns_exactly);
+    tcase_add_test(tc, few_requests_use_few_endpoints);
     tcase_add_test(tc, weighted_round_robin_is_nearly_exact);
     tcase_add_loop_test(tc, fewer_in_flight_wins, ILB_POLICY_PEAK_EWMA,
                         ILB_POLICY_LEAST_REQUEST + 1);

@@ -40,14 +40,44 @@ static ilb_options *grown(size_t bytes, unsigned char tail)
     return (ilb_options *)(void *)p;
 }
 
-START_TEST(options_that_are_smaller_are_refused)
+/* The first version ended with max_ejection_time_ns. */
+#define FIRST_BYTES                                                            \
+    (offsetof(ilb_options, max_ejection_time_ns) + sizeof(uint64_t))
+
+START_TEST(options_that_are_smaller_than_the_first_are_refused)
 {
     ilb_options o = defaults();
 
-    for (size_t size = 0; size < sizeof o; size++) {
+    for (size_t size = 0; size < FIRST_BYTES; size++) {
         o.size = size;
         is_refused(&o, ILB_EABI);
     }
+}
+END_TEST
+
+/* Of an older program; what it does not know has its default. */
+START_TEST(the_first_version_of_the_options_is_taken)
+{
+    ilb_options *o = malloc(FIRST_BYTES);
+    ilb_options whole = defaults();
+
+    must(o != NULL);
+    whole.size = FIRST_BYTES;
+    memcpy(o, &whole, FIRST_BYTES);
+    is_taken(o);
+    free(o);
+}
+END_TEST
+
+/* What an older caller does not know has its default, whatever lies there. */
+START_TEST(options_of_an_older_caller_are_taken)
+{
+    ilb_options o = defaults();
+
+    memset((unsigned char *)&o + FIRST_BYTES, 0xff, sizeof o - FIRST_BYTES);
+    is_refused(&o, ILB_EINVAL);
+    o.size = FIRST_BYTES;
+    is_taken(&o);
 }
 END_TEST
 
@@ -122,7 +152,7 @@ START_TEST(pick_options_and_results_follow_the_same_rule)
     must_eq(ilb_pick(b, &t, &p.o), ILB_OK);
     r.r.size = 0;
     must_eq(ilb_done_with(b, &t, &r.r), ILB_EABI);
-    r.r.size = sizeof r.r - 1;
+    r.r.size = offsetof(ilb_result, retry_after_ns) - 1;
     must_eq(ilb_done_with(b, &t, &r.r), ILB_EABI);
     r.r.size = sizeof r;
     r.tail = UINT64_C(1) << 63;
@@ -157,7 +187,9 @@ Suite *suite_api_sizes(void)
     Suite *s = suite_create("api sizes");
     TCase *tc = test_case(s, "sizes");
 
-    tcase_add_test(tc, options_that_are_smaller_are_refused);
+    tcase_add_test(tc, options_that_are_smaller_than_the_first_are_refused);
+    tcase_add_test(tc, the_first_version_of_the_options_is_taken);
+    tcase_add_test(tc, options_of_an_older_caller_are_taken);
     tcase_add_test(tc,
                    options_that_have_grown_are_taken_while_the_rest_is_zero);
     tcase_add_test(tc, a_size_out_of_all_reason_is_refused_unread);

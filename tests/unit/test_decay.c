@@ -7,6 +7,9 @@
 #include "suites_internal.h"
 #include "util.h"
 
+/* As the header says. */
+#define LOG2_ERROR 2e-6
+
 static void is_near_libm(double t, double tau)
 {
     double expected = exp(-t / tau);
@@ -86,17 +89,39 @@ START_TEST(the_clock_runs_forward)
 }
 END_TEST
 
-START_TEST(log2_is_never_above_and_hardly_below)
+/* Over all normal floats: no further off than the header says, and what a
+ * float can hold. */
+START_TEST(log2_is_near_libm)
 {
     uint64_t random = 3;
 
-    for (int i = 0; i < 100000; i++) {
-        float x = (float)(1 + test_below(&random, 1u << 30)) / 1024;
-        double true_log2 = log2((double)x);
+    for (int i = 0; i < 1000000; i++) {
+        float mantissa = 1 + (float)test_below(&random, 1 << 24) / (1 << 24);
+        float x = ldexpf(mantissa, (int)test_below(&random, 253) - 126);
+        double expected = log2((double)x);
+        double float_ulp = fabs(expected) / (1 << 23) + 1e-7;
 
-        must_be_within(ilb__log2_about(x), true_log2 - 0.0861,
-                       true_log2 + 1e-5);
+        must_be_within(ilb__log2(x), expected - LOG2_ERROR - float_ulp,
+                       expected + LOG2_ERROR + float_ulp);
     }
+}
+END_TEST
+
+/* Also from one power of two to the next, and at the seam of the series. */
+START_TEST(log2_never_falls)
+{
+    float last = -1;
+
+    for (int i = 1000; i < 1000000; i++) {
+        float now = ilb__log2((float)i / 1000);
+
+        must_be_within(now, last - LOG2_ERROR, 11);
+        last = now;
+    }
+    must(ilb__log2(1) == 0);
+    must(ilb__log2(2) == 1);
+    must(ilb__log2(0.5f) == -1);
+    must(ilb__log2(1024) == 10);
 }
 END_TEST
 
@@ -105,11 +130,13 @@ Suite *suite_decay(void)
     Suite *s = suite_create("decay");
     TCase *tc = test_case(s, "decay");
 
-    tcase_add_test(tc, log2_is_never_above_and_hardly_below);
     tcase_add_test(tc, near_libm_over_the_whole_range);
     tcase_add_test(tc, its_ends);
     tcase_add_test(tc, it_only_falls);
     tcase_add_test(tc, time_helpers_saturate);
     tcase_add_test(tc, the_clock_runs_forward);
+    tc = test_case(s, "log2");
+    tcase_add_test(tc, log2_is_near_libm);
+    tcase_add_test(tc, log2_never_falls);
     return s;
 }

@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* signal/latency.h and signal/failures.h: the formulas as they are written
- * there, and what they promise. */
+/* signal/latency.h: the formulas as they are written there, and what they
+ * promise. Bounds are in test_latency_bound.c. */
 #include <math.h>
+#include <pthread.h>
 
-#include "signal/failures.h"
 #include "signal/latency.h"
+#include "slots.h"
 #include "suites_internal.h"
 #include "util.h"
 
-#define T0 (1000 * S_NS)
+/* Whole ticks of the stamp, so that no time is lost to it. */
+#define TICK_NS (UINT64_C(1) << 20)
+#define T0 (UINT64_C(1) << 40)
+
+/* As the header says. */
+#define STALE_S 5.0
+#define FAR_FACTOR 20.0
+#define PEAK_S 0.2
+#define PEAK_FACTOR 3.0
+#define PEAK_ANEW 2.0
+#define LEVEL_MAX 15
+#define STAMP_DAYS 3.26 /* 2^48 ns */
+
+#define MEDIAN (10.0 * MS_NS)
+#define P99 (20.0 * MS_NS)
 
 static ilb__latency fresh(void)
 {
@@ -17,254 +32,483 @@ static ilb__latency fresh(void)
     return l;
 }
 
-/* ---- Latency ----------------------------------------------------------- */
+static ilb__latency at(uint64_t ns)
+{
+    ilb__figures nothing = test_figures(0, 0);
+    ilb__latency l = fresh();
+
+    ilb__latency_learn(&l, ns, &nothing, T0);
+    return l;
+}
+
+/* To within what a float and the decay's polynomial leave. */
+#define must_be_near(a, x) must_be_within(a, (x)*0.99999 - 2, (x)*1.00001 + 2)
+
+static uint64_t ticks_of(double s)
+{
+    return (uint64_t)(s * 1e9 / (double)TICK_NS + 0.5) * TICK_NS;
+}
+
+/* ---- Reading ----------------------------------------------------------- */
 
 START_TEST(the_first_answer_is_the_estimate)
 {
-    for (uint64_t ns = 1; ns < UINT64_C(1) << 62; ns *= 3) {
-        ilb__latency l = fresh();
+    ilb__figures f = test_figures(MEDIAN, P99);
 
-        must(ilb__latency_estimate_ns(&l) == 0);
-        ilb__latency_learn(&l, ns, 0, T0);
+    for (uint64_t ns = 1; ns < UINT64_C(1) << 62; ns *= 3) {
+        ilb__latency l = at(ns);
+
         must_be_within(ilb__latency_estimate_ns(&l), (double)ns * 0.9999999,
                        (double)ns * 1.0000001);
+        must_eq(ilb__latency_level(&l), 0);
+        l = fresh();
+        must(ilb__latency_estimate_ns(&l) == 0);
+        ilb__latency_learn(&l, ns, &f, T0);
+        must_be_within(ilb__latency_estimate_ns(&l), (double)ns * 0.9999999,
+                       (double)ns * 1.0000001);
+        /* Whoever begins out of the ordinary begins with a peak. */
+        must_eq(ilb__latency_level(&l), (double)ns > PEAK_FACTOR * P99);
     }
 }
 END_TEST
 
 START_TEST(zero_is_not_unknown)
 {
-    ilb__latency l = fresh();
+    ilb__latency l = at(0);
 
-    ilb__latency_learn(&l, 0, 0, T0);
     must(ilb__latency_estimate_ns(&l) == 1);
 }
 END_TEST
 
-/* estimate += g (x - estimate), by the table in the header. */
-START_TEST(learning_follows_the_formula)
+/* tau of an estimate that is no peak, and of one at a level. */
+static double tau_s(double estimate, uint32_t level, const ilb__figures *f)
 {
-    uint64_t random = 1;
+    double median = (double)f->median_ns, s;
 
-    for (int i = 0; i < 100000; i++) {
-        double e = 1e6 + test_below(&random, 1000000000);
-        double reference = test_below(&random, 1000000000);
-        double x = test_below(&random, 2)
-                       ? e * (test_below(&random, 3000) + 1) / 1000
-                       : test_below(&random, 2000000000);
-        uint64_t ticks = test_below(&random, 4000);
-        double high = e > reference ? e : reference;
-        double g = 1 - exp(-(double)(ticks << 20) / 1e9);
-        ilb__latency l = fresh();
-
-        ilb__latency_learn(&l, (uint64_t)e, 0, T0);
-        ilb__latency_learn(&l, (uint64_t)x, (float)reference,
-                           T0 + (ticks << 20));
-        if (g < (x < e ? 0.1 : 0.3))
-            g = x < e ? 0.1 : 0.3;
-        if (x > 3 * high)
-            g = 1;
-        /* At the very edge of a peak either will do. */
-        if (x > 2.9999 * high && x < 3.0001 * high)
-            continue;
-        must_be_within(ilb__latency_estimate_ns(&l),
-                       (e + g * (x - e)) * 0.99999 - 2,
-                       (e + g * (x - e)) * 1.00001 + 2);
-    }
-}
-END_TEST
-
-/* 5 s; of a peak above 20 times the reference less, by the logarithm that goes
- * straight from one power of two to the next. */
-static double stale_tau_ns(double ratio)
-{
-    int exponent;
-    double mantissa = frexp(ratio, &exponent);
-
-    return ratio <= 20 ? 5e9 : 5e9 * 4.25 / (exponent - 2 + 2 * mantissa);
+    if (level == 0)
+        return estimate <= FAR_FACTOR * median
+                   ? STALE_S
+                   : STALE_S * log(FAR_FACTOR) / log(estimate / median);
+    s = PEAK_S * pow(4, level - 1);
+    return s < (double)f->patience_ns / 1e9 ? s : (double)f->patience_ns / 1e9;
 }
 
-/* L = reference + (estimate - reference) exp(-dt / tau) */
+static double faded(double estimate, uint32_t level, uint64_t dt_ns,
+                    const ilb__figures *f)
+{
+    double median = (double)f->median_ns;
+
+    if (median == 0)
+        return estimate;
+    return median + (estimate - median) *
+                        exp(-(double)dt_ns / 1e9 / tau_s(estimate, level, f));
+}
+
+/* L = m + (estimate - m) exp(-dt / tau) */
 START_TEST(reading_follows_the_formula_and_writes_nothing)
 {
     uint64_t random = 2;
 
     for (int i = 0; i < 100000; i++) {
         double e = 1 + test_below(&random, 1000000000);
-        double reference = 1 + test_below(&random, 1000000000);
-        uint64_t ticks = test_below(&random, 100000);
-        double f = exp(-(double)(ticks << 20) / stale_tau_ns(e / reference));
-        ilb__latency l = fresh();
-        uint64_t word;
+        ilb__figures f = test_figures(1 + test_below(&random, 1000000000), 0);
+        uint64_t dt_ns = TICK_NS * test_below(&random, 100000);
+        ilb__latency l = at((uint64_t)e);
+        uint64_t word = ilb__load_relaxed(&l.word);
 
-        ilb__latency_learn(&l, (uint64_t)e, 0, T0);
-        word = ilb__load_relaxed(&l.word);
-        must_be_within(
-            ilb__latency_read_ns(&l, (float)reference, T0 + (ticks << 20)),
-            (reference + (e - reference) * f) * 0.99999 - 2,
-            (reference + (e - reference) * f) * 1.00001 + 2);
+        e = (double)ilb__latency_estimate_ns(&l);
+        must_be_near(ilb__latency_read_ns(&l, &f, T0 + dt_ns),
+                     faded(e, 0, dt_ns, &f));
         must(ilb__load_relaxed(&l.word) == word);
     }
 }
 END_TEST
 
+/* The same by hand. */
+START_TEST(what_is_stale_fades_to_the_median)
+{
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(30 * MS_NS);
+
+    /* 10 + 20 / e */
+    must_be_within(ilb__latency_read_ns(&l, &f, T0 + ticks_of(5)), 17.35e6,
+                   17.37e6);
+    /* From below as well: 10 - 8 / e */
+    l = at(2 * MS_NS);
+    must_be_within(ilb__latency_read_ns(&l, &f, T0 + ticks_of(5)), 7.05e6,
+                   7.07e6);
+    /* 400 m is 20 x 20: half the time. 10 + 3990 / e */
+    l = at(4 * S_NS);
+    must_be_within(ilb__latency_read_ns(&l, &f, T0 + ticks_of(2.5)), 1475e6,
+                   1481e6);
+    must_be_within(ilb__latency_read_ns(&l, &f, T0 + ticks_of(120)), 9.99e6,
+                   10.01e6);
+}
+END_TEST
+
 START_TEST(what_is_not_known_reads_as_the_others)
 {
+    ilb__figures nothing = test_figures(0, 0), f = test_figures(5e6, 0);
     ilb__latency l = fresh();
 
-    must(ilb__latency_read_ns(&l, 0, T0) == 0);
-    must(ilb__latency_read_ns(&l, 5e6f, T0) == 5e6f);
-    ilb__latency_learn(&l, 1000, 0, T0);
+    must(ilb__latency_read_ns(&l, &nothing, T0) == 0);
+    must(ilb__latency_read_ns(&l, &f, T0) == 5e6f);
+    l = at(1000);
     /* Nothing known of the others: it stands, however old. */
-    must(ilb__latency_read_ns(&l, 0, T0 + 3600 * S_NS) == 1000);
-    must_be_within(ilb__latency_read_ns(&l, 5e6f, T0 + 3600 * S_NS), 4.99e6,
+    must(ilb__latency_read_ns(&l, &nothing, T0 + 3600 * S_NS) == 1000);
+    must_be_within(ilb__latency_read_ns(&l, &f, T0 + 3600 * S_NS), 4.99e6,
                    5.01e6);
+    ilb__latency_forget(&l);
+    must(ilb__latency_estimate_ns(&l) == 0);
+    must(ilb__latency_read_ns(&l, &f, T0) == 5e6f);
 }
 END_TEST
 
-START_TEST(a_clock_that_goes_back_is_no_time)
+/* Other threads' clocks are read a little earlier: no time has passed. */
+START_TEST(a_clock_that_is_a_little_behind_is_no_time)
 {
-    ilb__latency l = fresh();
+    ilb__figures f = test_figures(1e6, 0);
+    ilb__latency l = at(100 * MS_NS);
 
-    ilb__latency_learn(&l, 100 * MS_NS, 0, T0);
-    must(ilb__latency_read_ns(&l, 1e6f, T0 - S_NS) == 100e6f);
-    must(ilb__latency_read_ns(&l, 1e6f, T0 - 900 * S_NS) == 100e6f);
-    ilb__latency_learn(&l, 0, 1e6f, T0 - 900 * S_NS);
-    must_be_within(ilb__latency_estimate_ns(&l), 89e6, 91e6);
+    for (uint64_t back_ns = 0; back_ns <= 2 * S_NS; back_ns += 100 * MS_NS)
+        must(ilb__latency_read_ns(&l, &f, T0 - back_ns) == 100e6f);
+    /* 100 - 0.1 x 99: the least gain, as no time has passed. */
+    ilb__latency_learn(&l, MS_NS, &f, T0 - S_NS);
+    must_be_near(ilb__latency_estimate_ns(&l), 90.1e6);
 }
 END_TEST
 
-/* Only above what was read, and only up. */
-START_TEST(a_bound_only_raises)
+/* Whatever the clock does, an estimate reads as something between itself and
+ * the median. */
+START_TEST(no_time_makes_more_of_it_than_it_was)
 {
-    uint64_t random = 3;
+    uint64_t random = 5;
 
-    for (int round = 0; round < 2000; round++) {
-        ilb__latency l = fresh();
-        float reference =
-            test_below(&random, 2) ? (float)test_below(&random, 100000000) : 0;
+    for (int i = 0; i < 100000; i++) {
+        ilb__figures f = test_figures(1 + test_below(&random, 1000000000), 0);
+        uint64_t ns = 1 + test_below(&random, 1000000000);
+        uint64_t now_ns = test_random(&random) >> test_below(&random, 40);
+        ilb__latency l = at(ns);
+        double median = (double)f.median_ns;
+        double low = (double)ns < median ? (double)ns : median;
+
+        must_be_within(ilb__latency_read_ns(&l, &f, now_ns), low * 0.99999,
+                       ((double)ns + median - low) * 1.00001);
+    }
+}
+END_TEST
+
+/* After days it is stale, and no younger than one turn of the stamp makes
+ * it. */
+START_TEST(days_do_not_make_it_young)
+{
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(30 * MS_NS);
+    uint64_t most_ns = (uint64_t)(STAMP_DAYS * 86400 * 1e9) - 4 * S_NS;
+
+    for (uint64_t dt_ns = 3600 * S_NS; dt_ns < most_ns; dt_ns += 3600 * S_NS)
+        must_be_near(ilb__latency_read_ns(&l, &f, T0 + dt_ns), MEDIAN);
+}
+END_TEST
+
+/* ---- Learning ---------------------------------------------------------- */
+
+/* What an answer of `x` makes of an estimate and its level. */
+static double learned(double e, uint32_t *level, double x, uint64_t dt_ns,
+                      const ilb__figures *f)
+{
+    double l = faded(e, *level, dt_ns, f);
+    double median = (double)f->median_ns, p99 = (double)f->p99_ns;
+    double ordinary = median > p99 ? median : p99;
+    double g = 1 - exp(-(double)dt_ns / 1e9);
+
+    if (median > 0 && x > PEAK_FACTOR * ordinary && x > PEAK_ANEW * l) {
+        if (*level == 0 || (x <= (double)dt_ns && *level < LEVEL_MAX))
+            ++*level;
+        return x;
+    }
+    if (*level > 0 && x <= 2 * median)
+        g = g < 0.5 ? 0.5 : g;
+    else if (x < l)
+        g = g < 0.1 ? 0.1 : g;
+    else
+        g = g < 0.3 ? 0.3 : g;
+    l += g * (x - l);
+    if (x <= 2 * median && l <= 2 * median)
+        *level = 0;
+    return l;
+}
+
+static bool close_to(double a, double b)
+{
+    return fabs(a - b) <= 1e-5 * (fabs(a) + fabs(b));
+}
+
+/* At the very edge of a peak, or of an ordinary answer, either will do. */
+static bool is_on_edge(double e, uint32_t level, double x, uint64_t dt_ns,
+                       const ilb__figures *f)
+{
+    double l = faded(e, level, dt_ns, f);
+    double median = (double)f->median_ns, p99 = (double)f->p99_ns;
+    double next = learned(e, &level, x, dt_ns, f);
+
+    return close_to(x, PEAK_FACTOR * median) ||
+           close_to(x, PEAK_FACTOR * p99) || close_to(x, PEAK_ANEW * l) ||
+           close_to(x, 2 * median) || close_to(next, 2 * median) ||
+           close_to(x, (double)dt_ns);
+}
+
+/* Sequences of answers: fast, ordinary, slow, out of the ordinary. */
+START_TEST(learning_follows_the_formula)
+{
+    static const double sizes[] = {0.3, 1, 1.5, 3, 10, 70, 500};
+    uint64_t random = 1;
+
+    for (int round = 0; round < 4000; round++) {
+        ilb__figures f = test_figures(
+            round % 10 == 0 ? 0 : 1e6 + test_below(&random, 100000000), 0);
+        ilb__latency l = at(1000000 + test_below(&random, 100000000));
         uint64_t now_ns = T0;
+        uint32_t level = 0;
 
-        for (int i = 0; i < 50; i++) {
-            uint64_t x = test_below(&random, 200000000);
-            float before, after;
+        f.p99_ns = f.median_ns * (float)(1 + round % 4);
+        f.patience_ns = 3e8f * (float)(1 + round % 7);
+        for (int i = 0; i < 40; i++) {
+            double e = (double)ilb__latency_estimate_ns(&l);
+            uint64_t dt_ns =
+                TICK_NS * test_below(&random, i % 3 == 0 ? 3000 : 40);
+            uint64_t x = (uint64_t)(sizes[test_below(&random, 7)] *
+                                    (5e5 + test_below(&random, 20000000)));
+            bool on_edge = is_on_edge(e, level, (double)x, dt_ns, &f);
+            double expected = learned(e, &level, (double)x, dt_ns, &f);
 
-            now_ns += test_random(&random) % S_NS;
-            if (test_below(&random, 3) == 0) {
-                ilb__latency_learn(&l, x, reference, now_ns);
+            now_ns += dt_ns;
+            ilb__latency_learn(&l, x, &f, now_ns);
+            if (on_edge) {
+                level = ilb__latency_level(&l);
                 continue;
             }
-            before = ilb__latency_read_ns(&l, reference, now_ns);
-            ilb__latency_learn_bound(&l, x, reference, now_ns);
-            after = ilb__latency_read_ns(&l, reference, now_ns);
-            must(after >= before);
-            must(after >= (float)x);
-            must((float)x > before || after == before);
+            must_be_near(ilb__latency_estimate_ns(&l), expected);
+            must_eq(ilb__latency_level(&l), level);
         }
     }
 }
 END_TEST
 
-/* A bound alone is no answer: not an estimate for the median, never below the
- * others, and the first good answer replaces it. */
-START_TEST(a_bound_alone_is_no_estimate)
+/* The same by hand. */
+START_TEST(the_worse_is_believed_sooner_than_the_better)
 {
-    ilb__latency l = fresh();
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(10 * MS_NS);
 
-    ilb__latency_learn_bound(&l, MS_NS, 0, T0);
-    must(ilb__latency_estimate_ns(&l) == 0);
-    must(ilb__latency_read_ns(&l, 0, T0) == 1e6f);
-    must(ilb__latency_read_ns(&l, 50e6f, T0) == 50e6f);
-    ilb__latency_learn_bound(&l, S_NS, 50e6f, T0);
-    must(ilb__latency_estimate_ns(&l) == 0);
-    must(ilb__latency_read_ns(&l, 50e6f, T0) == 1e9f);
-    must_be_within(ilb__latency_read_ns(&l, 50e6f, T0 + 50 * S_NS), 49e6, 51e6);
-    ilb__latency_learn(&l, 20 * MS_NS, 50e6f, T0);
-    must(ilb__latency_estimate_ns(&l) == 20e6f);
-    ilb__latency_learn_bound(&l, 30 * MS_NS, 10e6f, T0);
-    must(ilb__latency_estimate_ns(&l) == 30e6f);
+    /* 10 + 0.3 x 10 */
+    ilb__latency_learn(&l, 20 * MS_NS, &f, T0);
+    must_be_near(ilb__latency_estimate_ns(&l), 13e6);
+    /* 13 - 0.1 x 8 */
+    ilb__latency_learn(&l, 5 * MS_NS, &f, T0);
+    must_be_near(ilb__latency_estimate_ns(&l), 12.2e6);
+    /* After a second, 10 + 2.2 exp(-1/5) = 11.80 is left of it, and the answer
+     * counts 1 - 1/e: 11.80 - 0.632 x 6.80. */
+    ilb__latency_learn(&l, 5 * MS_NS, &f, T0 + ticks_of(1));
+    must_be_within(ilb__latency_estimate_ns(&l), 7.49e6, 7.52e6);
 }
 END_TEST
 
-/* ---- Failures ---------------------------------------------------------- */
+/* ---- Peaks ------------------------------------------------------------- */
 
-START_TEST(failures_follow_their_formula)
+/* Out of the ordinary for the pool, not only for this endpoint. */
+START_TEST(a_peak_is_above_three_times_the_ordinary)
 {
-    uint64_t random = 4;
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(10 * MS_NS);
 
-    for (int round = 0; round < 2000; round++) {
-        ilb__failures f = {0};
-        double share = 0;
-        uint64_t now_ns = T0;
-        uint32_t row = 0;
+    ilb__latency_learn(&l, 59 * MS_NS, &f, T0);
+    must_be_near(ilb__latency_estimate_ns(&l), 10e6 + 0.3 * 49e6);
+    must_eq(ilb__latency_level(&l), 0);
+    l = at(10 * MS_NS);
+    ilb__latency_learn(&l, 61 * MS_NS, &f, T0);
+    must(ilb__latency_estimate_ns(&l) == 61e6f);
+    must_eq(ilb__latency_level(&l), 1);
+    /* Of one that is slow anyway it is no news. */
+    l = at(40 * MS_NS);
+    ilb__latency_learn(&l, 79 * MS_NS, &f, T0);
+    must_eq(ilb__latency_level(&l), 0);
+    ilb__latency_learn(&l, 200 * MS_NS, &f, T0);
+    must_eq(ilb__latency_level(&l), 1);
+}
+END_TEST
 
-        for (int i = 0; i < 60; i++) {
-            uint64_t ticks = test_below(&random, 300);
-            uint32_t what = test_below(&random, 3);
+/* 0.2 s x 4^(level - 1), at most `patience`. */
+START_TEST(peak_after_peak_is_remembered_longer)
+{
+    static const double tau[] = {0.2, 0.8, 3.2, 12.8, 30, 30};
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(10 * MS_NS);
+    uint64_t now_ns = T0;
 
-            now_ns += ticks << 20;
-            share *= exp(-(double)(ticks << 20) / 3e9);
-            if (what == 0) {
-                ilb__failures_good(&f, now_ns);
-                share -= share * 0.1;
-                row = 0;
-            } else {
-                share += (1 - share) * 0.2;
-                row += what == 1;
-                must_eq(ilb__failures_bad(&f, what == 1, now_ns), row);
-            }
-            must_eq(ilb__failures_in_a_row(&f), row);
-            must_be_within(ilb__failures_share(&f, now_ns), share - 2e-4,
-                           share + 2e-4);
-        }
+    f.patience_ns = 30e9f;
+    for (uint32_t k = 0; k < 6; k++) {
+        /* Long after the last one: nothing is left of it. */
+        now_ns += ticks_of(600);
+        ilb__latency_learn(&l, 500 * MS_NS, &f, now_ns);
+        must_eq(ilb__latency_level(&l), k + 1);
+        must(ilb__latency_estimate_ns(&l) == 500e6f);
+        must_be_within(ilb__latency_read_ns(&l, &f, now_ns + ticks_of(tau[k])),
+                       189e6, 192e6); /* 10 + 490 / e */
+    }
+    for (int k = 0; k < 30; k++) {
+        now_ns += ticks_of(600);
+        ilb__latency_learn(&l, 500 * MS_NS, &f, now_ns);
+    }
+    must_eq(ilb__latency_level(&l), LEVEL_MAX);
+    must_be_within(ilb__latency_read_ns(&l, &f, now_ns + ticks_of(30)), 189e6,
+                   192e6);
+}
+END_TEST
+
+/* What was in flight together is one observation of one stall. */
+START_TEST(one_stall_is_one_peak)
+{
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(10 * MS_NS);
+
+    ilb__latency_learn(&l, 100 * MS_NS, &f, T0);
+    for (uint64_t i = 1; i < 6; i++)
+        ilb__latency_learn(&l, (UINT64_C(200) << i) * MS_NS, &f,
+                           T0 + i * TICK_NS);
+    must_eq(ilb__latency_level(&l), 1);
+    must(ilb__latency_estimate_ns(&l) == 6400e6f);
+    /* This one was sent after those had come. */
+    ilb__latency_learn(&l, 500 * MS_NS, &f, T0 + ticks_of(2));
+    must_eq(ilb__latency_level(&l), 2);
+}
+END_TEST
+
+/* Good answers, not time, end it: by half of the way each. */
+START_TEST(ordinary_answers_end_a_blip)
+{
+    static const double left[] = {55.5e6, 33.25e6, 22.125e6, 16.5625e6};
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(10 * MS_NS);
+
+    ilb__latency_learn(&l, 100 * MS_NS, &f, T0);
+    for (int i = 0; i < 4; i++) {
+        must_eq(ilb__latency_level(&l), 1);
+        ilb__latency_learn(&l, 11 * MS_NS, &f, T0);
+        must_be_near(ilb__latency_estimate_ns(&l), left[i]);
+    }
+    must_eq(ilb__latency_level(&l), 0);
+    /* An answer that is slow itself ends nothing. */
+    ilb__latency_learn(&l, 100 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 21 * MS_NS, &f, T0 + ticks_of(3));
+    must_eq(ilb__latency_level(&l), 1);
+    must_be_within(ilb__latency_estimate_ns(&l), 10e6, 21e6);
+}
+END_TEST
+
+/* ---- Races ------------------------------------------------------------- */
+
+typedef struct racer {
+    ilb__latency *l;
+    uint64_t random;
+    bool bounds;
+    bool odd; /* read something that nobody can have written */
+} racer;
+
+static _Atomic int n_racing;
+
+static void *race(void *arg)
+{
+    racer *r = arg;
+    ilb__figures f = test_figures(r->bounds ? 0 : 6e6, 0);
+
+    n_racing++;
+    while (n_racing < 3)
+        continue;
+    for (int i = 0; i < 50000; i++) {
+        uint64_t x = 5000000 + test_below(&r->random, 5000001);
+        float e;
+
+        if (r->bounds)
+            ilb__latency_learn_bound(r->l, x, &f, T0);
+        else
+            ilb__latency_learn(r->l, x, &f, T0 + (uint64_t)i * TICK_NS);
+        e = ilb__latency_estimate_ns(r->l);
+        r->odd = r->odd || !(e >= 4.999e6f && e <= 10.001e6f);
+    }
+    return NULL;
+}
+
+static void race_all(ilb__latency *l, bool bounds)
+{
+    pthread_t threads[3];
+    racer racers[3];
+
+    n_racing = 0;
+    for (uint64_t i = 0; i < 3; i++) {
+        racer r = {l, i, bounds, false};
+
+        racers[i] = r;
+        must_eq(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        must_eq(pthread_join(threads[i], NULL), 0);
+        must(!racers[i].odd);
     }
 }
-END_TEST
 
-START_TEST(one_that_does_not_fail_is_not_written)
+START_TEST(an_estimate_is_never_torn)
 {
-    ilb__failures f = {0};
+    ilb__latency l = at(7 * MS_NS);
 
-    ilb__failures_good(&f, T0);
-    must(ilb__load_relaxed(&f.word) == 0);
-    (void)ilb__failures_bad(&f, true, T0);
-    must(ilb__load_relaxed(&f.word) != 0);
-    for (int i = 0; i < 200; i++)
-        ilb__failures_good(&f, T0);
-    must(ilb__load_relaxed(&f.word) == 0);
+    race_all(&l, false);
+    must_eq(ilb__latency_level(&l), 0);
 }
 END_TEST
 
-START_TEST(the_row_saturates)
+/* The highest bound of all threads wins, whoever comes last. */
+START_TEST(no_bound_is_lost)
 {
-    ilb__failures f = {0};
+    ilb__latency l = at(5 * MS_NS);
+    uint64_t most = 0;
 
-    for (uint32_t i = 1; i <= 70000; i++)
-        must_eq(ilb__failures_bad(&f, true, T0), i < 65535 ? i : 65535);
-    must_be_within(ilb__failures_share(&f, T0), 0.99, 1);
-    must_be_within(ilb__failures_share(&f, T0 - S_NS), 0.99, 1);
-    must_eq(ilb__failures_in_a_row(&f), 65535);
-    ilb__failures_good(&f, T0);
-    must_eq(ilb__failures_in_a_row(&f), 0);
+    race_all(&l, true);
+    for (uint64_t i = 0; i < 3; i++) {
+        uint64_t random = i;
+
+        for (int k = 0; k < 50000; k++) {
+            uint64_t x = 5000000 + test_below(&random, 5000001);
+
+            most = x > most ? x : most;
+        }
+    }
+    must(ilb__latency_estimate_ns(&l) == (float)most);
 }
 END_TEST
 
 Suite *suite_latency(void)
 {
     Suite *s = suite_create("latency");
-    TCase *tc = test_case(s, "latency");
+    TCase *tc = test_case(s, "reading");
 
     tcase_add_test(tc, the_first_answer_is_the_estimate);
     tcase_add_test(tc, zero_is_not_unknown);
-    tcase_add_test(tc, learning_follows_the_formula);
     tcase_add_test(tc, reading_follows_the_formula_and_writes_nothing);
+    tcase_add_test(tc, what_is_stale_fades_to_the_median);
     tcase_add_test(tc, what_is_not_known_reads_as_the_others);
-    tcase_add_test(tc, a_clock_that_goes_back_is_no_time);
-    tcase_add_test(tc, a_bound_only_raises);
-    tcase_add_test(tc, a_bound_alone_is_no_estimate);
-    tc = test_case(s, "failures");
-    tcase_add_test(tc, failures_follow_their_formula);
-    tcase_add_test(tc, one_that_does_not_fail_is_not_written);
-    tcase_add_test(tc, the_row_saturates);
+    tcase_add_test(tc, a_clock_that_is_a_little_behind_is_no_time);
+    tcase_add_test(tc, no_time_makes_more_of_it_than_it_was);
+    tcase_add_test(tc, days_do_not_make_it_young);
+    tc = test_case(s, "learning");
+    tcase_add_test(tc, learning_follows_the_formula);
+    tcase_add_test(tc, the_worse_is_believed_sooner_than_the_better);
+    tc = test_case(s, "peaks");
+    tcase_add_test(tc, a_peak_is_above_three_times_the_ordinary);
+    tcase_add_test(tc, peak_after_peak_is_remembered_longer);
+    tcase_add_test(tc, one_stall_is_one_peak);
+    tcase_add_test(tc, ordinary_answers_end_a_blip);
+    tc = test_case(s, "races");
+    tcase_add_test(tc, an_estimate_is_never_torn);
+    tcase_add_test(tc, no_bound_is_lost);
     return s;
 }

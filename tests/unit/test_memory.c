@@ -125,11 +125,23 @@ START_TEST(defaults_are_put_in)
     must_eq(o.size, sizeof o);
     must_eq(o.policy, ILB_POLICY_PEAK_EWMA);
     must_eq(o.capacity, 1024);
-    must_eq(o.consecutive_failures, 3);
-    must_eq(o.max_ejection_percent, 50);
-    must_eq(o.base_ejection_time_ns, S_NS);
-    must_eq(o.max_ejection_time_ns, 10 * S_NS);
+    /* As ilb.h says. */
+    must_eq(o.consecutive_failures, TEST_CONSECUTIVE);
+    must_eq(o.max_ejection_percent, 100);
+    must_eq(o.base_ejection_time_ns, (uint64_t)(TEST_EJECTION_S * 1e9));
+    must_eq(o.max_ejection_time_ns, (uint64_t)(TEST_EJECTION_MAX_S * 1e9));
     must(o.clock_ns == NULL && o.allocator == NULL && o.seed == 0);
+    must_eq(o.fail_mode, ILB_FAIL_OPEN);
+    must_eq(o.panic_threshold_percent, 0);
+    must_eq(o.min_endpoints, 1);
+    must_eq(o.max_retry_after_ns, 300 * S_NS);
+    must_eq(o.unhealthy_threshold, 3);
+    must_eq(o.healthy_threshold, 2);
+    must_eq(o.check_effect, ILB_CHECK_PROBES);
+    must_eq(o.slow_start_ns, 0);
+    must_eq(o.detectors_off | o.detectors_shadow, 0);
+    must_eq(o.event_capacity, 256);
+    must(o.on_event == NULL);
 }
 END_TEST
 
@@ -144,8 +156,34 @@ START_TEST(what_is_set_is_kept)
     o.base_ejection_time_ns = 11;
     o.max_ejection_time_ns = 13;
     o.seed = 17;
+    o.fail_mode = ILB_FAIL_CLOSED;
+    o.panic_threshold_percent = 19;
+    o.min_endpoints = 23;
+    o.detectors_off = 32;
+    o.detectors_shadow = 64;
+    o.max_retry_after_ns = 29;
+    o.unhealthy_threshold = 31;
+    o.healthy_threshold = 37;
+    o.check_effect = ILB_CHECK_UNEJECTS;
+    o.slow_start_ns = 41;
+    o.event_capacity = 19;
     must_eq(ilb__options_read(&r, &o), ILB_OK);
     must(memcmp(&o, &r, sizeof r) == 0);
+}
+END_TEST
+
+/* If one of the two times is given, the other's default gives way. */
+START_TEST(one_time_makes_way_for_the_other)
+{
+    ilb_options o = ILB_OPTIONS_INIT, r;
+
+    o.max_ejection_time_ns = 5 * S_NS;
+    must_eq(ilb__options_read(&r, &o), ILB_OK);
+    must_eq(r.base_ejection_time_ns, 5 * S_NS);
+    o.max_ejection_time_ns = 0;
+    o.base_ejection_time_ns = 300 * S_NS;
+    must_eq(ilb__options_read(&r, &o), ILB_OK);
+    must_eq(r.max_ejection_time_ns, 300 * S_NS);
 }
 END_TEST
 
@@ -178,6 +216,7 @@ Suite *suite_memory(void)
     tcase_add_test(tc, a_refused_struct_is_not_copied);
     tcase_add_test(tc, defaults_are_put_in);
     tcase_add_test(tc, what_is_set_is_kept);
+    tcase_add_test(tc, one_time_makes_way_for_the_other);
     tcase_add_test(tc, texts);
     return s;
 }

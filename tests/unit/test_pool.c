@@ -1,55 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* select/pool.h and select/score.h. */
+/* health/pool.h: when it looks, latencies, the rate of requests and what
+ * follows from it. What healthy endpoints fail is in test_pool_failures.c. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* pthread_barrier_t */
+#endif
+#include <math.h>
+#include <pthread.h>
+
 #include "slots.h"
 #include "suites_internal.h"
 #include "util.h"
 
 #define T0 (1000 * S_NS)
 
+/* As the header and its source say. */
+#define SAMPLES 64
+#define HISTOGRAM_FULL 2000
+#define FAILED_PERIOD_NS (10 * MS_NS)
+#define RATE_TAU_S 3.0
+#define APERTURE_MIN 12
+#define APERTURE_RATE 8.0
+#define APERTURE_BUSY 2.0
+#define PATIENCE_REQUESTS 4000.0
+#define PATIENCE_TAUS 4.0
+#define OVERLOAD_FACTOR 1.3
+#define OVERLOAD_P0 0.1
+#define TICK_NS (1 << 20)
+
 static float median(test_slots *f, uint64_t now_ns)
 {
-    ilb__view v = ilb__table_view(&f->table);
-
-    ilb__pool_refresh(&f->selector.pool, f->slots, &v, now_ns);
-    return ilb__pool_median_ns(&f->selector.pool);
+    return test_slots_figures(f, now_ns).median_ns;
 }
 
-/* ---- The pool's median ------------------------------------------------- */
-
-START_TEST(the_lower_middle)
-{
-    for (uint32_t n = 1; n <= 20; n++) {
-        test_slots *f = test_slots_new(n, ILB_POLICY_PEAK_EWMA);
-
-        /* n, n - 1, ... 1 ms, in an order that is not sorted. */
-        for (uint32_t i = 0; i < n; i++)
-            test_slots_learn(f, i * 7 % n == i || n % 7 ? i * 7 % n : i,
-                             (n - i) * MS_NS, T0);
-        for (uint32_t i = 0; i < n; i++)
-            must(ilb__latency_estimate_ns(&f->slots[i].latency) > 0);
-        must_be_within(median(f, T0), ((n + 1) / 2) * MS_NS,
-                       ((n + 1) / 2) * MS_NS);
-    }
-}
-END_TEST
-
-START_TEST(who_is_not_known_or_ejected_does_not_count)
-{
-    test_slots *f = test_slots_new(6, ILB_POLICY_PEAK_EWMA);
-
-    must(median(f, T0) == 0);
-    for (uint32_t i = 0; i < 4; i++)
-        test_slots_learn(f, i, (i + 1) * MS_NS, T0);
-    must(median(f, T0 + S_NS) == 2e6f);
-    test_slots_eject(f, 0, T0);
-    test_slots_eject(f, 1, T0);
-    must(median(f, T0 + 2 * S_NS) == 3e6f);
-    test_slots_eject(f, 2, T0);
-    test_slots_eject(f, 3, T0);
-    /* Nobody left to ask: the last known stays. */
-    must(median(f, T0 + 3 * S_NS) == 3e6f);
-}
-END_TEST
+/* ---- When -------------------------------------------------------------- */
 
 START_TEST(it_is_refreshed_ten_times_a_second)
 {
@@ -58,24 +41,148 @@ START_TEST(it_is_refreshed_ten_times_a_second)
     test_slots_learn(f, 0, MS_NS, T0);
     must(median(f, T0) == 1e6f);
     test_slots_learn(f, 0, 5 * MS_NS, T0);
-    must(median(f, T0 + 99 * MS_NS) == 1e6f);
-    must(median(f, T0 + 100 * MS_NS) == 5e6f);
+    must(median(f, T0 + ILB_POOL_PERIOD_NS - 1) == 1e6f);
+    must(median(f, T0 + ILB_POOL_PERIOD_NS) == 5e6f);
 }
 END_TEST
 
-/* A wrong clock once must not stop it for ever. */
-START_TEST(a_stamp_in_the_future_does_not_stop_it)
+static void refresh(test_slots *f, bool failed, uint64_t now_ns)
+{
+    ilb__view v = ilb__table_view(&f->table);
+
+    ilb__pool_refresh(&f->selector.pool, &f->judge, f->slots, &v, failed,
+                      now_ns);
+}
+
+/* After a failure sooner, but not with each of a burst. */
+START_TEST(a_failure_refreshes_it_sooner)
 {
     test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
 
     test_slots_learn(f, 0, MS_NS, T0);
-    must(median(f, UINT64_MAX) == 1e6f);
+    refresh(f, true, T0);
     test_slots_learn(f, 0, 5 * MS_NS, T0);
+    refresh(f, true, T0 + FAILED_PERIOD_NS - 1);
+    must(median(f, T0) == 1e6f);
+    refresh(f, false, T0 + FAILED_PERIOD_NS);
+    must(median(f, T0) == 1e6f);
+    refresh(f, true, T0 + FAILED_PERIOD_NS);
     must(median(f, T0) == 5e6f);
-    test_slots_learn(f, 0, 25 * MS_NS, T0);
-    /* Callers whose clocks are a moment apart are no reason. */
-    must(median(f, T0 - S_NS) == 5e6f);
-    must(median(f, T0 + 100 * MS_NS) == 25e6f);
+}
+END_TEST
+
+/* A little: another thread's clock. Far: it went back, and waiting for the
+ * time of the last look to come again could take for ever. Whatever is due is
+ * looked for anew then. */
+START_TEST(a_clock_that_goes_back)
+{
+    test_slots *f = test_slots_new(3, ILB_POLICY_PEAK_EWMA);
+
+    test_slots_learn(f, 0, MS_NS, T0);
+    must(median(f, T0) == 1e6f);
+    test_slots_learn(f, 0, 5 * MS_NS, T0);
+    test_slots_eject(f, 2, T0);
+    must(median(f, T0 - ILB_POOL_SKEW_NS + 1) == 1e6f);
+    must(!ilb__judge_due(&f->judge, T0 - 900 * S_NS));
+    must(median(f, T0 - 900 * S_NS) == 5e6f);
+    must(ilb__judge_due(&f->judge, T0 - 900 * S_NS));
+    test_slots_learn(f, 0, 6 * MS_NS, T0);
+    must(median(f, T0 - 900 * S_NS + ILB_POOL_PERIOD_NS) == 6e6f);
+}
+END_TEST
+
+START_TEST(an_empty_table_leaves_all_as_it_is)
+{
+    test_slots *f = test_slots_new(2, ILB_POLICY_PEAK_EWMA);
+    ilb__figures before, after;
+
+    test_slots_learn(f, 0, MS_NS, T0);
+    before = test_slots_figures(f, T0);
+    test_slots_publish(f, 0, 0);
+    after = test_slots_figures(f, T0 + S_NS);
+    must(after.median_ns == before.median_ns && after.p0 == before.p0);
+    must(after.rate_per_s == before.rate_per_s);
+    must_eq(after.aperture, before.aperture);
+}
+END_TEST
+
+typedef struct pool_race {
+    test_slots *f;
+    pthread_barrier_t barrier;
+} pool_race;
+
+#define RACE_ROUNDS 300
+
+static void *race(void *arg)
+{
+    pool_race *r = arg;
+
+    for (uint64_t i = 0; i < RACE_ROUNDS; i++) {
+        (void)pthread_barrier_wait(&r->barrier);
+        (void)test_slots_figures(r->f, T0 + i * ILB_POOL_PERIOD_NS);
+    }
+    return NULL;
+}
+
+/* Of several callers one does it: each end counts once. */
+START_TEST(one_of_several_callers_looks)
+{
+    pthread_t threads[3];
+    pool_race r;
+
+    r.f = test_slots_new(8, ILB_POLICY_PEAK_EWMA);
+    must_eq(pthread_barrier_init(&r.barrier, NULL, 4), 0);
+    for (int i = 0; i < 3; i++)
+        must_eq(pthread_create(&threads[i], NULL, race, &r), 0);
+    for (uint32_t i = 0; i < RACE_ROUNDS; i++) {
+        for (uint32_t k = 0; k < 8; k++)
+            test_slots_end(r.f, k, 10, 0);
+        (void)pthread_barrier_wait(&r.barrier);
+    }
+    for (int i = 0; i < 3; i++)
+        must_eq(pthread_join(threads[i], NULL), 0);
+    must_eq(pthread_barrier_destroy(&r.barrier), 0);
+    must_eq(ilb__load_relaxed(&r.f->selector.pool.round), RACE_ROUNDS);
+    /* 80 in 100 ms. */
+    must_be_within(test_slots_figures(r.f, T0).rate_per_s, 700, 810);
+}
+END_TEST
+
+/* ---- The median -------------------------------------------------------- */
+
+START_TEST(the_lower_middle)
+{
+    for (uint32_t n = 1; n <= 20; n++) {
+        test_slots *f = test_slots_new(n, ILB_POLICY_PEAK_EWMA);
+
+        /* 1 .. n ms, in an order that is not sorted. */
+        for (uint32_t i = 0; i < n; i++)
+            test_slots_learn(f, i, (n % 7 == 0 ? i + 1 : i * 7 % n + 1) * MS_NS,
+                             T0);
+        must(median(f, T0) == (float)((n + 1) / 2 * MS_NS));
+    }
+}
+END_TEST
+
+START_TEST(who_is_not_known_or_ejected_does_not_count)
+{
+    ilb__figures nothing = test_figures(0, 0);
+    test_slots *f = test_slots_new(6, ILB_POLICY_PEAK_EWMA);
+
+    must(median(f, T0) == 0);
+    for (uint32_t i = 0; i < 4; i++)
+        test_slots_learn(f, i, (i + 1) * MS_NS, T0);
+    must(median(f, T0 + S_NS) == 2e6f);
+    /* A bound is no estimate. */
+    ilb__latency_learn_bound(&f->slots[4].latency, 1, &nothing, T0);
+    must(median(f, T0 + 2 * S_NS) == 2e6f);
+    test_slots_eject(f, 0, T0);
+    test_slots_eject(f, 1, T0);
+    must(median(f, T0 + 3 * S_NS) == 3e6f);
+    test_slots_eject(f, 2, T0);
+    test_slots_eject(f, 3, T0);
+    /* Nobody left to ask: the last known stays. */
+    must(median(f, T0 + 4 * S_NS) == 3e6f);
 }
 END_TEST
 
@@ -83,19 +190,27 @@ START_TEST(the_first_answer_stands_in)
 {
     test_slots *f = test_slots_new(2, ILB_POLICY_PEAK_EWMA);
     ilb__pool *p = &f->selector.pool;
+    ilb__figures figures;
 
-    must(ilb__pool_median_ns(p) == 0);
-    ilb__pool_seed(p, 7 * MS_NS);
-    must(ilb__pool_median_ns(p) == 7e6f);
-    ilb__pool_seed(p, 9 * MS_NS);
-    must(ilb__pool_median_ns(p) == 7e6f);
+    ilb__pool_figures(p, &figures);
+    must(figures.median_ns == 0 && figures.p99_ns == 0);
+    ilb__pool_good(p, 7 * MS_NS, 0);
+    ilb__pool_figures(p, &figures);
+    must(figures.median_ns == 7e6f);
+    ilb__pool_good(p, 9 * MS_NS, 0);
+    ilb__pool_figures(p, &figures);
+    must(figures.median_ns == 7e6f);
+    f = test_slots_new(2, ILB_POLICY_PEAK_EWMA);
+    ilb__pool_good(p, 0, 0);
+    ilb__pool_figures(p, &figures);
+    must(figures.median_ns == 1);
 }
 END_TEST
 
 /* Of more than 64, some evenly over the whole table. */
 START_TEST(of_many_a_spread_sample)
 {
-    for (uint32_t n = 60; n <= SLOTS; n += 7) {
+    for (uint32_t n = SAMPLES - 4; n <= SLOTS; n += 7) {
         test_slots *f = test_slots_new(n, ILB_POLICY_PEAK_EWMA);
 
         for (uint32_t i = 0; i < n; i++)
@@ -106,114 +221,293 @@ START_TEST(of_many_a_spread_sample)
 }
 END_TEST
 
-/* ---- The score --------------------------------------------------------- */
+/* ---- The 99th percentile ----------------------------------------------- */
 
-static ilb__score score(const ilb__slot *slot, float median_ns, float scale,
-                        bool latency, uint64_t now_ns)
+static void answers(test_slots *f, uint32_t n, uint64_t ns)
 {
-    ilb__score_context c = {now_ns, median_ns, scale, latency};
-
-    return ilb__score_of(slot, ilb__load_relaxed(&slot->load.word),
-                         ilb__load_relaxed(&slot->health), &c);
+    for (uint32_t i = 0; i < n; i++)
+        ilb__pool_good(&f->selector.pool, ns, 0);
 }
 
-static void in_flight(ilb__slot *slot, uint32_t n, uint64_t now_ns)
+START_TEST(p99_of_the_answers_of_late)
 {
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+
+    must(test_slots_figures(f, T0).p99_ns == 0);
+    answers(f, 991, MS_NS);
+    answers(f, 9, 100 * MS_NS);
+    must_be_within(test_slots_figures(f, T0 + S_NS).p99_ns, 1e6, 1.125e6);
+    answers(f, 2, 100 * MS_NS);
+    must_be_within(test_slots_figures(f, T0 + 2 * S_NS).p99_ns, 100e6, 112.5e6);
+}
+END_TEST
+
+/* Halved each time it is full: after some ten thousand answers the slow days
+ * are forgotten. */
+START_TEST(what_was_long_ago_is_forgotten)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    uint64_t now_ns = T0;
+
+    answers(f, HISTOGRAM_FULL, S_NS);
+    (void)test_slots_figures(f, now_ns);
+    must_eq(ilb__histogram_total(&f->selector.pool.answers), HISTOGRAM_FULL);
+    answers(f, 2, S_NS);
+    (void)test_slots_figures(f, now_ns += S_NS);
+    must_eq(ilb__histogram_total(&f->selector.pool.answers),
+            HISTOGRAM_FULL / 2 + 1);
+    for (int i = 0; i < 6; i++) {
+        must(test_slots_figures(f, now_ns += S_NS).p99_ns >= 1e9f);
+        answers(f, HISTOGRAM_FULL, MS_NS);
+    }
+    /* 1001 halved five times is 31, of nearly 4000. */
+    must_be_within(test_slots_figures(f, now_ns += S_NS).p99_ns, 1e6, 1.125e6);
+}
+END_TEST
+
+/* ---- The rate of requests ---------------------------------------------- */
+
+/* So many a second, evenly over `n` endpoints, for so long. */
+static ilb__figures rate(test_slots *f, uint32_t n, uint32_t per_second,
+                         uint64_t *now_ns, uint32_t seconds)
+{
+    uint32_t each = per_second / n / 10;
+
+    must_eq(each * n * 10, per_second);
+    for (uint32_t i = 0; i < seconds * 10; i++) {
+        for (uint32_t k = 0; k < n; k++)
+            test_slots_end(f, k, each, 0);
+        (void)test_slots_figures(f, *now_ns += ILB_POOL_PERIOD_NS);
+    }
+    return test_slots_figures(f, *now_ns);
+}
+
+/* rate += (now - rate) (1 - exp(-dt / 3 s)) */
+START_TEST(the_rate_follows_with_three_seconds)
+{
+    test_slots *f = test_slots_new(10, ILB_POLICY_PEAK_EWMA);
+    uint64_t now_ns = T0;
+    ilb__figures figures = test_slots_figures(f, now_ns);
+    double left;
+
+    must(figures.rate_per_s == 0);
+    /* The first that is seen stands. */
+    figures = rate(f, 10, 200, &now_ns, 1);
+    must_be_within(figures.rate_per_s, 199.9, 200.1);
+    figures = rate(f, 10, 500, &now_ns, 3);
+    must_be_within(figures.rate_per_s, 500 - 300 * exp(-1) - 1,
+                   500 - 300 * exp(-1) + 1);
+    figures = rate(f, 10, 500, &now_ns, 30);
+    must_be_within(figures.rate_per_s, 499.9, 500.1);
+    /* One look, long after, weighs as much as many. */
+    left = (double)test_slots_figures(f, now_ns + 4 * S_NS).rate_per_s;
+    must_be_within(left, 500 * exp(-4 / 3.0) - 0.1, 500 * exp(-4 / 3.0) + 0.1);
+}
+END_TEST
+
+START_TEST(the_rate_of_many_is_that_of_a_sample)
+{
+    test_slots *f = test_slots_new(SLOTS, ILB_POLICY_PEAK_EWMA);
+    uint64_t now_ns = T0;
+
+    (void)test_slots_figures(f, now_ns);
+    must_be_within(rate(f, SLOTS, SLOTS * 10, &now_ns, 30).rate_per_s,
+                   SLOTS * 10 * 0.999, SLOTS * 10 * 1.001);
+}
+END_TEST
+
+/* Above 1000 answers a second only every 2nd, 4th ... is put in. */
+START_TEST(with_many_answers_some_are_put_in)
+{
+    static const uint32_t rates[] = {900, 1900, 3900, 7900, 15900, 900000};
+    static const uint32_t one_in[] = {1, 2, 4, 8, 16, 1024};
+
+    for (size_t i = 0; i < 6; i++) {
+        test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+        uint64_t now_ns = T0;
+
+        (void)test_slots_figures(f, now_ns);
+        (void)rate(f, 1, rates[i], &now_ns, 40);
+        for (uint64_t k = 0; k < 8192; k++)
+            ilb__pool_good(&f->selector.pool, MS_NS, k);
+        must_eq(ilb__histogram_total(&f->selector.pool.answers),
+                8192 / one_in[i]);
+    }
+}
+END_TEST
+
+/* A slow endpoint is tried again once in 4000 requests, but within 1 to 30 s:
+ * that is four time constants. */
+START_TEST(patience_is_a_number_of_requests)
+{
+    static const uint32_t rates[] = {10, 100, 500, 1000, 2000, 5000, 50000};
+
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+        double s = PATIENCE_REQUESTS / rates[i];
+        uint64_t now_ns = T0;
+
+        s = s < 1 ? 1 : s > 30 ? 30 : s;
+        (void)test_slots_figures(f, now_ns);
+        must_be_within((double)rate(f, 1, rates[i], &now_ns, 40).patience_ns /
+                           1e9 * PATIENCE_TAUS,
+                       s * 0.99 - 0.005, s * 1.001);
+    }
+}
+END_TEST
+
+/* ---- The aperture ------------------------------------------------------ */
+
+static void hold(test_slots *f, uint32_t i, uint32_t n)
+{
+    ilb__load *l = &f->slots[i].load;
     uint32_t parity;
 
     while (n-- > 0)
-        must(ilb__load_take(&slot->load, ilb__load_relaxed(&slot->load.word), 0,
-                            now_ns, &parity));
+        must(ilb__load_take(l, ilb__load_relaxed(&l->word), 0, T0, &parity));
 }
 
-START_TEST(cost_is_latency_times_in_flight)
+START_TEST(few_are_used_while_there_are_few_requests)
 {
-    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
-    ilb__slot *s = &f->slots[0];
+    test_slots *f = test_slots_new(60, ILB_POLICY_PEAK_EWMA);
+    uint64_t now_ns = T0;
 
-    must(score(s, 0, 0, true, T0).cost == 1);
-    must(score(s, 4e6f, 0, true, T0).cost == 4e6f);
-    test_slots_learn(f, 0, 6 * MS_NS, T0);
-    must(score(s, 4e6f, 0, true, T0).cost == 6e6f);
-    in_flight(s, 3, T0);
-    must(score(s, 4e6f, 0, true, T0).cost == 24e6f);
-    must(!score(s, 4e6f, 0, true, T0).poor);
-    must(score(s, 2.9e6f, 0, true, T0).poor);
-    /* Its weight over the mean weight: 3 of 1.5. */
-    ilb__store32_relaxed(&s->weight, 3);
-    must_be_within(score(s, 4e6f, 1 / 1.5f, true, T0).cost, 14.99e6, 15.01e6);
-    /* Silence: 50 ms old. */
-    must(score(s, 4e6f, 0, true, T0 + 50 * MS_NS).cost == 200e6f);
-    must(score(s, 4e6f, 0, true, T0 + 50 * MS_NS).poor);
+    must_eq(test_slots_figures(f, now_ns).aperture, APERTURE_MIN);
+    /* As many as get eight a second. */
+    must_be_within(rate(f, 6, 240, &now_ns, 30).aperture,
+                   240 / APERTURE_RATE - 1, 240 / APERTURE_RATE);
+    must_be_within(rate(f, 6, 420, &now_ns, 60).aperture,
+                   420 / APERTURE_RATE - 1.5, 420 / APERTURE_RATE);
+    must_eq(rate(f, 6, 600, &now_ns, 30).aperture, UINT32_MAX);
+    for (int i = 1; i <= 15; i++)
+        (void)test_slots_figures(f, now_ns + (uint64_t)i * 4 * S_NS);
+    must_eq(test_slots_figures(f, now_ns + 61 * S_NS).aperture, APERTURE_MIN);
 }
 END_TEST
 
-START_TEST(failures_cost_ten_medians)
+START_TEST(twice_as_many_as_are_busy)
 {
-    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
-    ilb__slot *s = &f->slots[0];
+    test_slots *f = test_slots_new(60, ILB_POLICY_PEAK_EWMA);
 
-    test_slots_learn(f, 0, 4 * MS_NS, T0);
-    (void)ilb__failures_bad(&s->failures, true, T0);
-    must_be_within(score(s, 4e6f, 0, true, T0).cost, 11.99e6, 12.01e6);
-    must(score(s, 4e6f, 0, true, T0).poor);
-    for (int i = 0; i < 60; i++)
-        (void)ilb__failures_bad(&s->failures, true, T0);
-    must_be_within(score(s, 4e6f, 0, true, T0).cost, 43.9e6, 44.01e6);
-    /* The median is taken for 1 us at least. */
-    test_slots_learn(f, 0, 100, T0);
-    must_be_within(score(s, 100, 0, true, T0).cost, 10000, 10110);
+    for (uint32_t i = 0; i < 10; i++)
+        hold(f, i, 2);
+    must_eq(test_slots_figures(f, T0).aperture, APERTURE_BUSY * 20);
+    for (uint32_t i = 10; i < 20; i++)
+        hold(f, i, 1);
+    must_eq(test_slots_figures(f, T0 + S_NS).aperture, UINT32_MAX);
 }
 END_TEST
 
-START_TEST(at_its_cap_any_other_is_better)
+/* The ejected take up room of it, but do no work. */
+START_TEST(the_ejected_are_made_up_for)
 {
-    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
-    ilb__slot *s = &f->slots[0];
+    test_slots *f = test_slots_new(60, ILB_POLICY_PEAK_EWMA);
 
-    ilb__health_enter(&f->judge, s);
-    test_slots_learn(f, 0, 1, T0);
-    must(!score(s, 4e6f, 0, true, T0).poor);
-    in_flight(s, 1, T0);
-    /* Of 1 ns: still dearer than an answer that takes a week. */
-    must(score(s, 4e6f, 0, true, T0).cost > 7 * 86400e9f);
-    must(score(s, 4e6f, 0, true, T0).poor);
-    ilb__health_good(&f->judge, s, false, T0);
-    must(score(s, 4e6f, 0, true, T0).cost < 1e9f);
+    for (uint32_t i = 0; i < 5; i++)
+        test_slots_eject(f, i, T0);
+    must_eq(test_slots_figures(f, T0).aperture, APERTURE_MIN + 5);
 }
 END_TEST
 
-START_TEST(least_request_looks_at_nothing_else)
+START_TEST(a_dozen_are_all_used)
 {
-    test_slots *f = test_slots_new(1, ILB_POLICY_LEAST_REQUEST);
-    ilb__slot *s = &f->slots[0];
+    for (uint32_t n = 1; n <= 14; n++) {
+        test_slots *f = test_slots_new(n, ILB_POLICY_PEAK_EWMA);
 
-    test_slots_learn(f, 0, 60 * S_NS, T0);
-    (void)ilb__failures_bad(&s->failures, true, T0);
-    must(score(s, 4e6f, 0, false, T0).cost == 1);
-    in_flight(s, 5, T0);
-    must(score(s, 4e6f, 0, false, T0 + 90 * S_NS).cost == 6);
-    must(!score(s, 4e6f, 0, false, T0).poor);
-    ilb__store32_relaxed(&s->weight, 5);
-    must(score(s, 4e6f, 0.5f, false, T0).cost == 3);
+        must_eq(test_slots_figures(f, T0).aperture,
+                n <= APERTURE_MIN ? UINT32_MAX : APERTURE_MIN);
+    }
+}
+END_TEST
+
+/* ---- Overload ---------------------------------------------------------- */
+
+/* 16 endpoints with two requests each that take 10 ms; then `ejected` of them
+ * are, and the others have so many, which take so long. */
+static bool overloaded(uint32_t ejected, uint32_t in_flight, uint64_t takes_ns)
+{
+    test_slots *f = test_slots_new(16, ILB_POLICY_PEAK_EWMA);
+
+    for (uint32_t i = 0; i < 16; i++) {
+        test_slots_learn(f, i, 10 * MS_NS, T0);
+        hold(f, i, 2);
+    }
+    for (uint64_t i = 0; i < 20; i++)
+        must(!test_slots_figures(f, T0 + i * S_NS).overloaded);
+    for (uint32_t i = 0; i < 16; i++) {
+        if (i < ejected)
+            test_slots_eject(f, i, T0);
+        else
+            hold(f, i, in_flight - 2);
+        test_slots_learn(f, i, takes_ns, T0);
+    }
+    return test_slots_figures(f, T0 + 20 * S_NS).overloaded;
+}
+
+/* Both more in flight and longer than before, and because of ejections. */
+START_TEST(those_that_are_left_suffer)
+{
+    must(overloaded(8, 4, 20 * MS_NS));
+    must(overloaded(3, 3, 14 * MS_NS));
+    must(!overloaded(8, 4, (uint64_t)(10 * OVERLOAD_FACTOR * 0.99 * MS_NS)));
+    must(!overloaded(8, 2, 20 * MS_NS));
+    /* One in eight is no reason, nor is it when nobody is ejected. */
+    must(!overloaded(2, 4, 20 * MS_NS));
+    must(!overloaded(0, 9, 90 * MS_NS));
+}
+END_TEST
+
+/* Also if those that are left fail 10 % themselves: the ejected are no
+ * exception. */
+START_TEST(the_ejected_are_no_exception)
+{
+    for (uint32_t failed = 50; failed <= 200; failed += 50)
+        for (uint32_t ejected = 0; ejected < 2; ejected++) {
+            test_slots *f = test_slots_new(4, ILB_POLICY_PEAK_EWMA);
+            ilb__figures figures;
+
+            (void)test_slots_figures(f, T0);
+            for (uint32_t i = 0; i < 4; i++)
+                test_slots_end(f, i, 1000, failed);
+            if (ejected)
+                test_slots_eject(f, 0, T0);
+            figures = test_slots_figures(f, T0 + S_NS);
+            must_be_within(figures.p0, failed / 1100.0, failed / 1000.0);
+            must_eq(figures.overloaded,
+                    ejected && (double)figures.p0 >= OVERLOAD_P0);
+        }
 }
 END_TEST
 
 Suite *suite_pool(void)
 {
     Suite *s = suite_create("pool");
-    TCase *tc = test_case(s, "median");
+    TCase *tc = test_case(s, "when");
 
+    tcase_add_test(tc, it_is_refreshed_ten_times_a_second);
+    tcase_add_test(tc, a_failure_refreshes_it_sooner);
+    tcase_add_test(tc, a_clock_that_goes_back);
+    tcase_add_test(tc, an_empty_table_leaves_all_as_it_is);
+    tcase_add_test(tc, one_of_several_callers_looks);
+    tc = test_case(s, "latency");
     tcase_add_test(tc, the_lower_middle);
     tcase_add_test(tc, who_is_not_known_or_ejected_does_not_count);
-    tcase_add_test(tc, it_is_refreshed_ten_times_a_second);
-    tcase_add_test(tc, a_stamp_in_the_future_does_not_stop_it);
     tcase_add_test(tc, the_first_answer_stands_in);
     tcase_add_test(tc, of_many_a_spread_sample);
-    tc = test_case(s, "score");
-    tcase_add_test(tc, cost_is_latency_times_in_flight);
-    tcase_add_test(tc, failures_cost_ten_medians);
-    tcase_add_test(tc, at_its_cap_any_other_is_better);
-    tcase_add_test(tc, least_request_looks_at_nothing_else);
+    tcase_add_test(tc, p99_of_the_answers_of_late);
+    tcase_add_test(tc, what_was_long_ago_is_forgotten);
+    tc = test_case(s, "rate");
+    tcase_add_test(tc, the_rate_follows_with_three_seconds);
+    tcase_add_test(tc, the_rate_of_many_is_that_of_a_sample);
+    tcase_add_test(tc, with_many_answers_some_are_put_in);
+    tcase_add_test(tc, patience_is_a_number_of_requests);
+    tc = test_case(s, "aperture");
+    tcase_add_test(tc, few_are_used_while_there_are_few_requests);
+    tcase_add_test(tc, twice_as_many_as_are_busy);
+    tcase_add_test(tc, the_ejected_are_made_up_for);
+    tcase_add_test(tc, a_dozen_are_all_used);
+    tc = test_case(s, "overload");
+    tcase_add_test(tc, those_that_are_left_suffer);
+    tcase_add_test(tc, the_ejected_are_no_exception);
     return s;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* select/draw.h and select/select.h. */
+/* select/draw.h and select/select.h. The probes are in test_select_probe.c. */
+#include <pthread.h>
+
 #include "slots.h"
 #include "suites_internal.h"
 #include "util.h"
@@ -10,8 +12,14 @@ static const ilb__exclusion nobody = {{0}, 0};
 
 static ilb__draw drawing(test_slots *f, const ilb__exclusion *e, uint64_t seed)
 {
-    ilb__draw d = {f->slots, ilb__table_view(&f->table), e, seed};
+    ilb__draw d;
 
+    memset(&d, 0, sizeof d);
+    d.slots = f->slots;
+    d.view = ilb__table_view(&f->table);
+    d.exclusion = e;
+    d.random = seed;
+    d.width = d.view.n;
     return d;
 }
 
@@ -19,7 +27,7 @@ static int select_one(test_slots *f, const ilb__exclusion *e, uint64_t now_ns,
                       ilb__choice *c)
 {
     return ilb__select(&f->selector, &f->judge, &f->table, f->slots, e, now_ns,
-                       c);
+                       c, NULL);
 }
 
 /* Selects and returns at once. */
@@ -27,7 +35,10 @@ static uint32_t selected(test_slots *f, uint64_t now_ns)
 {
     ilb__choice c;
 
+    memset(&c, 0, sizeof c);
+    c.cost = ILB_COST_ONE;
     must_eq(select_one(f, &nobody, now_ns, &c), ILB_OK);
+    must(!c.probe);
     must(ilb__load_return(&f->slots[ilb__endpoint_id_index(c.id)].load,
                           ilb__endpoint_id_generation(c.id), c.parity, now_ns));
     return ilb__endpoint_id_index(c.id);
@@ -49,7 +60,7 @@ START_TEST(columns_are_drawn_by_weight)
             counts[ilb__draw_column(&d)]++;
         must_be_within(test_chi2(counts, NULL, 5), 0, test_chi2_limit(5));
         memcpy(f->weights, weights, sizeof weights);
-        test_slots_publish(f, 5);
+        test_slots_publish(f, 0, 5);
         d = drawing(f, &nobody, seed);
         memset(counts, 0, sizeof counts);
         for (int i = 0; i < 2000; i++)
@@ -86,6 +97,26 @@ START_TEST(a_look_refuses_who_must_not_be_taken)
 }
 END_TEST
 
+START_TEST(columns_beyond_the_width_are_not_drawn)
+{
+    test_slots *f = test_slots_new(20, ILB_POLICY_RANDOM);
+
+    for (uint32_t width = 1; width <= 20; width++) {
+        ilb__draw d = drawing(f, &nobody, width);
+        uint32_t seen = 0;
+
+        d.width = width;
+        for (int i = 0; i < 1000; i++) {
+            uint32_t column = ilb__draw_column(&d);
+
+            must(column < width);
+            seen |= UINT32_C(1) << column;
+        }
+        must_eq(seen, (UINT32_C(1) << width) - 1);
+    }
+}
+END_TEST
+
 /* ---- Selecting --------------------------------------------------------- */
 
 START_TEST(why_there_is_none)
@@ -95,12 +126,50 @@ START_TEST(why_there_is_none)
     ilb__exclusion both = {{ilb__view_id(&v, 0), ilb__view_id(&v, 1)}, 2};
     ilb__choice c;
 
+    memset(&c, 0, sizeof c);
+    c.cost = ILB_COST_ONE;
     must_eq(select_one(f, &both, T0, &c), ILB_EEXCLUDED);
+    for (uint32_t i = 0; i < 2 * ILB_LOAD_MAX; i++)
+        must_eq(select_one(f, &nobody, T0, &c), ILB_OK);
+    must_eq(select_one(f, &nobody, T0, &c), ILB_EBUSY);
     ilb__table_publish(&f->table, NULL, NULL, 0, 2);
     must_eq(select_one(f, &nobody, T0, &c), ILB_ENOTREADY);
     must_eq(select_one(f, &both, T0, &c), ILB_ENOTREADY);
     ilb__table_publish(&f->table, NULL, NULL, 0, 0);
     must_eq(select_one(f, &both, T0, &c), ILB_EEMPTY);
+}
+END_TEST
+
+/* Of two endpoints both are always drawn: the cheaper one is taken. */
+START_TEST(two_that_differ_are_drawn)
+{
+    for (int policy = ILB_POLICY_PEAK_EWMA; policy <= ILB_POLICY_LEAST_REQUEST;
+         policy++) {
+        test_slots *f = test_slots_new(2, (ilb_policy)policy);
+        uint32_t parity;
+
+        test_slots_learn(f, 0, 6 * MS_NS, T0);
+        test_slots_learn(f, 1, 5 * MS_NS, T0);
+        must(ilb__load_take(&f->slots[0].load, 0, 0, T0, &parity));
+        for (int i = 0; i < 1000; i++)
+            must_eq(selected(f, T0), 1);
+    }
+}
+END_TEST
+
+/* Equal costs go to the one drawn first: as good as at random. */
+START_TEST(equals_are_chosen_at_random)
+{
+    for (int policy = 1; policy <= 4; policy++) {
+        test_slots *f = test_slots_new(9, (ilb_policy)policy);
+        uint64_t counts[9] = {0};
+
+        for (uint32_t i = 0; i < 9; i++)
+            test_slots_learn(f, i, 5 * MS_NS, T0);
+        for (int i = 0; i < 9000; i++)
+            counts[selected(f, T0)]++;
+        must_be_within(test_chi2(counts, NULL, 9), 0, test_chi2_limit(9));
+    }
 }
 END_TEST
 
@@ -142,6 +211,88 @@ START_TEST(least_request_draws_two)
 }
 END_TEST
 
+/* One that has just failed is held back: any other is better. */
+START_TEST(who_is_held_back_waits)
+{
+    test_slots *f = test_slots_new(6, ILB_POLICY_PEAK_EWMA);
+
+    (void)selected(f, T0);
+    (void)ilb__failures_bad(&f->slots[2].failures, true, T0);
+    for (int i = 0; i < 2000; i++)
+        must(selected(f, T0 + 90 * MS_NS) != 2);
+    for (uint32_t i = 0; i < 6; i++)
+        (void)ilb__failures_bad(&f->slots[i].failures, true, T0);
+    /* But not when all are. */
+    (void)selected(f, T0 + 90 * MS_NS);
+}
+END_TEST
+
+/* ---- The aperture ------------------------------------------------------ */
+
+static uint32_t n_used(test_slots *f, uint32_t n, uint64_t now_ns)
+{
+    bool used[SLOTS] = {false};
+    uint32_t n_seen = 0;
+
+    for (uint32_t i = 0; i < 200 * n; i++) {
+        uint32_t number = selected(f, now_ns);
+
+        must(number < n);
+        n_seen += !used[number];
+        used[number] = true;
+    }
+    return n_seen;
+}
+
+/* The first entries of the table, as many as the pool says; the whole of it
+ * where requests in flight alone decide, or weights. */
+START_TEST(the_aperture_is_the_tables_first_entries)
+{
+    test_slots *f = test_slots_new(60, ILB_POLICY_PEAK_EWMA);
+    uint32_t width = test_slots_figures(f, T0).aperture;
+
+    must(width < 60);
+    must_eq(n_used(f, 60, T0), width);
+    for (uint32_t i = 0; i < 200; i++)
+        must(selected(f, T0) < width);
+    for (int policy = 2; policy <= 4; policy++) {
+        f = test_slots_new(60, (ilb_policy)policy);
+        must_eq(n_used(f, 60, T0), 60);
+    }
+    f = test_slots_new(60, ILB_POLICY_PEAK_EWMA);
+    f->weights[59] = 2;
+    test_slots_publish(f, 0, 60);
+    must_eq(n_used(f, 60, T0), 60);
+}
+END_TEST
+
+/* All within it are ejected, or excluded: the others are found. */
+START_TEST(beyond_the_aperture_when_need_be)
+{
+    test_slots *f = test_slots_new(60, ILB_POLICY_PEAK_EWMA);
+    uint32_t width = test_slots_figures(f, T0).aperture;
+    ilb__view v = ilb__table_view(&f->table);
+    ilb__exclusion e = {{0}, 0};
+    ilb__choice c;
+
+    memset(&c, 0, sizeof c);
+    c.cost = ILB_COST_ONE;
+    must(width <= ILB_EXCLUDE_MAX);
+    for (uint32_t i = 0; i < width; i++)
+        e.ids[e.n++] = ilb__view_id(&v, i);
+    for (uint32_t i = 0; i < 1000; i++) {
+        must_eq(select_one(f, &e, T0, &c), ILB_OK);
+        must(ilb__endpoint_id_index(c.id) >= width);
+    }
+    for (uint32_t i = 0; i < width; i++)
+        test_slots_eject(f, i, T0);
+    for (uint32_t i = 0; i < 1000; i++)
+        must(selected(f, T0) >= width);
+}
+END_TEST
+
+/* ---- When some are ejected --------------------------------------------- */
+
 /* 290 of 300 are ejected: found by looking at all, from anywhere. */
 START_TEST(the_eligible_few_are_found)
 {
@@ -164,6 +315,27 @@ START_TEST(the_eligible_few_are_found)
 }
 END_TEST
 
+/* Where draws find none, the eligible ones are compared: who stands behind
+ * many ejected ones would get the traffic of those. */
+START_TEST(those_that_a_search_finds_are_compared)
+{
+    test_slots *f = test_slots_new(SLOTS, ILB_POLICY_PEAK_EWMA);
+    uint32_t dear = 0;
+
+    test_slots_learn(f, 0, 20 * MS_NS, T0);
+    test_slots_learn(f, 1, 10 * MS_NS, T0);
+    (void)selected(f, T0);
+    for (uint32_t i = 2; i < SLOTS; i++)
+        test_slots_eject(f, i, T0);
+    /* Looked at anew: the aperture makes up for those that are ejected. */
+    for (int i = 0; i < 4000; i++)
+        dear += selected(f, T0 + 200 * MS_NS) == 0;
+    /* When draws meet it alone; of those that search less than one in 300 is
+     * less. To be the first that is met would make it nearly all. */
+    must_be_within(dear, 0, 4000 * 0.35);
+}
+END_TEST
+
 START_TEST(all_ejected_the_cheapest_is_taken)
 {
     test_slots *f = test_slots_new(20, ILB_POLICY_PEAK_EWMA);
@@ -182,23 +354,149 @@ START_TEST(all_ejected_the_cheapest_is_taken)
 }
 END_TEST
 
-START_TEST(a_due_probe_comes_first_unless_it_is_excluded)
+/* Those that are left suffer: half of 16 are ejected, and the others have
+ * twice as many in flight, which take twice as long. Number 0 fails always,
+ * number 1 has failed three times in a row, number 2 a little more than half
+ * of the time and number 3 a little less, the other ejected ones do not. */
+static test_slots *overloaded(void)
 {
-    test_slots *f = test_slots_new(5, ILB_POLICY_PEAK_EWMA);
-    ilb__view v = ilb__table_view(&f->table);
-    ilb__exclusion e = {{ilb__view_id(&v, 3)}, 1};
-    ilb__choice c;
+    test_slots *f = test_slots_new(16, ILB_POLICY_PEAK_EWMA);
 
-    test_slots_eject(f, 3, T0);
-    must_eq(select_one(f, &nobody, T0 + 900 * MS_NS, &c), ILB_OK);
-    must(!c.probe && ilb__endpoint_id_index(c.id) != 3);
-    must_eq(select_one(f, &e, T0 + 2 * S_NS, &c), ILB_OK);
-    must(!c.probe && ilb__endpoint_id_index(c.id) != 3);
-    /* Still due for the next one. */
-    must_eq(select_one(f, &nobody, T0 + 2 * S_NS, &c), ILB_OK);
-    must(c.probe && ilb__endpoint_id_index(c.id) == 3);
-    must_eq(select_one(f, &nobody, T0 + 2 * S_NS, &c), ILB_OK);
-    must(!c.probe && ilb__endpoint_id_index(c.id) != 3);
+    for (uint32_t i = 0; i < 16; i++) {
+        uint32_t parity;
+
+        test_slots_learn(f, i, 400 * MS_NS, T0);
+        must(ilb__load_take(&f->slots[i].load, 0, 0, T0, &parity));
+    }
+    must(!test_slots_figures(f, T0).overloaded);
+    for (uint32_t i = 0; i < 16; i++) {
+        ilb__load *l = &f->slots[i].load;
+        uint32_t parity;
+
+        if (i < 8)
+            test_slots_eject(f, i, T0);
+        else
+            must(
+                ilb__load_take(l, ilb__load_relaxed(&l->word), 0, T0, &parity));
+        test_slots_learn(f, i, 800 * MS_NS, T0);
+    }
+    for (int i = 0; i < 30; i++)
+        (void)ilb__failures_bad(&f->slots[0].failures, i % 5 == 0, T0);
+    for (int i = 0; i < 3; i++)
+        (void)ilb__failures_bad(&f->slots[1].failures, true, T0);
+    /* 0.59 and 0.49, of which 0.94 is left when it is looked at. */
+    for (int i = 0; i < 4; i++)
+        (void)ilb__failures_bad(&f->slots[2].failures, false, T0);
+    for (int i = 0; i < 3; i++)
+        (void)ilb__failures_bad(&f->slots[3].failures, false, T0);
+    return f;
+}
+
+/* Then the least bad of the ejected help out; who is wholly bad does not. */
+START_TEST(the_least_bad_help_out)
+{
+    const uint64_t now_ns = T0 + 200 * MS_NS;
+    test_slots *f = overloaded();
+    ilb__exclusion helpers = {{0}, 0};
+    uint64_t counts[16] = {0};
+    ilb__view v;
+
+    must(test_slots_figures(f, now_ns).overloaded);
+    for (int i = 0; i < 8000; i++)
+        counts[selected(f, now_ns)]++;
+    for (int i = 0; i < 3; i++)
+        must_eq(counts[i], 0);
+    /* They have less in flight than the others. */
+    for (int i = 4; i < 8; i++)
+        must_be_within((double)counts[i], 500, 8000);
+    /* Number 3 as well, for its price: when the others have 20 more. */
+    for (uint32_t i = 8; i < 16; i++)
+        for (int k = 0; k < 20; k++) {
+            ilb__load *l = &f->slots[i].load;
+            uint32_t parity;
+
+            must(ilb__load_take(l, ilb__load_relaxed(&l->word), 0, now_ns,
+                                &parity));
+        }
+    v = ilb__table_view(&f->table);
+    for (uint32_t i = 4; i < 8; i++)
+        helpers.ids[helpers.n++] = ilb__view_id(&v, i);
+    memset(counts, 0, sizeof counts);
+    for (int i = 0; i < 2000; i++) {
+        ilb__choice c;
+
+        memset(&c, 0, sizeof c);
+        c.cost = ILB_COST_ONE;
+        must_eq(select_one(f, &helpers, now_ns, &c), ILB_OK);
+        counts[ilb__endpoint_id_index(c.id)]++;
+        must(ilb__load_return(&f->slots[ilb__endpoint_id_index(c.id)].load,
+                              ilb__endpoint_id_generation(c.id), c.parity,
+                              now_ns));
+    }
+    for (int i = 0; i < 3; i++)
+        must_eq(counts[i], 0);
+    must(counts[3] > 200);
+}
+END_TEST
+
+START_TEST(nobody_helps_without_need)
+{
+    test_slots *f = test_slots_new(16, ILB_POLICY_PEAK_EWMA);
+
+    (void)selected(f, T0);
+    for (uint32_t i = 0; i < 8; i++)
+        test_slots_eject(f, i, T0);
+    for (int i = 0; i < 4000; i++)
+        must(selected(f, T0 + 200 * MS_NS) >= 8);
+}
+END_TEST
+
+/* ---- Races ------------------------------------------------------------- */
+
+typedef struct select_race {
+    test_slots *f;
+    uint32_t odd;
+} select_race;
+
+static void *race(void *arg)
+{
+    select_race *r = arg;
+
+    for (int i = 0; i < 20000; i++) {
+        ilb__choice c;
+
+        memset(&c, 0, sizeof c);
+        c.cost = ILB_COST_ONE;
+        if (select_one(r->f, &nobody, T0 + (uint64_t)i * MS_NS, &c) != ILB_OK ||
+            !ilb__load_return(&r->f->slots[ilb__endpoint_id_index(c.id)].load,
+                              ilb__endpoint_id_generation(c.id), c.parity, T0))
+            r->odd++;
+    }
+    return NULL;
+}
+
+/* Pickers at once, while the list grows and shrinks: each gets an endpoint,
+ * and in the end nothing is in flight. */
+START_TEST(picks_never_wait_for_an_update)
+{
+    test_slots *f = test_slots_new(SLOTS, (ilb_policy)_i);
+    pthread_t threads[2];
+    select_race races[2];
+
+    for (int i = 0; i < 2; i++) {
+        races[i].f = f;
+        races[i].odd = 0;
+        must_eq(pthread_create(&threads[i], NULL, race, &races[i]), 0);
+    }
+    for (uint32_t i = 0; i < 3000; i++)
+        test_slots_publish(f, i % 7, 1 + i * 31 % (SLOTS - 7));
+    for (int i = 0; i < 2; i++) {
+        must_eq(pthread_join(threads[i], NULL), 0);
+        must_eq(races[i].odd, 0);
+    }
+    for (uint32_t i = 0; i < SLOTS; i++)
+        must_eq(ilb__load_in_flight(ilb__load_relaxed(&f->slots[i].load.word)),
+                0);
 }
 END_TEST
 
@@ -209,12 +507,25 @@ Suite *suite_select(void)
 
     tcase_add_test(tc, columns_are_drawn_by_weight);
     tcase_add_test(tc, a_look_refuses_who_must_not_be_taken);
+    tcase_add_test(tc, columns_beyond_the_width_are_not_drawn);
     tc = test_case(s, "select");
     tcase_add_test(tc, why_there_is_none);
+    tcase_add_test(tc, two_that_differ_are_drawn);
+    tcase_add_test(tc, equals_are_chosen_at_random);
     tcase_add_test(tc, poor_candidates_are_drawn_past);
     tcase_add_test(tc, least_request_draws_two);
+    tcase_add_test(tc, who_is_held_back_waits);
+    tc = test_case(s, "aperture");
+    tcase_add_test(tc, the_aperture_is_the_tables_first_entries);
+    tcase_add_test(tc, beyond_the_aperture_when_need_be);
+    tc = test_case(s, "ejected");
     tcase_add_test(tc, the_eligible_few_are_found);
+    tcase_add_test(tc, those_that_a_search_finds_are_compared);
     tcase_add_test(tc, all_ejected_the_cheapest_is_taken);
-    tcase_add_test(tc, a_due_probe_comes_first_unless_it_is_excluded);
+    tcase_add_test(tc, the_least_bad_help_out);
+    tcase_add_test(tc, nobody_helps_without_need);
+    tc = test_case(s, "races");
+    tcase_add_loop_test(tc, picks_never_wait_for_an_update,
+                        ILB_POLICY_PEAK_EWMA, ILB_POLICY_RANDOM + 1);
     return s;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* set/set.h: the bookkeeping beneath an update. */
 #include "set/set.h"
+#include "slots.h"
 #include "suites_internal.h"
 #include "util.h"
 
@@ -45,17 +46,22 @@ static void leaves(ilb__slot *slot, void *user)
     f.drawable_at_leave = f.drawable_at_leave || is_published(slot);
 }
 
-static const ilb__set_watch watch = {enters, leaves, &f};
+static const ilb__set_watch watch = {enters, leaves, &f, NULL};
 
-static void setup(void)
+static void setup_with(uint64_t salt)
 {
     ilb__arena a = {block, 0};
 
     memset(&f, 0, sizeof f);
     memset(block, 0, sizeof block);
-    ilb__set_init(&f.s, &a, CAPACITY, 99);
+    ilb__set_init(&f.s, &a, CAPACITY, salt);
     must(a.used_bytes <= sizeof block);
     must_eq(f.s.n_slots, 3 * CAPACITY);
+}
+
+static void setup(void)
+{
+    setup_with(99);
 }
 
 static int update(const ilb_endpoint *list, uint32_t n)
@@ -67,12 +73,43 @@ static int update(const ilb_endpoint *list, uint32_t n)
     return rc;
 }
 
+/* The table: each ready endpoint once, in the order of the salted hashes. */
+static void check_table(void)
+{
+    ilb__view v = ilb__table_view(&f.s.table);
+    uint32_t n_ready = 0, last = 0;
+
+    must_eq(ilb__load_relaxed(&v.buffer->n_listed), f.s.n_listed);
+    for (uint32_t k = 0; k < f.s.n_listed; k++) {
+        const ilb__slot *slot = &f.s.slots[f.s.listed[k]];
+        uint32_t times = 0;
+
+        for (uint32_t i = 0; i < v.n; i++)
+            times +=
+                ilb__view_id(&v, i) ==
+                ilb__endpoint_id_of(
+                    f.s.listed[k],
+                    ilb__load_generation(ilb__load_relaxed(&slot->load.word)));
+        must_eq(times, slot->readiness == ILB_READY);
+        n_ready += times;
+    }
+    must_eq(v.n, n_ready);
+    for (uint32_t i = 0; i < v.n; i++) {
+        uint64_t id = ilb__view_id(&v, i);
+        uint32_t high = (uint32_t)(f.s.slots[(uint32_t)id].hash >> 32);
+
+        must(high >= last);
+        last = high;
+    }
+}
+
 /* Everything that must hold between calls. */
 static void check_invariants(void)
 {
     uint32_t owned[3 * CAPACITY] = {0};
-    ilb__view v = ilb__table_view(&f.s.table);
     uint32_t n = 0;
+
+    check_table();
 
     for (uint32_t k = 0; k < f.s.n_listed; k++) {
         ilb__slot *slot = &f.s.slots[f.s.listed[k]];
@@ -81,15 +118,7 @@ static void check_invariants(void)
         must(slot->listed && slot->position == k);
         must(ilb__set_find(&f.s, slot->address) == slot);
         must(f.inside[f.s.listed[k]] == (slot->readiness == ILB_READY));
-        if (slot->readiness != ILB_READY)
-            continue;
-        must_eq(ilb__endpoint_id_index(ilb__view_id(&v, n)), f.s.listed[k]);
-        must_eq(ilb__endpoint_id_generation(ilb__view_id(&v, n)),
-                ilb__load_generation(ilb__load_relaxed(&slot->load.word)));
-        n++;
     }
-    must_eq(v.n, n);
-    must_eq(ilb__load_relaxed(&v.buffer->n_listed), f.s.n_listed);
     for (uint32_t k = 0; k < f.s.n_draining; k++) {
         ilb__slot *slot = &f.s.slots[f.s.draining[k]];
 
@@ -102,7 +131,6 @@ static void check_invariants(void)
         owned[f.s.free[k]]++;
     for (uint32_t i = 0; i < f.s.n_slots; i++)
         must_eq(owned[i], i < f.s.n_fresh);
-    n = 0;
     for (uint32_t at = 0; at <= f.s.index.mask; at++)
         n += f.s.index.cells[at] != 0;
     must_eq(n, f.s.n_listed + f.s.n_draining);
@@ -205,6 +233,7 @@ END_TEST
 
 START_TEST(nothing_learned_stays_in_a_recycled_slot)
 {
+    ilb__figures nothing = test_figures(0, 0);
     ilb_endpoint e[1];
     ilb__slot *slot;
 
@@ -212,8 +241,16 @@ START_TEST(nothing_learned_stays_in_a_recycled_slot)
     test_endpoints(e, 0, 1);
     must_eq(update(e, 1), ILB_OK);
     slot = ilb__set_find(&f.s, test_address(0));
-    ilb__latency_learn(&slot->latency, MS_NS, 0, S_NS);
+    ilb__latency_learn(&slot->latency, MS_NS, &nothing, S_NS);
     (void)ilb__failures_bad(&slot->failures, true, S_NS);
+    (void)ilb__evidence_bad(&slot->evidence, ilb__evidence_steps_for(0));
+    for (uint32_t i = 0; i < 3; i++) {
+        ilb__window_step step = {9 + i, 1, 1};
+
+        (void)ilb__window_bring(&slot->window, 100 * i, 10 * i, &step);
+    }
+    must(ilb__window_long(&slot->window).ended == 200);
+    ilb__store_relaxed(&slot->extra_cost, 3);
     ilb__store_relaxed(&slot->ejections, 5);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 7);
@@ -224,9 +261,46 @@ START_TEST(nothing_learned_stays_in_a_recycled_slot)
     must(ilb__latency_estimate_ns(&slot->latency) == 0);
     must_eq(ilb__failures_in_a_row(&slot->failures), 0);
     must(ilb__failures_share(&slot->failures, S_NS) == 0);
+    must_eq(ilb__load_relaxed(&slot->evidence), 0);
+    must(ilb__window_long(&slot->window).ended == 0);
+    must(ilb__window_short(&slot->window).failed == 0);
+    must_eq(ilb__load_relaxed(&slot->extra_cost), 0);
     must_eq(ilb__load_relaxed(&slot->ejections), 0);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         must_eq(ilb__load_relaxed(&slot->done[k]), 0);
+}
+END_TEST
+
+/* The order of the table is the salt's: each caller has an aperture of its
+ * own. The caller's order has no say in it. */
+START_TEST(the_salt_makes_the_order)
+{
+    ilb__endpoint_id order[4][CAPACITY];
+    ilb_endpoint list[CAPACITY];
+
+    for (uint64_t k = 0; k < 4; k++) {
+        ilb__view v;
+
+        setup_with(k < 2 ? 99 : 99 + k);
+        test_endpoints(list, 0, CAPACITY);
+        if (k == 1) {
+            ilb_endpoint e = list[0];
+
+            list[0] = list[CAPACITY - 1];
+            list[CAPACITY - 1] = e;
+        }
+        must_eq(update(list, CAPACITY), ILB_OK);
+        v = ilb__table_view(&f.s.table);
+        for (uint32_t i = 0; i < CAPACITY; i++) {
+            uint32_t slot = ilb__endpoint_id_index(ilb__view_id(&v, i));
+
+            order[k][i] = test_number_of(f.s.slots[slot].address);
+        }
+    }
+    must(memcmp(order[0], order[1], sizeof order[0]) == 0);
+    must(memcmp(order[0], order[2], sizeof order[0]) != 0);
+    must(memcmp(order[0], order[3], sizeof order[0]) != 0);
+    must(memcmp(order[2], order[3], sizeof order[0]) != 0);
 }
 END_TEST
 
@@ -283,6 +357,7 @@ Suite *suite_set(void)
     tcase_add_test(tc, invariants_hold_through_random_updates);
     tcase_add_test(tc, a_recycled_slot_has_another_generation);
     tcase_add_test(tc, nothing_learned_stays_in_a_recycled_slot);
+    tcase_add_test(tc, the_salt_makes_the_order);
     tcase_add_test(tc, a_refused_plan_changes_nothing);
     tcase_add_test(tc, changing_to_the_same_readiness_publishes_nothing);
     return s;

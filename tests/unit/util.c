@@ -34,6 +34,24 @@ void test_must_within(const char *file, int line, const char *what, double x,
                      what, x, low, high);
 }
 
+double test_ladder(uint32_t level)
+{
+    if (level < 3)
+        return level < 2 ? 1 : 1.2;
+    if (level < TEST_LADDER_LONGER)
+        return level < TEST_LADDER_LONGER - 1 ? 1.5 : 2.4;
+    return 4;
+}
+
+double test_ejection_s(uint32_t level, double per_second)
+{
+    double s = TEST_EJECTION_S * test_ladder(level);
+    double few = TEST_PROBE_REQUESTS * (level < 3 ? level : 3) / per_second;
+
+    s = few > s ? few : s;
+    return s < TEST_EJECTION_MAX_S ? s : TEST_EJECTION_MAX_S;
+}
+
 TCase *test_case(Suite *s, const char *name)
 {
     TCase *tc = tcase_create(name);

@@ -23,6 +23,36 @@
 #define MS_NS UINT64_C(1000000)
 #define S_NS UINT64_C(1000000000)
 
+/* ---- What ilb.h and health/health.h promise ---------------------------- */
+
+#define TEST_CONSECUTIVE 5
+#define TEST_EJECTION_S 5.0
+#define TEST_EJECTION_MAX_S 120.0
+#define TEST_JITTER 0.1 /* either way */
+/* From these levels on an ejection is 2.5 and 3 times as long. Who fails again
+ * soon after its return is at the first of them. */
+#define TEST_LADDER_LONGER 9
+/* Level 1: a probe is at most one in so many requests; then 2 and 3 times. */
+#define TEST_PROBE_REQUESTS 150.0
+
+/* How long an ejection of a level is, in multiples of the base. */
+double test_ladder(uint32_t level);
+
+/* How long an ejection at this level lasts, in seconds, without jitter, with
+ * the default options and so many requests a second. */
+double test_ejection_s(uint32_t level, double per_second);
+
+/* Is what is left of an ejection at this level as long as it should be? The
+ * rate of requests is known to within `rate_off`, 0..1. */
+#define must_last(left_ns, level, per_second, rate_off)                        \
+    must_be_within(                                                            \
+        (double)(left_ns) / 1e9,                                               \
+        (1 - TEST_JITTER) *                                                    \
+            test_ejection_s(level, (per_second) * (1 + (rate_off))),           \
+        (1 + TEST_JITTER) *                                                    \
+                test_ejection_s(level, (per_second) * (1 - (rate_off))) +      \
+            1e-4)
+
 /* ---- Assertions -------------------------------------------------------- */
 
 /* As ck_assert, but free of cost when it holds: check's own report each
@@ -127,6 +157,9 @@ bool test_is_known(ilb_balancer *b, uint32_t number);
 
 /* ---- An ejected endpoint ------------------------------------------------ */
 
+/* Enough that no ejection is stretched for want of requests. */
+#define TEST_EJECTED_PER_SECOND 100
+
 typedef struct test_ejected {
     test_clock clock;
     ilb_balancer *b;
@@ -139,8 +172,19 @@ void test_ejected_free(test_ejected *f);
 /* How many of `n` requests that succeed at once go to number 1. */
 uint32_t test_ejected_picked(test_ejected *f, uint32_t n);
 
-/* Waits until its probe is due and picks it. */
+/* Requests that succeed go on, TEST_EJECTED_PER_SECOND, to the last one before
+ * `until_ns`. Returns how many go to number 1. */
+uint32_t test_ejected_wait(test_ejected *f, uint64_t until_ns);
+
+/* Waits like that until its probe is due and picks it. */
 ilb_ticket test_ejected_probe(test_ejected *f);
+
+/* Requests go on; those to number 1 fail, until it is ejected. Returns how
+ * many it took. */
+uint32_t test_ejected_again(test_ejected *f);
+
+/* Requests succeed until number 1 is healthy. */
+void test_ejected_heal(test_ejected *f);
 
 /* ---- The simulator ----------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources b8fd4e25f4eb9396; do not edit.
+ * Made by build-aux/amalgamate.py from sources b68ba89890398bab; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -221,10 +221,15 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max);
 #include <string.h>
 
 #define ILB__OPTIONS_CAPACITY 1024
-#define ILB__OPTIONS_CONSECUTIVE_FAILURES 3
-#define ILB__OPTIONS_MAX_EJECTION_PERCENT 50
-#define ILB__OPTIONS_BASE_EJECTION_TIME_NS ILB_SECOND_NS
-#define ILB__OPTIONS_MAX_EJECTION_TIME_NS (10 * ILB_SECOND_NS)
+#define ILB__OPTIONS_CONSECUTIVE_FAILURES 5
+#define ILB__OPTIONS_MAX_EJECTION_PERCENT 100
+#define ILB__OPTIONS_BASE_EJECTION_TIME_NS (5 * ILB_SECOND_NS)
+#define ILB__OPTIONS_MAX_EJECTION_TIME_NS (120 * ILB_SECOND_NS)
+#define ILB__OPTIONS_MIN_ENDPOINTS 1
+#define ILB__OPTIONS_UNHEALTHY_THRESHOLD 3
+#define ILB__OPTIONS_HEALTHY_THRESHOLD 2
+#define ILB__OPTIONS_MAX_RETRY_AFTER_NS (300 * ILB_SECOND_NS)
+#define ILB__OPTIONS_EVENT_CAPACITY 256
 /* What signal/failures.h can count in a row. */
 #define ILB__OPTIONS_FAILURES_MAX 65535
 /* No version of a struct will be larger: more is a size that was not set. */
@@ -259,6 +264,15 @@ static void ilb__options_default64(uint64_t *value, uint64_t otherwise)
         *value = otherwise;
 }
 
+static bool ilb__options_detectors_ok(const ilb_options *o)
+{
+    const uint32_t all = ILB_DETECTOR_BIT(ILB_DETECTOR_COUNT) -
+                         ILB_DETECTOR_BIT(ILB_DETECTOR_NONE + 1);
+
+    return ((o->detectors_off | o->detectors_shadow) & ~all) == 0 &&
+           (o->detectors_off & o->detectors_shadow) == 0;
+}
+
 static int ilb__options_check(const ilb_options *o)
 {
     if (ilb_policy_name(o->policy) == NULL || o->capacity > ILB_CAPACITY_MAX ||
@@ -267,6 +281,15 @@ static int ilb__options_check(const ilb_options *o)
         return ILB_EINVAL;
     if (o->consecutive_failures > ILB__OPTIONS_FAILURES_MAX &&
         o->consecutive_failures != ILB_NEVER)
+        return ILB_EINVAL;
+    if ((o->check_effect != ILB_CHECK_PROBES &&
+         o->check_effect != ILB_CHECK_UNEJECTS) ||
+        (o->fail_mode != ILB_FAIL_OPEN && o->fail_mode != ILB_FAIL_CLOSED) ||
+        o->panic_threshold_percent > 100 ||
+        o->min_endpoints > ILB_CAPACITY_MAX || !ilb__options_detectors_ok(o))
+        return ILB_EINVAL;
+    if (o->event_capacity > ILB_EVENT_CAPACITY_MAX ||
+        (o->event_capacity == 0 && o->on_event != NULL))
         return ILB_EINVAL;
     if (o->allocator != NULL &&
         (o->allocator->allocate == NULL || o->allocator->release == NULL))
@@ -277,7 +300,7 @@ static int ilb__options_check(const ilb_options *o)
 ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
 {
     const ilb_options none = ILB_OPTIONS_INIT;
-    /* The first version ends with its last member. */
+    /* The first version ended with max_ejection_time_ns. */
     size_t first = offsetof(ilb_options, max_ejection_time_ns) +
                    sizeof none.max_ejection_time_ns;
     int rc =
@@ -299,6 +322,14 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     if (to->base_ejection_time_ns > ILB__OPTIONS_MAX_EJECTION_TIME_NS)
         ilb__options_default64(&to->max_ejection_time_ns, to->base_ejection_time_ns);
     ilb__options_default64(&to->max_ejection_time_ns, ILB__OPTIONS_MAX_EJECTION_TIME_NS);
+    if (to->fail_mode == ILB_FAIL_OPEN)
+        ilb__options_default32(&to->min_endpoints, ILB__OPTIONS_MIN_ENDPOINTS);
+    ilb__options_default64(&to->max_retry_after_ns, ILB__OPTIONS_MAX_RETRY_AFTER_NS);
+    ilb__options_default32(&to->unhealthy_threshold, ILB__OPTIONS_UNHEALTHY_THRESHOLD);
+    ilb__options_default32(&to->healthy_threshold, ILB__OPTIONS_HEALTHY_THRESHOLD);
+    ilb__options_default32(&to->event_capacity, ILB__OPTIONS_EVENT_CAPACITY);
+    if (to->event_capacity == ILB_NEVER)
+        to->event_capacity = 0;
     return ilb__options_check(to);
 }
 
@@ -344,26 +375,20 @@ ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * ILB_SECOND_NS + (uint64_t)t.tv_nsec;
 }
-/* ==== libilb/base/random.c =============================================== */
-/* See random.h. */
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
-#endif
-/* ==== libilb/base/random.h =============================================== */
+/* ==== libilb/base/histogram.c ============================================ */
+/* See histogram.h. */
+/* ==== libilb/base/histogram.h ============================================ */
 /*
- * Random numbers for any number of threads, without locks, registration or
- * thread-local state, and the same ones for the same seed.
+ * A histogram of times with buckets of equal ratio: eight to an octave, from
+ * 1 us to 18 minutes, so that a quantile is at most 12.5 % too high. Shorter
+ * and longer times count in the first and the last bucket.
  *
- * A balancer has ILB_RANDOM_STREAMS independent SplitMix64 streams, each on
- * its own cache line. A thread is hashed to a place in a small map; the first
- * thread of a place is given the next stream. A program with one thread
- * therefore always draws from stream 0, whatever the thread's identity: its
- * picks can be replayed. Threads that share a stream may read the same state
- * at the same instant; the time of the pick, mixed into each number, tells
- * them apart, and processes that were forked from each other too.
+ * The bucket is the exponent and the upper three bits of the mantissa of the
+ * time as a floating-point number. Any thread may add; one at a time reads
+ * quantiles and forgets.
  */
-#ifndef ILB_BASE_RANDOM_H
-#define ILB_BASE_RANDOM_H
+#ifndef ILB_BASE_HISTOGRAM_H
+#define ILB_BASE_HISTOGRAM_H
 
 /* ==== libilb/base/atomics.h ============================================== */
 /*
@@ -373,8 +398,8 @@ ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
  *
  * Relaxed is enough wherever a word stands for itself: counters, estimates,
  * states. What publishes other memory: the table's version (set/table.c), the
- * return of a slot's last ticket (signal/load.c) and the user pointer of an
- * endpoint (set/set.c).
+ * return of a slot's last ticket (signal/load.c), the user pointer of an
+ * endpoint and its address (set/set.c), and events (observe/events.c).
  */
 #ifndef ILB_BASE_ATOMICS_H
 #define ILB_BASE_ATOMICS_H
@@ -414,6 +439,16 @@ static inline uint64_t ilb__add_relaxed(ilb__a64 *a, uint64_t v)
     return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
 }
 
+static inline uint64_t ilb__add_release(ilb__a64 *a, uint64_t v)
+{
+    return atomic_fetch_add_explicit(a, v, memory_order_release);
+}
+
+static inline uint64_t ilb__add_acq_rel(ilb__a64 *a, uint64_t v)
+{
+    return atomic_fetch_add_explicit(a, v, memory_order_acq_rel);
+}
+
 /* True if *a was *expected and is now v; else *expected is what *a is. */
 static inline bool ilb__cas_relaxed(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {
@@ -425,6 +460,12 @@ static inline bool ilb__cas_release(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {
     return atomic_compare_exchange_weak_explicit(
         a, expected, v, memory_order_release, memory_order_relaxed);
+}
+
+static inline bool ilb__cas_acq_rel(ilb__a64 *a, uint64_t *expected, uint64_t v)
+{
+    return atomic_compare_exchange_weak_explicit(
+        a, expected, v, memory_order_acq_rel, memory_order_acquire);
 }
 
 /* As the others, but never fails by chance: for a single try. */
@@ -462,6 +503,20 @@ static inline uint32_t ilb__sub32_relaxed(ilb__a32 *a, uint32_t v)
     return atomic_fetch_sub_explicit(a, v, memory_order_relaxed);
 }
 
+static inline bool ilb__cas32_relaxed(ilb__a32 *a, uint32_t *expected,
+                                      uint32_t v)
+{
+    return atomic_compare_exchange_weak_explicit(
+        a, expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
+static inline bool ilb__cas32_strong_relaxed(ilb__a32 *a, uint32_t expected,
+                                             uint32_t v)
+{
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
 static inline uint8_t ilb__load8_relaxed(const ilb__a8 *a)
 {
     return atomic_load_explicit(a, memory_order_relaxed);
@@ -484,7 +539,124 @@ static inline void ilb__fence_release(void)
 }
 
 #endif
-/* ==== back in libilb/base/random.h */
+/* ==== back in libilb/base/histogram.h */
+
+#define ILB_HISTOGRAM_BUCKETS 240
+
+typedef struct ilb__histogram {
+    ilb__a32 counts[ILB_HISTOGRAM_BUCKETS];
+} ilb__histogram;
+
+ILB_INTERNAL void ilb__histogram_add(ilb__histogram *h, uint64_t ns);
+
+/* How many it holds. */
+ILB_INTERNAL uint32_t ilb__histogram_total(const ilb__histogram *h);
+
+/* The time that a share `q`, 0..1, of `total` counts does not exceed; the
+ * upper edge of its bucket. `total` above 0. */
+ILB_INTERNAL float ilb__histogram_quantile_ns(const ilb__histogram *h,
+                                              uint32_t total, float q);
+
+/* Halves all counts: what is old weighs less. */
+ILB_INTERNAL void ilb__histogram_halve(ilb__histogram *h);
+
+#endif
+/* ==== back in libilb/base/histogram.c */
+
+#include <string.h>
+
+/* 2^10 ns is the lower edge of the first bucket: its exponent with the bias of
+ * a double, and three bits of mantissa. */
+#define ILB__HISTOGRAM_FIRST ((1023 + 10) << 3)
+#define ILB__HISTOGRAM_SHIFT 49
+
+static uint32_t ilb__histogram_bucket(uint64_t ns)
+{
+    double x = (double)ns;
+    uint64_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    bits >>= ILB__HISTOGRAM_SHIFT;
+    if (bits < ILB__HISTOGRAM_FIRST)
+        return 0;
+    bits -= ILB__HISTOGRAM_FIRST;
+    return bits < ILB_HISTOGRAM_BUCKETS ? (uint32_t)bits
+                                        : ILB_HISTOGRAM_BUCKETS - 1;
+}
+
+static float ilb__histogram_upper_edge_ns(uint32_t bucket)
+{
+    uint64_t bits = ((uint64_t)ILB__HISTOGRAM_FIRST + bucket + 1) << ILB__HISTOGRAM_SHIFT;
+    double x;
+
+    memcpy(&x, &bits, sizeof x);
+    return (float)x;
+}
+
+ILB_INTERNAL void ilb__histogram_add(ilb__histogram *h, uint64_t ns)
+{
+    ilb__add32_relaxed(&h->counts[ilb__histogram_bucket(ns)], 1);
+}
+
+ILB_INTERNAL uint32_t ilb__histogram_total(const ilb__histogram *h)
+{
+    uint32_t total = 0;
+
+    for (uint32_t i = 0; i < ILB_HISTOGRAM_BUCKETS; i++)
+        total += ilb__load32_relaxed(&h->counts[i]);
+    return total;
+}
+
+ILB_INTERNAL float ilb__histogram_quantile_ns(const ilb__histogram *h,
+                                              uint32_t total, float q)
+{
+    double wanted = (double)total * (double)q;
+    uint32_t last = 0;
+    double seen = 0;
+
+    for (uint32_t i = 0; i < ILB_HISTOGRAM_BUCKETS; i++) {
+        uint32_t count = ilb__load32_relaxed(&h->counts[i]);
+
+        if (count == 0)
+            continue;
+        last = i;
+        seen += count;
+        if (seen >= wanted)
+            break;
+    }
+    return ilb__histogram_upper_edge_ns(last);
+}
+
+ILB_INTERNAL void ilb__histogram_halve(ilb__histogram *h)
+{
+    for (uint32_t i = 0; i < ILB_HISTOGRAM_BUCKETS; i++) {
+        uint32_t count = ilb__load32_relaxed(&h->counts[i]);
+
+        if (count > 0)
+            ilb__sub32_relaxed(&h->counts[i], (count + 1) / 2);
+    }
+}
+/* ==== libilb/base/random.c =============================================== */
+/* See random.h. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+/* ==== libilb/base/random.h =============================================== */
+/*
+ * Random numbers for any number of threads, without locks, registration or
+ * thread-local state, and the same ones for the same seed.
+ *
+ * A balancer has ILB_RANDOM_STREAMS independent SplitMix64 streams, each on
+ * its own cache line. A thread is hashed to a place in a small map; the first
+ * thread of a place is given the next stream. A program with one thread
+ * therefore always draws from stream 0, whatever the thread's identity: its
+ * picks can be replayed. Threads that share a stream may read the same state
+ * at the same instant; the time of the pick, mixed into each number, tells
+ * them apart, and processes that were forked from each other too.
+ */
+#ifndef ILB_BASE_RANDOM_H
+#define ILB_BASE_RANDOM_H
+
 /* ==== libilb/base/hash.h ================================================= */
 /*
  * Mixing bits. ilb__mix64 is the finaliser of SplitMix64 (Steele, Lea, Flood:
@@ -605,6 +777,492 @@ ILB_INTERNAL uint64_t ilb__random_next(ilb__random *r, uint64_t salt)
 }
 
 _Static_assert(ILB_RANDOM_PLACES == 1 << 6, "places are 6 bits of a hash");
+/* ==== libilb/base/line.c ================================================= */
+/* See line.h. */
+/* ==== libilb/base/line.h ================================================= */
+/*
+ * Writing a line of text into a buffer of the caller's, without stdio: as much
+ * as fits, always ended by a 0, and how long the whole would be.
+ */
+#ifndef ILB_BASE_LINE_H
+#define ILB_BASE_LINE_H
+
+typedef struct ilb__line {
+    char *to; /* NULL only if `room` is 0 */
+    size_t room;
+    size_t n; /* length of the whole, without the 0 */
+} ilb__line;
+
+ILB_INTERNAL void ilb__line_begin(ilb__line *l, char *to, size_t room);
+
+ILB_INTERNAL void ilb__line_put(ilb__line *l, const char *text);
+
+ILB_INTERNAL void ilb__line_number(ilb__line *l, uint64_t x);
+
+/* Rounded to one digit after the point, or to none; "nan", "inf" for what is
+ * not a number or above 10^18. */
+ILB_INTERNAL void ilb__line_decimal(ilb__line *l, double x, bool digit);
+
+/* A time with its unit, to one digit after the point: "850 ns", "12.3 us",
+ * "2.1 ms", "12.1 s". */
+ILB_INTERNAL void ilb__line_time(ilb__line *l, double ns);
+
+#endif
+/* ==== back in libilb/base/line.c */
+
+#include <string.h>
+
+/* Above it, tenths no longer fit 64 bits. */
+#define ILB__LINE_DECIMAL_MAX 1e18
+
+static void ilb__line_bytes(ilb__line *l, const char *bytes, size_t n)
+{
+    if (l->n + 1 < l->room) {
+        size_t fits = l->room - 1 - l->n;
+
+        if (fits > n)
+            fits = n;
+        memcpy(l->to + l->n, bytes, fits);
+        l->to[l->n + fits] = '\0';
+    }
+    l->n += n;
+}
+
+ILB_INTERNAL void ilb__line_begin(ilb__line *l, char *to, size_t room)
+{
+    l->to = to;
+    l->room = room;
+    l->n = 0;
+    if (room > 0)
+        to[0] = '\0';
+}
+
+ILB_INTERNAL void ilb__line_put(ilb__line *l, const char *text)
+{
+    ilb__line_bytes(l, text, strlen(text));
+}
+
+ILB_INTERNAL void ilb__line_number(ilb__line *l, uint64_t x)
+{
+    char digits[20]; /* of 2^64 - 1 */
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + x % 10);
+        x /= 10;
+    } while (x > 0);
+    ilb__line_bytes(l, digits + at, sizeof digits - at);
+}
+
+ILB_INTERNAL void ilb__line_decimal(ilb__line *l, double x, bool digit)
+{
+    uint64_t tenths;
+
+    if (x < 0) {
+        ilb__line_put(l, "-");
+        x = -x;
+    }
+    if (!(x <= ILB__LINE_DECIMAL_MAX)) {
+        ilb__line_put(l, x > ILB__LINE_DECIMAL_MAX ? "inf" : "nan");
+        return;
+    }
+    if (!digit) {
+        ilb__line_number(l, (uint64_t)(x + 0.5));
+        return;
+    }
+    tenths = (uint64_t)(x * 10 + 0.5);
+    ilb__line_number(l, tenths / 10);
+    ilb__line_put(l, ".");
+    ilb__line_number(l, tenths % 10);
+}
+
+ILB_INTERNAL void ilb__line_time(ilb__line *l, double ns)
+{
+    /* What would round to 1000 of a unit is one of the next. */
+    if (ns < 999.5) {
+        ilb__line_decimal(l, ns, false);
+        ilb__line_put(l, " ns");
+    } else if (ns < 999.95e3) {
+        ilb__line_decimal(l, ns / 1e3, true);
+        ilb__line_put(l, " us");
+    } else if (ns < 999.95e6) {
+        ilb__line_decimal(l, ns / 1e6, true);
+        ilb__line_put(l, " ms");
+    } else {
+        ilb__line_decimal(l, ns / 1e9, true);
+        ilb__line_put(l, " s");
+    }
+}
+/* ==== libilb/signal/evidence.c =========================================== */
+/* See evidence.h. */
+/* ==== libilb/signal/evidence.h =========================================== */
+/*
+ * Evidence that an endpoint fails more than its peers: two cumulative sums of
+ * log-likelihood ratios (E. S. Page's CUSUM, 1954), kept at 0 or above.
+ *
+ *     broken   fails half of its requests, against p0
+ *              failure:      + ln(0.5 / p0)
+ *              good answer:  - ln((1 - p0) / 0.5)
+ *     faulty   fails a share of p1 = max(5 p0, 5 %), against p0
+ *              failure:      + ln(p1 / p0)
+ *              good answer:  - ln((1 - p0) / (1 - p1))
+ *
+ * From p0 = 0.4 on nothing adds to them. p0 is what healthy peers fail
+ * (health/pool.h): where everyone fails, one endpoint's failures are no
+ * evidence against it. A sum that reaches h is a false alarm once in e^h
+ * requests at most (G. Lorden 1971), whatever p0 is: that is what the threshold
+ * is chosen by, not a count of failures.
+ *
+ *   bits  0..15  `broken`, bits 16..31 `faulty`, in 1/256
+ *   bits 32..47  requests since both sums were 0, bits 48..63 failures of
+ *                these: what the sums were made of; they end at 65,535
+ *
+ * The word of an endpoint that does not fail is 0 and is not written.
+ */
+#ifndef ILB_SIGNAL_EVIDENCE_H
+#define ILB_SIGNAL_EVIDENCE_H
+
+#define ILB_EVIDENCE_ONE 256
+
+/* What each failure adds and each good answer takes, for the present p0; all
+ * in 1/256. */
+typedef struct ilb__evidence_steps {
+    uint16_t broken_up, broken_down, faulty_up, faulty_down;
+} ilb__evidence_steps;
+
+typedef struct ilb__evidence_sums {
+    uint32_t broken, faulty; /* in 1/256 */
+} ilb__evidence_sums;
+
+/* What the sums were made of. */
+typedef struct ilb__evidence_run {
+    uint32_t requests, failures;
+} ilb__evidence_run;
+
+/* The steps for a p0. */
+ILB_INTERNAL ilb__evidence_steps ilb__evidence_steps_for(float p0);
+
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_read(const ilb__a64 *word);
+ILB_INTERNAL ilb__evidence_run ilb__evidence_run_of(const ilb__a64 *word);
+
+ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s);
+
+/* Returns the sums with this failure. */
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
+                                                  ilb__evidence_steps s);
+
+#endif
+/* ==== back in libilb/signal/evidence.c */
+
+/* ==== libilb/base/decay.h ================================================ */
+/*
+ * exp(-t / tau) without libm: the core needs libc and pthreads only.
+ *
+ * exp(-x) = 2^-k * exp(r) with r = k ln 2 - x and |r| <= ln 2 / 2; exp(r) is
+ * its Taylor polynomial of degree 7, whose first dropped term is below 6e-9
+ * there. 2^-k is made from its exponent bits.
+ */
+#ifndef ILB_BASE_DECAY_H
+#define ILB_BASE_DECAY_H
+
+#include <string.h>
+
+/* What is left, 0..1, after `t` of something with the time constant `tau`,
+ * which is above 0; both in the same unit. */
+static inline double ilb__decay(double t, double tau)
+{
+    const double ln2 = 0.69314718055994530942;
+    double x, r, p, scale;
+    uint64_t k, bits;
+
+    if (t <= 0)
+        return 1;
+    x = t / tau;
+    if (x > 700)
+        return 0;
+    k = (uint64_t)(x / ln2 + 0.5);
+    r = (double)k * ln2 - x;
+    p = 1 + r / 7;
+    p = 1 + r / 6 * p;
+    p = 1 + r / 5 * p;
+    p = 1 + r / 4 * p;
+    p = 1 + r / 3 * p;
+    p = 1 + r / 2 * p;
+    p = 1 + r * p;
+    bits = (UINT64_C(1023) - k) << 52;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+
+/*
+ * The logarithm to the base 2 of a normal float above 0: its exponent, and of
+ * the mantissa m in sqrt(1/2)..sqrt(2) the series of the area tangent,
+ * ln m = 2 (z + z^3/3 + z^5/5), z = (m - 1) / (m + 1), right to 2e-6.
+ */
+static inline float ilb__log2(float x)
+{
+    uint32_t bits;
+    float e, m, z, zz;
+
+    memcpy(&bits, &x, sizeof bits);
+    e = (float)(bits >> 23) - 127;
+    bits = (bits & ((UINT32_C(1) << 23) - 1)) | UINT32_C(127) << 23;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.41421356f) {
+        m *= 0.5f;
+        e += 1;
+    }
+    z = (m - 1) / (m + 1);
+    zz = z * z;
+    return e + 2.88539008f * z * (1 + zz * (0.33333333f + zz * 0.2f));
+}
+
+#endif
+/* ==== back in libilb/signal/evidence.c */
+
+#define ILB__EVIDENCE_BROKEN_SHARE 0.5f
+#define ILB__EVIDENCE_FAULTY_FACTOR 5.0f
+#define ILB__EVIDENCE_FAULTY_MIN 0.05f
+/* So that a clean history makes no single failure decide everything. */
+#define ILB__EVIDENCE_P0_MIN 1e-6f
+#define ILB__EVIDENCE_FAULTY_MAX 0.6f
+/* From here on everyone fails: nothing is evidence. */
+#define ILB__EVIDENCE_P0_ALL 0.4f
+/* Sums end here: what was proved long ago is forgotten in bounded time. */
+#define ILB__EVIDENCE_MAX (64 * ILB_EVIDENCE_ONE)
+#define ILB__EVIDENCE_RUN_MAX 65535
+
+/* ln(x) in 1/256, x >= 1; rounded. */
+static uint16_t ilb__evidence_step(float x)
+{
+    return (uint16_t)(ilb__log2(x) * 0.6931472f * (float)ILB_EVIDENCE_ONE +
+                      0.5f);
+}
+
+ILB_INTERNAL ilb__evidence_steps ilb__evidence_steps_for(float p0)
+{
+    ilb__evidence_steps s;
+    float p1;
+
+    if (!(p0 > ILB__EVIDENCE_P0_MIN))
+        p0 = ILB__EVIDENCE_P0_MIN;
+    p1 = p0 * ILB__EVIDENCE_FAULTY_FACTOR;
+    if (p1 < ILB__EVIDENCE_FAULTY_MIN)
+        p1 = ILB__EVIDENCE_FAULTY_MIN;
+    if (p1 > ILB__EVIDENCE_FAULTY_MAX)
+        p1 = ILB__EVIDENCE_FAULTY_MAX;
+    if (p0 >= ILB__EVIDENCE_P0_ALL) {
+        s.broken_up = s.faulty_up = 0;
+        s.broken_down = s.faulty_down = ILB_EVIDENCE_ONE;
+        return s;
+    }
+    s.broken_up = ilb__evidence_step(ILB__EVIDENCE_BROKEN_SHARE / p0);
+    s.broken_down = ilb__evidence_step((1 - p0) / ILB__EVIDENCE_BROKEN_SHARE);
+    s.faulty_up = ilb__evidence_step(p1 / p0);
+    s.faulty_down = ilb__evidence_step((1 - p0) / (1 - p1));
+    return s;
+}
+
+static ilb__evidence_sums ilb__evidence_unpack(uint64_t word)
+{
+    ilb__evidence_sums e = {(uint32_t)word & 0xffff,
+                            (uint32_t)(word >> 16) & 0xffff};
+
+    return e;
+}
+
+/* With one more request, `failed` of them, in the run that `seen` has. */
+static uint64_t ilb__evidence_pack(ilb__evidence_sums e, uint64_t seen,
+                              uint32_t failed)
+{
+    uint64_t requests = seen >> 32 & ILB__EVIDENCE_RUN_MAX;
+    uint64_t failures = seen >> 48;
+
+    if (e.broken == 0 && e.faulty == 0)
+        return 0;
+    requests += requests < ILB__EVIDENCE_RUN_MAX;
+    failures += failures < ILB__EVIDENCE_RUN_MAX ? failed : 0;
+    return failures << 48 | requests << 32 | (uint64_t)e.faulty << 16 |
+           e.broken;
+}
+
+static uint32_t ilb__evidence_less(uint32_t sum, uint32_t step)
+{
+    return sum > step ? sum - step : 0;
+}
+
+static uint32_t ilb__evidence_more(uint32_t sum, uint32_t step)
+{
+    return sum + step < ILB__EVIDENCE_MAX ? sum + step : ILB__EVIDENCE_MAX;
+}
+
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_read(const ilb__a64 *word)
+{
+    return ilb__evidence_unpack(ilb__load_relaxed(word));
+}
+
+ILB_INTERNAL ilb__evidence_run ilb__evidence_run_of(const ilb__a64 *word)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    ilb__evidence_run run = {(uint32_t)(seen >> 32) & ILB__EVIDENCE_RUN_MAX,
+                             (uint32_t)(seen >> 48)};
+
+    return run;
+}
+
+ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    ilb__evidence_sums e;
+
+    if (ILB_LIKELY(seen == 0))
+        return;
+    do {
+        e = ilb__evidence_unpack(seen);
+        e.broken = ilb__evidence_less(e.broken, s.broken_down);
+        e.faulty = ilb__evidence_less(e.faulty, s.faulty_down);
+    } while (!ilb__cas_relaxed(word, &seen, ilb__evidence_pack(e, seen, 0)));
+}
+
+ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
+                                                  ilb__evidence_steps s)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    ilb__evidence_sums e;
+
+    do {
+        e = ilb__evidence_unpack(seen);
+        e.broken = ilb__evidence_more(e.broken, s.broken_up);
+        e.faulty = ilb__evidence_more(e.faulty, s.faulty_up);
+    } while (!ilb__cas_relaxed(word, &seen, ilb__evidence_pack(e, seen, 1)));
+    return e;
+}
+/* ==== libilb/signal/window.c ============================================= */
+/* See window.h. */
+/* ==== libilb/signal/window.h ============================================= */
+/*
+ * How many requests of an endpoint ended of late, and how many of those
+ * failed, in two windows, a long and a short one (health/pool.h says how long).
+ * Both decay exponentially.
+ *
+ * ilb_done only counts; whoever does the pool's maintenance brings the windows
+ * up to date from what the counters have moved on since (pool.h). `seen` is
+ * where the counters stood then: requests in the low, failures in the high
+ * half. A window is two floats: requests in the low, failures in the high
+ * half. One thread at a time writes; a reader sees one of its states.
+ *
+ * `round` is the number of the maintenance that brought it up to date last.
+ * Who was not part of the one before has no known length of time behind it:
+ * then only `seen` is set.
+ */
+#ifndef ILB_SIGNAL_WINDOW_H
+#define ILB_SIGNAL_WINDOW_H
+
+typedef struct ilb__window {
+    ilb__a64 seen;
+    ilb__a64 long_term;
+    ilb__a64 short_term;
+    ilb__a64 round;
+} ilb__window;
+
+/* One maintenance: its number, and what it leaves of the windows. */
+typedef struct ilb__window_step {
+    uint64_t round;
+    float keep_long, keep_short;
+} ilb__window_step;
+
+typedef struct ilb__tally {
+    float ended;
+    float failed;
+} ilb__tally;
+
+/* Decays both windows, then adds what the counters, which stand at `ended` and
+ * `failed`, have moved on. Returns how many have ended since. */
+ILB_INTERNAL uint32_t ilb__window_bring(ilb__window *w, uint32_t ended,
+                                        uint32_t failed,
+                                        const ilb__window_step *step);
+
+ILB_INTERNAL ilb__tally ilb__window_long(const ilb__window *w);
+ILB_INTERNAL ilb__tally ilb__window_short(const ilb__window *w);
+
+/* Nothing seen yet; the counters begin at 0. */
+ILB_INTERNAL void ilb__window_reset(ilb__window *w);
+
+#endif
+/* ==== back in libilb/signal/window.c */
+
+#include <string.h>
+
+#define ILB__WINDOW_BACKWARDS (UINT32_MAX / 2)
+
+static uint64_t ilb__window_pack(ilb__tally t)
+{
+    uint32_t ended, failed;
+
+    memcpy(&ended, &t.ended, sizeof ended);
+    memcpy(&failed, &t.failed, sizeof failed);
+    return (uint64_t)failed << 32 | ended;
+}
+
+static ilb__tally ilb__window_unpack(uint64_t word)
+{
+    uint32_t ended = (uint32_t)word, failed = (uint32_t)(word >> 32);
+    ilb__tally t;
+
+    memcpy(&t.ended, &ended, sizeof t.ended);
+    memcpy(&t.failed, &failed, sizeof t.failed);
+    return t;
+}
+
+static void ilb__window_add(ilb__a64 *word, float keep, ilb__tally more)
+{
+    ilb__tally t = ilb__window_unpack(ilb__load_relaxed(word));
+
+    t.ended = t.ended * keep + more.ended;
+    t.failed = t.failed * keep + more.failed;
+    ilb__store_relaxed(word, ilb__window_pack(t));
+}
+
+ILB_INTERNAL uint32_t ilb__window_bring(ilb__window *w, uint32_t ended,
+                                        uint32_t failed,
+                                        const ilb__window_step *step)
+{
+    uint64_t seen = ilb__load_relaxed(&w->seen);
+    uint32_t more_ended = ended - (uint32_t)seen;
+    uint32_t more_failed = failed - (uint32_t)(seen >> 32);
+    bool known = ilb__load_relaxed(&w->round) == step->round - 1;
+    ilb__tally more;
+
+    ilb__store_relaxed(&w->seen, (uint64_t)failed << 32 | ended);
+    ilb__store_relaxed(&w->round, step->round);
+    /* Backwards: two maintenances overlapped, or the slot is new. */
+    if (!known || more_ended > ILB__WINDOW_BACKWARDS ||
+        more_failed > ILB__WINDOW_BACKWARDS)
+        more_ended = more_failed = 0;
+    more.ended = (float)more_ended;
+    more.failed = (float)more_failed;
+    ilb__window_add(&w->long_term, step->keep_long, more);
+    ilb__window_add(&w->short_term, step->keep_short, more);
+    return more_ended;
+}
+
+ILB_INTERNAL ilb__tally ilb__window_long(const ilb__window *w)
+{
+    return ilb__window_unpack(ilb__load_relaxed(&w->long_term));
+}
+
+ILB_INTERNAL ilb__tally ilb__window_short(const ilb__window *w)
+{
+    return ilb__window_unpack(ilb__load_relaxed(&w->short_term));
+}
+
+ILB_INTERNAL void ilb__window_reset(ilb__window *w)
+{
+    ilb__store_relaxed(&w->seen, 0);
+    ilb__store_relaxed(&w->long_term, 0);
+    ilb__store_relaxed(&w->short_term, 0);
+    ilb__store_relaxed(&w->round, 0);
+}
 /* ==== libilb/signal/load.c =============================================== */
 /* See load.h. */
 /* ==== libilb/signal/load.h =============================================== */
@@ -843,26 +1501,36 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  * The latency estimate of one endpoint: a peak-sensitive EWMA.
  *
  * Values: nanoseconds; the estimate is a 32-bit float (7 digits), its stamp
- * counts 2^20 ns (about a millisecond) in 32 bits, together one 64-bit word
- * that is replaced by one CAS. An estimate of 0 means that nothing is known.
- * A stamp wraps after 52 days: an estimate that old reads as fresh until the
- * next answer, no more.
+ * counts 2^20 ns (about a millisecond) in 28 bits, its level has 4 bits:
+ * together one 64-bit word that is replaced by one CAS. An estimate of 0 means
+ * that nothing is known. A stamp wraps after 3 days: an estimate that is more
+ * than half of that old reads as fresh until the next answer, no more.
  *
- * Learning, from an answer that took x:
- *
- *     estimate += g (x - estimate),  g = 1 - exp(-dt / 1 s),  and at least
- *         0.1  if x is better,
- *         0.3  if x is worse,
- *         1    if x > 3 max(estimate, reference): a peak.
+ * The reference m is the median of all endpoints' estimates, p99 is of all
+ * answers of late (health/pool.h).
  *
  * Reading, at any time, writes nothing:
  *
- *     L = reference + (estimate - reference) exp(-dt / 5 s)
+ *     L = m + (estimate - m) exp(-dt / tau)
  *
- * where dt is the time since the last answer and the reference is the median
- * of all endpoints' estimates: what is stale means "as the others". However
- * high a peak, 15 s take it below twice the reference: above 20 times that,
- * the time constant is 5 s log(20) / log(estimate / reference).
+ * where dt is the time since the last answer: what is stale means "as the
+ * others". tau is 5 s (above 20 m: 5 s log 20 / log(estimate / m)), but after a
+ * peak the time of 20 requests, at least 0.2 s, x 4^(level - 1), at most
+ * `patience`: a lone blip costs an endpoint
+ * a second; one that is slow each time it is tried again is tried ever less.
+ *
+ * Learning, from an answer that took x:
+ *
+ *     peak, x > 3 max(m, p99) and x > 2 L:   estimate = x; the level rises by
+ *         one, if the request began after the last answer (what was in flight
+ *         together is one observation);
+ *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
+ *         0.1 if x is better, 0.3 if it is worse,
+ *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
+ *         ends when the estimate is at 2 m.
+ *
+ * A bound, from a request that failed or was given up, does not raise the level
+ * from 0 if L is above 1.3 m: what was known must not fade sooner for it.
  *
  * Of an endpoint that never gave a good answer only a bound may be known: that
  * one would have taken longer. It is kept with a negative sign. It can put the
@@ -880,11 +1548,73 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  *   - there, any end of a request is a sample: a failure in 1 ms is a fast
  *     answer. Here a request without a good answer only ever raises the
  *     estimate: the time it took is a lower bound (ilb__latency_learn_bound);
- *   - an ordinary slow answer moves the estimate by a part of the difference
- *     only, so that spread among equal endpoints does not look like a peak.
+ *   - there, whatever is above the estimate is a peak, so that spread among
+ *     equal endpoints is taken for one. Here a peak is what is out of the
+ *     ordinary for the whole pool.
  */
 #ifndef ILB_SIGNAL_LATENCY_H
 #define ILB_SIGNAL_LATENCY_H
+
+/* ==== libilb/signal/figures.h ============================================ */
+/*
+ * What all endpoints have in common, as one request sees it: the yardsticks
+ * that an endpoint is measured against. Worked out by health/pool.h.
+ */
+#ifndef ILB_SIGNAL_FIGURES_H
+#define ILB_SIGNAL_FIGURES_H
+
+typedef struct ilb__figures {
+    float median_ns;   /* of the endpoints' latency estimates; 0: unknown */
+    float p99_ns;      /* of all good answers of late; 0: unknown */
+    float p0;          /* share of requests that healthy endpoints fail */
+    float in_flight;   /* to an eligible endpoint, in the mean */
+    float rate_per_s;  /* requests that end, of all endpoints */
+    float patience_ns; /* time constant, at most, of trying a slow one again */
+    uint64_t suspect_ns; /* how long one failure keeps an endpoint back */
+    uint64_t jumped_ns;  /* the clock has jumped, to here; 0: never */
+    uint32_t aperture;   /* endpoints to use; UINT32_MAX: all */
+    bool overloaded;     /* those that are left suffer from the ejections */
+    bool cold;           /* many have not given a good answer yet */
+    ilb__evidence_steps steps;
+} ilb__figures;
+
+#define ILB_FIGURES_HANG_P99 1.5f
+#define ILB_FIGURES_HANG_MEDIAN 3.0f
+#define ILB_FIGURES_HANG_MIN_NS 2e6f
+#define ILB_FIGURES_NEVER_NS 1e30f
+
+/* Who has not answered by then answers no more in the ordinary way:
+ * max(1.5 p99, 3 median, 2 ms); never, while nobody has answered yet. */
+static inline float ilb__figures_hang_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_HANG_P99 * f->p99_ns;
+
+    if (f->p99_ns == 0)
+        return ILB_FIGURES_NEVER_NS;
+    if (ns < ILB_FIGURES_HANG_MEDIAN * f->median_ns)
+        ns = ILB_FIGURES_HANG_MEDIAN * f->median_ns;
+    return ns < ILB_FIGURES_HANG_MIN_NS ? ILB_FIGURES_HANG_MIN_NS : ns;
+}
+
+/* Many answers take as long as this: min(p99, 3 median). */
+static inline float ilb__figures_ordinary_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_HANG_MEDIAN * f->median_ns;
+
+    return ns < f->p99_ns ? ns : f->p99_ns;
+}
+
+/* Has the time from `from_ns` to `now_ns` passed? Not if the clock jumped in
+ * between. */
+static inline bool ilb__figures_passed(const ilb__figures *f, uint64_t from_ns,
+                                       uint64_t now_ns)
+{
+    return from_ns <= now_ns &&
+           (ILB_LIKELY(f->jumped_ns <= from_ns) || f->jumped_ns > now_ns);
+}
+
+#endif
+/* ==== back in libilb/signal/latency.h */
 
 typedef struct ilb__latency {
     ilb__a64 word;
@@ -893,165 +1623,186 @@ typedef struct ilb__latency {
 /* The estimate, not faded; 0: nothing but a bound is known, or nothing. */
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l);
 
-/* What the estimate is worth now. `reference_ns` 0: nothing known of the
+/* Peaks in a row: above 0, the endpoint has not proved itself since. */
+ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l);
+
+/* What the estimate is worth now. Without a median, nothing is known of the
  * others either; then the estimate stands as it is. */
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        float reference_ns, uint64_t now_ns);
+                                        const ilb__figures *f, uint64_t now_ns);
 
 /* A good answer took `sample_ns`. */
 ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     float reference_ns, uint64_t now_ns);
+                                     const ilb__figures *f, uint64_t now_ns);
 
 /* A request that got no good answer took `waited_ns`: an answer would have
  * taken longer. */
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
-                                           float reference_ns, uint64_t now_ns);
+                                           const ilb__figures *f,
+                                           uint64_t now_ns);
+
+/* The endpoint returns as a newcomer: nothing is known. */
+ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 
 #endif
 /* ==== back in libilb/signal/latency.c */
 
 #include <string.h>
-
-/* ==== libilb/base/decay.h ================================================ */
-/*
- * exp(-t / tau) without libm: the core needs libc and pthreads only.
- *
- * exp(-x) = 2^-k * exp(r) with r = k ln 2 - x and |r| <= ln 2 / 2; exp(r) is
- * its Taylor polynomial of degree 7, whose first dropped term is below 6e-9
- * there. 2^-k is made from its exponent bits.
- */
-#ifndef ILB_BASE_DECAY_H
-#define ILB_BASE_DECAY_H
-
-#include <string.h>
-
-/* What is left, 0..1, after `t` of something with the time constant `tau`,
- * which is above 0; both in the same unit. */
-static inline double ilb__decay(double t, double tau)
-{
-    const double ln2 = 0.69314718055994530942;
-    double x, r, p, scale;
-    uint64_t k, bits;
-
-    if (t <= 0)
-        return 1;
-    x = t / tau;
-    if (x > 700)
-        return 0;
-    k = (uint64_t)(x / ln2 + 0.5);
-    r = (double)k * ln2 - x;
-    p = 1 + r / 7;
-    p = 1 + r / 6 * p;
-    p = 1 + r / 5 * p;
-    p = 1 + r / 4 * p;
-    p = 1 + r / 3 * p;
-    p = 1 + r / 2 * p;
-    p = 1 + r * p;
-    bits = (UINT64_C(1023) - k) << 52;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
-
-/* The logarithm to the base 2 of a normal float above 0, from its exponent
- * and a straight line between powers of two: at most 0.09 too small. */
-static inline float ilb__log2_about(float x)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &x, sizeof bits);
-    return (float)(bits >> 23) - 127 +
-           (float)(bits & ((UINT32_C(1) << 23) - 1)) / (float)(1 << 23);
-}
-
-#endif
-/* ==== back in libilb/signal/latency.c */
 
 /* Evidence older than this counts e times less than new. Short enough to
  * follow a pod that warms up, long enough for a handful of answers at 5/s. */
 #define ILB__LATENCY_LEARN_TAU_NS 1e9
-/* How long what was learned is trusted without new answers. With 5 s an
- * endpoint that was 10x slower is tried again after about 10 s. */
-#define ILB__LATENCY_STALE_TAU_NS 5e9
-/* A peak of more than this many times the reference fades faster; the second
- * is its ilb__log2_about. */
+/* How long what was learned is trusted without new answers. */
+#define ILB__LATENCY_STALE_TAU_NS 5e9f
+/* More than this many times the median fades faster. */
 #define ILB__LATENCY_FAR 20.0f
-#define ILB__LATENCY_FAR_LOG2 4.25f
-#define ILB__LATENCY_GAIN_BETTER 0.1
-#define ILB__LATENCY_GAIN_WORSE 0.3
+/* Not at the median: a bound must not shorten the fading of this. */
+#define ILB__LATENCY_APART 1.3f
+/* The same after a peak, for its first level. */
+#define ILB__LATENCY_PEAK_TAU_NS 2e8f
+#define ILB__LATENCY_PEAK_REQUESTS 20.0f
+#define ILB__LATENCY_PEAK_SHIFT 2
+#define ILB__LATENCY_GAIN_BETTER 0.1f
+#define ILB__LATENCY_GAIN_WORSE 0.3f
+#define ILB__LATENCY_GAIN_BLIP 0.5f
 #define ILB__LATENCY_PEAK_FACTOR 3.0f
+#define ILB__LATENCY_PEAK_ANEW 2.0f
+#define ILB__LATENCY_ORDINARY_FACTOR 2.0f
+#define ILB__LATENCY_LEVEL_MAX 15
 
 #define ILB__LATENCY_STAMP_SHIFT 20
+#define ILB__LATENCY_STAMP_MASK ((UINT32_C(1) << 28) - 1)
 
-static uint64_t ilb__latency_pack(float estimate_ns, uint64_t now_ns)
+typedef struct ilb__latency_fields {
+    float estimate_ns;
+    uint32_t level;
+} ilb__latency_fields;
+
+static uint64_t ilb__latency_pack(ilb__latency_fields f, uint64_t now_ns)
 {
+    uint32_t stamp =
+        (uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) & ILB__LATENCY_STAMP_MASK;
     uint32_t bits;
 
-    memcpy(&bits, &estimate_ns, sizeof bits);
-    return (uint64_t)bits << 32 | (uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT);
+    memcpy(&bits, &f.estimate_ns, sizeof bits);
+    return (uint64_t)bits << 32 | f.level << 28 | stamp;
 }
 
-static float ilb__latency_unpack(uint64_t word)
+static ilb__latency_fields ilb__latency_unpack(uint64_t word)
 {
     uint32_t bits = (uint32_t)(word >> 32);
-    float estimate_ns;
+    ilb__latency_fields f;
 
-    memcpy(&estimate_ns, &bits, sizeof estimate_ns);
-    return estimate_ns;
+    memcpy(&f.estimate_ns, &bits, sizeof bits);
+    f.level = (uint32_t)word >> 28;
+    return f;
 }
 
-/* Nanoseconds since the word's stamp; none if the clock went back, which
- * shows as a difference in the upper half of the circle. */
-static double ilb__latency_since_ns(uint64_t word, uint64_t now_ns)
-{
-    uint32_t ticks = (uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) - (uint32_t)word;
+/* How far behind another thread's clock reading may be. A stamp further in the
+ * future than that was made before the clock went back: of unknown age, and
+ * the circle makes it old. */
+#define ILB__LATENCY_SKEW_TICKS 2048
 
-    return ticks > UINT32_MAX / 2
+/* Nanoseconds since the word's stamp. */
+static float ilb__latency_since_ns(uint64_t word, uint64_t now_ns)
+{
+    uint32_t ticks =
+        ((uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) - (uint32_t)word) &
+        ILB__LATENCY_STAMP_MASK;
+
+    return ticks > ILB__LATENCY_STAMP_MASK - ILB__LATENCY_SKEW_TICKS
                ? 0
-               : (double)ticks * (double)(1 << ILB__LATENCY_STAMP_SHIFT);
+               : (float)ticks * (float)(1 << ILB__LATENCY_STAMP_SHIFT);
 }
 
-static double ilb__latency_stale_tau_ns(float estimate_ns, float reference_ns)
+static float ilb__latency_tau_ns(float estimate_ns, uint32_t level,
+                            const ilb__figures *f)
 {
-    float ratio = estimate_ns / reference_ns;
+    float tau_ns;
 
-    if (ratio <= ILB__LATENCY_FAR)
-        return ILB__LATENCY_STALE_TAU_NS;
-    return ILB__LATENCY_STALE_TAU_NS *
-           (double)(ILB__LATENCY_FAR_LOG2 / ilb__log2_about(ratio));
+    if (level == 0) {
+        if (estimate_ns <= ILB__LATENCY_FAR * f->median_ns)
+            return ILB__LATENCY_STALE_TAU_NS;
+        return ILB__LATENCY_STALE_TAU_NS * ilb__log2(ILB__LATENCY_FAR) /
+               ilb__log2(estimate_ns / f->median_ns);
+    }
+    tau_ns = ILB__LATENCY_PEAK_TAU_NS;
+    if (f->rate_per_s * tau_ns < ILB__LATENCY_PEAK_REQUESTS * 1e9f)
+        tau_ns = ILB__LATENCY_PEAK_REQUESTS * 1e9f / (f->rate_per_s + 1e-3f);
+    tau_ns *= (float)(UINT64_C(1) << (ILB__LATENCY_PEAK_SHIFT * (level - 1)));
+    if (tau_ns > f->patience_ns)
+        tau_ns = f->patience_ns > ILB__LATENCY_PEAK_TAU_NS ? f->patience_ns
+                                                      : ILB__LATENCY_PEAK_TAU_NS;
+    return tau_ns;
 }
 
-static float ilb__latency_faded(uint64_t word, float reference_ns, uint64_t now_ns)
+static float ilb__latency_faded(uint64_t word, const ilb__figures *f,
+                           uint64_t now_ns)
 {
-    float estimate_ns = ilb__latency_unpack(word);
-    double since_ns;
+    ilb__latency_fields l = ilb__latency_unpack(word);
+    float since_ns;
 
-    if (estimate_ns < 0 && -estimate_ns > reference_ns)
-        estimate_ns = -estimate_ns;
-    if (estimate_ns <= 0)
-        return reference_ns;
+    if (l.estimate_ns < 0 && -l.estimate_ns > f->median_ns)
+        l.estimate_ns = -l.estimate_ns;
+    if (l.estimate_ns <= 0)
+        return f->median_ns;
     since_ns = ilb__latency_since_ns(word, now_ns);
-    if (reference_ns == 0 || since_ns == 0)
-        return estimate_ns;
-    return reference_ns +
-           (estimate_ns - reference_ns) *
-               (float)ilb__decay(
-                   since_ns, ilb__latency_stale_tau_ns(estimate_ns, reference_ns));
+    if (f->median_ns == 0 || since_ns == 0)
+        return l.estimate_ns;
+    return f->median_ns + (l.estimate_ns - f->median_ns) *
+                              (float)ilb__decay((double)since_ns,
+                                                (double)ilb__latency_tau_ns(
+                                                    l.estimate_ns, l.level, f));
 }
 
-static float ilb__latency_learned(uint64_t word, float sample_ns, float reference_ns,
-                             uint64_t now_ns)
+/* Out of the ordinary for the pool, and news of this endpoint? */
+static bool ilb__latency_is_peak(float sample_ns, float faded_ns,
+                            const ilb__figures *f)
 {
-    float estimate_ns = ilb__latency_unpack(word);
-    float high = estimate_ns > reference_ns ? estimate_ns : reference_ns;
-    double gain, least;
+    float ordinary_ns = f->median_ns > f->p99_ns ? f->median_ns : f->p99_ns;
 
-    if (estimate_ns <= 0 || sample_ns > ILB__LATENCY_PEAK_FACTOR * high)
-        return sample_ns;
-    least = sample_ns < estimate_ns ? ILB__LATENCY_GAIN_BETTER : ILB__LATENCY_GAIN_WORSE;
-    gain = 1 - ilb__decay(ilb__latency_since_ns(word, now_ns), ILB__LATENCY_LEARN_TAU_NS);
+    return f->median_ns > 0 && sample_ns > ILB__LATENCY_PEAK_FACTOR * ordinary_ns &&
+           sample_ns > ILB__LATENCY_PEAK_ANEW * faded_ns;
+}
+
+static uint32_t ilb__latency_raised(uint64_t word, uint32_t level, float sample_ns,
+                               uint64_t now_ns)
+{
+    /* Begun before the last answer: the same stall as what that one told. */
+    if (level > 0 && sample_ns > ilb__latency_since_ns(word, now_ns))
+        return level;
+    return level < ILB__LATENCY_LEVEL_MAX ? level + 1 : level;
+}
+
+static ilb__latency_fields ilb__latency_learned(uint64_t word, float sample_ns,
+                                      const ilb__figures *f, uint64_t now_ns)
+{
+    ilb__latency_fields l = ilb__latency_unpack(word);
+    float faded_ns = ilb__latency_faded(word, f, now_ns);
+    float gain, least;
+
+    if (ilb__latency_is_peak(sample_ns, faded_ns, f)) {
+        l.level = ilb__latency_raised(word, l.level, sample_ns, now_ns);
+        l.estimate_ns = sample_ns;
+        return l;
+    }
+    if (l.estimate_ns <= 0) {
+        l.estimate_ns = sample_ns;
+        l.level = 0;
+        return l;
+    }
+    least = sample_ns < faded_ns ? ILB__LATENCY_GAIN_BETTER : ILB__LATENCY_GAIN_WORSE;
+    if (l.level > 0 && sample_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns)
+        least = ILB__LATENCY_GAIN_BLIP;
+    gain = 1 - (float)ilb__decay((double)ilb__latency_since_ns(word, now_ns),
+                                 ILB__LATENCY_LEARN_TAU_NS);
     if (gain < least)
         gain = least;
-    return estimate_ns + (sample_ns - estimate_ns) * (float)gain;
+    l.estimate_ns = faded_ns + (sample_ns - faded_ns) * gain;
+    if (sample_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns &&
+        l.estimate_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns)
+        l.level = 0;
+    return l;
 }
 
 /* A sample as a float; never 0, which would mean "nothing known". */
@@ -1062,41 +1813,66 @@ static float ilb__latency_sample(uint64_t ns)
 
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l)
 {
-    float estimate_ns = ilb__latency_unpack(ilb__load_relaxed(&l->word));
+    float ns = ilb__latency_unpack(ilb__load_relaxed(&l->word)).estimate_ns;
 
-    return estimate_ns > 0 ? estimate_ns : 0;
+    return ns > 0 ? ns : 0;
+}
+
+ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l)
+{
+    return ilb__latency_unpack(ilb__load_relaxed(&l->word)).level;
 }
 
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        float reference_ns, uint64_t now_ns)
+                                        const ilb__figures *f, uint64_t now_ns)
 {
-    return ilb__latency_faded(ilb__load_relaxed(&l->word), reference_ns, now_ns);
+    return ilb__latency_faded(ilb__load_relaxed(&l->word), f, now_ns);
 }
 
 ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     float reference_ns, uint64_t now_ns)
+                                     const ilb__figures *f, uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
-    float next;
+    ilb__latency_fields next;
 
     do {
-        next = ilb__latency_learned(word, ilb__latency_sample(sample_ns), reference_ns,
-                               now_ns);
+        next = ilb__latency_learned(word, ilb__latency_sample(sample_ns), f, now_ns);
     } while (!ilb__cas_relaxed(&l->word, &word, ilb__latency_pack(next, now_ns)));
 }
 
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
-                                           float reference_ns, uint64_t now_ns)
+                                           const ilb__figures *f,
+                                           uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
     float bound = ilb__latency_sample(waited_ns);
-    float next;
+    ilb__latency_fields next;
 
     do {
-        if (bound <= ilb__latency_faded(word, reference_ns, now_ns))
+        float faded_ns = ilb__latency_faded(word, f, now_ns);
+
+        next = ilb__latency_unpack(word);
+        if (bound <= faded_ns)
             return;
-        next = ilb__latency_unpack(word) > 0 ? bound : -bound;
+        if (next.level > 0 && bound > ILB__LATENCY_PEAK_ANEW * faded_ns) {
+            /* Slow before, and again: how slow, is known from before. */
+            next.level = ilb__latency_raised(word, next.level, bound, now_ns);
+            if (next.estimate_ns >= 0 && next.estimate_ns < bound)
+                next.estimate_ns = bound;
+            else if (next.estimate_ns < 0 && -next.estimate_ns < bound)
+                next.estimate_ns = -bound;
+            continue;
+        }
+        if (ilb__latency_is_peak(bound, faded_ns, f) &&
+            faded_ns <= ILB__LATENCY_APART * f->median_ns)
+            next.level = ilb__latency_raised(word, next.level, bound, now_ns);
+        next.estimate_ns = next.estimate_ns > 0 ? bound : -bound;
     } while (!ilb__cas_relaxed(&l->word, &word, ilb__latency_pack(next, now_ns)));
+}
+
+ILB_INTERNAL void ilb__latency_forget(ilb__latency *l)
+{
+    ilb__store_relaxed(&l->word, 0);
 }
 /* ==== libilb/signal/failures.c =========================================== */
 /* See failures.h. */
@@ -1127,6 +1903,10 @@ ILB_INTERNAL float ilb__failures_share(const ilb__failures *f, uint64_t now_ns);
 /* Failures in a row. */
 ILB_INTERNAL uint32_t ilb__failures_in_a_row(const ilb__failures *f);
 
+/* Did the last request fail, less than `suspect_ns` ago? */
+ILB_INTERNAL bool ilb__failures_suspect(const ilb__failures *f,
+                                        uint64_t suspect_ns, uint64_t now_ns);
+
 /* A good answer. */
 ILB_INTERNAL void ilb__failures_good(ilb__failures *f, uint64_t now_ns);
 
@@ -1144,6 +1924,9 @@ ILB_INTERNAL uint32_t ilb__failures_bad(ilb__failures *f, bool in_a_row,
 #define ILB__FAILURES_SHARE_ONE 65535.0
 #define ILB__FAILURES_ROW_MAX UINT32_C(65535)
 #define ILB__FAILURES_STAMP_SHIFT 20
+/* How far behind another thread's clock reading may be. A stamp further in the
+ * future was made before the clock went back: the circle makes it old. */
+#define ILB__FAILURES_SKEW_TICKS 2048
 
 static uint32_t ilb__failures_row(uint64_t word)
 {
@@ -1156,7 +1939,7 @@ static double ilb__failures_faded(uint64_t word, uint64_t now_ns)
         (uint32_t)(now_ns >> ILB__FAILURES_STAMP_SHIFT) - (uint32_t)word;
     double share = (double)(word >> 48) / ILB__FAILURES_SHARE_ONE;
 
-    if (share == 0 || ticks > UINT32_MAX / 2) /* the clock went back */
+    if (share == 0 || ticks > UINT32_MAX - ILB__FAILURES_SKEW_TICKS)
         return share;
     return share *
            ilb__decay((double)ticks * (double)(1 << ILB__FAILURES_STAMP_SHIFT),
@@ -1183,6 +1966,19 @@ ILB_INTERNAL float ilb__failures_share(const ilb__failures *f, uint64_t now_ns)
 ILB_INTERNAL uint32_t ilb__failures_in_a_row(const ilb__failures *f)
 {
     return ilb__failures_row(ilb__load_relaxed(&f->word));
+}
+
+ILB_INTERNAL bool ilb__failures_suspect(const ilb__failures *f,
+                                        uint64_t suspect_ns, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&f->word);
+    uint32_t ticks =
+        (uint32_t)(now_ns >> ILB__FAILURES_STAMP_SHIFT) - (uint32_t)word;
+
+    if (ILB_LIKELY(ilb__failures_row(word) == 0))
+        return false;
+    return ticks > UINT32_MAX - ILB__FAILURES_SKEW_TICKS ||
+           ticks < suspect_ns >> ILB__FAILURES_STAMP_SHIFT;
 }
 
 ILB_INTERNAL void ilb__failures_good(ilb__failures *f, uint64_t now_ns)
@@ -1215,6 +2011,466 @@ ILB_INTERNAL uint32_t ilb__failures_bad(ilb__failures *f, bool in_a_row,
     } while (
         !ilb__cas_relaxed(&f->word, &word, ilb__failures_pack(share, row, now_ns)));
     return row;
+}
+/* ==== libilb/signal/refusals.c =========================================== */
+/* See refusals.h. */
+/* ==== libilb/signal/refusals.h =========================================== */
+/*
+ * An endpoint that refuses for load (ilb_outcome ILB_OVERLOAD) without saying
+ * when to come back: it is held back for a while, so that any other is better.
+ *
+ *     50 ms x 2^(row - 1), at most 2 s, and up to a quarter more at random, so
+ *     that callers which were refused together do not return together
+ *
+ * and then it gets one request at a time, until a good answer. `row` counts
+ * refusals since the last one, but only one for each time that it was tried:
+ * what comes while it is held back was in flight already. A refusal is fast and
+ * leaves nothing in flight: without this, whoever refuses looks idle, and where
+ * the others have more than ten in flight each no price on failures is enough.
+ *
+ *   bits  0..15  `row`
+ *   bits 16..63  `until`, in units of 2^16 ns
+ */
+#ifndef ILB_SIGNAL_REFUSALS_H
+#define ILB_SIGNAL_REFUSALS_H
+
+#define ILB_REFUSALS_HOLD_NS (50 * ILB_MS_NS)
+#define ILB_REFUSALS_HOLD_MAX_NS (2 * ILB_SECOND_NS)
+
+/* It has refused a request; `bits` are random ones. `least_ns`: it is held back
+ * until then at least. */
+ILB_INTERNAL void ilb__refusals_add(ilb__a64 *word, uint32_t bits,
+                                    uint64_t least_ns, uint64_t now_ns);
+
+/* A good answer. */
+static inline void ilb__refusals_end(ilb__a64 *word)
+{
+    if (ILB_UNLIKELY(ilb__load_relaxed(word) != 0))
+        ilb__store_relaxed(word, 0);
+}
+
+/* Has it refused since its last good answer? */
+static inline bool ilb__refusals_any(const ilb__a64 *word)
+{
+    return ilb__load_relaxed(word) != 0;
+}
+
+/* Is it held back? `most_ns`: no hold can be longer; one that ends later was
+ * made before a clock went back. */
+ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t most_ns,
+                                     uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/signal/refusals.c */
+
+#define ILB__REFUSALS_ROW_MAX 65535
+#define ILB__REFUSALS_SHIFT 16
+#define ILB__REFUSALS_UNTIL_MAX ((UINT64_C(1) << 48) - 1)
+
+static uint64_t ilb__refusals_until_ns(uint64_t word)
+{
+    return word >> 16 << ILB__REFUSALS_SHIFT;
+}
+
+static uint64_t ilb__refusals_hold_ns(uint32_t row, uint32_t bits)
+{
+    uint64_t ns = ILB_REFUSALS_HOLD_NS;
+
+    while (--row > 0 && ns < ILB_REFUSALS_HOLD_MAX_NS)
+        ns *= 2;
+    if (ns > ILB_REFUSALS_HOLD_MAX_NS)
+        ns = ILB_REFUSALS_HOLD_MAX_NS;
+    return ns + (uint64_t)((double)ns / 4 * (double)bits / 4294967296.0);
+}
+
+ILB_INTERNAL void ilb__refusals_add(ilb__a64 *word, uint32_t bits,
+                                    uint64_t least_ns, uint64_t now_ns)
+{
+    uint64_t seen = ilb__load_relaxed(word), next;
+
+    do {
+        uint32_t row = (uint32_t)seen & ILB__REFUSALS_ROW_MAX;
+        uint64_t until_ns = ilb__refusals_until_ns(seen);
+
+        if (now_ns >= until_ns) {
+            row += row < ILB__REFUSALS_ROW_MAX;
+            until_ns = ilb__later_ns(now_ns, ilb__refusals_hold_ns(row, bits));
+        }
+        if (until_ns < least_ns)
+            until_ns = least_ns;
+        until_ns >>= ILB__REFUSALS_SHIFT;
+        if (until_ns > ILB__REFUSALS_UNTIL_MAX)
+            until_ns = ILB__REFUSALS_UNTIL_MAX;
+        next = until_ns << 16 | row;
+    } while (!ilb__cas_relaxed(word, &seen, next));
+}
+
+ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t most_ns,
+                                     uint64_t now_ns)
+{
+    uint64_t until_ns = ilb__refusals_until_ns(ilb__load_relaxed(word));
+
+    return until_ns > now_ns && until_ns - now_ns <= most_ns;
+}
+/* ==== libilb/signal/checks.c ============================================= */
+/* See checks.h. */
+/* ==== libilb/signal/checks.h ============================================= */
+/*
+ * What active health checks of one endpoint said, which the caller makes and
+ * hands in. As usual for such checks it takes several in a row to believe them:
+ *
+ *     DOWN      `unhealthy_threshold` or more have failed in a row
+ *     UP        `healthy_threshold` or more have passed in a row, since the
+ *               endpoint was ejected last
+ *     UP_AGAIN  these have just become so many, and before them one had failed:
+ *               that is news. That a check passes which has always passed says
+ *               nothing of an endpoint whose requests fail.
+ *
+ * Ejection by checks is a lease: it lasts for twice the time between two
+ * checks, so that an endpoint does not stay away for ever if the checks end.
+ *
+ * Writer's, under the balancer's mutex.
+ */
+#ifndef ILB_SIGNAL_CHECKS_H
+#define ILB_SIGNAL_CHECKS_H
+
+typedef struct ilb__checks {
+    uint32_t failed, passed; /* in a row */
+    bool down;               /* one has failed since it was up */
+    uint64_t last_ns;        /* when the last one came; 0: none has */
+    uint64_t lease_ns;
+    uint64_t ejections; /* of the endpoint, when the last one came */
+} ilb__checks;
+
+typedef enum ilb__checked {
+    ILB__CHECKED_NOTHING = 0,
+    ILB__CHECKED_DOWN,
+    ILB__CHECKED_UP,
+    ILB__CHECKED_UP_AGAIN
+} ilb__checked;
+
+typedef struct ilb__checks_rule {
+    uint32_t unhealthy_threshold, healthy_threshold;
+    uint64_t least_ns, most_ns; /* of the lease */
+} ilb__checks_rule;
+
+/* One more; the endpoint has been ejected so often by now. */
+ILB_INTERNAL ilb__checked ilb__checks_add(ilb__checks *c, bool passed,
+                                          uint64_t ejections,
+                                          const ilb__checks_rule *rule,
+                                          uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/signal/checks.c */
+
+#define ILB__CHECKS_LEASE 2
+
+static void ilb__checks_renew(ilb__checks *c, const ilb__checks_rule *rule,
+                         uint64_t now_ns)
+{
+    uint64_t gap_ns = c->last_ns == 0 ? 0 : ilb__elapsed_ns(c->last_ns, now_ns);
+
+    c->last_ns = now_ns;
+    c->lease_ns = gap_ns < rule->most_ns / ILB__CHECKS_LEASE ? ILB__CHECKS_LEASE * gap_ns
+                                                        : rule->most_ns;
+    if (c->lease_ns < rule->least_ns)
+        c->lease_ns = rule->least_ns;
+}
+
+static ilb__checked ilb__checks_failed(ilb__checks *c, const ilb__checks_rule *rule)
+{
+    c->passed = 0;
+    c->down = true;
+    c->failed += c->failed < UINT32_MAX;
+    return c->failed >= rule->unhealthy_threshold ? ILB__CHECKED_DOWN
+                                                  : ILB__CHECKED_NOTHING;
+}
+
+static ilb__checked ilb__checks_passed(ilb__checks *c, const ilb__checks_rule *rule)
+{
+    bool again = c->down;
+
+    c->failed = 0;
+    c->passed += c->passed < UINT32_MAX;
+    if (c->passed < rule->healthy_threshold)
+        return ILB__CHECKED_NOTHING;
+    c->down = false;
+    return again ? ILB__CHECKED_UP_AGAIN : ILB__CHECKED_UP;
+}
+
+ILB_INTERNAL ilb__checked ilb__checks_add(ilb__checks *c, bool passed,
+                                          uint64_t ejections,
+                                          const ilb__checks_rule *rule,
+                                          uint64_t now_ns)
+{
+    ilb__checks_renew(c, rule, now_ns);
+    if (c->ejections != ejections)
+        c->passed = 0;
+    c->ejections = ejections;
+    return passed ? ilb__checks_passed(c, rule) : ilb__checks_failed(c, rule);
+}
+/* ==== libilb/set/slot.c ================================================== */
+/* See slot.h. */
+/* ==== libilb/set/slot.h ================================================== */
+/*
+ * A slot: all that is known of one endpoint. Slots are type-stable: made with
+ * the balancer, found by index, never freed, recycled with a new generation
+ * (signal/load.h). Whoever holds an index may therefore always read a slot;
+ * the generation tells whether it is still the endpoint that he meant.
+ *
+ * The address is written word by word, as atomics, and only after the slot has
+ * been given its next generation: whoever copies it and then finds the
+ * generation that it had before has read it whole (ilb__slot_address).
+ */
+#ifndef ILB_SET_SLOT_H
+#define ILB_SET_SLOT_H
+
+/* ==== libilb/signal/cost.h =============================================== */
+/*
+ * What requests cost their endpoint, where the caller knows.
+ *
+ * Unit: 1/256 of an ordinary request. An endpoint's requests in flight are
+ * counted one by one (signal/load.h); `extra` is the sum, over those in flight,
+ * of cost - 1, so that its load is in_flight + extra. It is 0, and not written,
+ * where all requests are ordinary, and comes back to exactly 0 with them. Below
+ * 0 it is a two's complement number.
+ *
+ * A request of cost c that took x says what one of cost 1 would have taken:
+ * x / c. (AWS and Envoy weigh requests in flight so, by LLM tokens for
+ * instance; neither corrects the latency.)
+ */
+#ifndef ILB_SIGNAL_COST_H
+#define ILB_SIGNAL_COST_H
+
+#define ILB_COST_ONE 256u
+#define ILB_COST_LIMIT (UINT32_C(1) << 20) /* all costs are below */
+
+static inline bool ilb__cost_ok(double cost)
+{
+    return cost == 0 || (cost >= ILB_COST_MIN && cost <= ILB_COST_MAX);
+}
+
+/* `cost` is ok. */
+static inline uint32_t ilb__cost_of(double cost)
+{
+    return cost == 0 ? ILB_COST_ONE
+                     : (uint32_t)(cost * (double)ILB_COST_ONE + 0.5);
+}
+
+static inline void ilb__cost_take(ilb__a64 *extra, uint32_t cost)
+{
+    if (ILB_UNLIKELY(cost != ILB_COST_ONE))
+        ilb__add_relaxed(extra, (uint64_t)cost - ILB_COST_ONE);
+}
+
+static inline void ilb__cost_return(ilb__a64 *extra, uint32_t cost)
+{
+    if (ILB_UNLIKELY(cost != ILB_COST_ONE))
+        ilb__add_relaxed(extra, ILB_COST_ONE - (uint64_t)cost);
+}
+
+/* In ordinary requests; not below 0, also while both counts move. */
+static inline float ilb__cost_load(const ilb__a64 *extra, uint32_t in_flight)
+{
+    uint64_t e = ilb__load_relaxed(extra);
+    float q;
+
+    if (ILB_LIKELY(e == 0))
+        return (float)in_flight;
+    q = (float)in_flight + (float)(int64_t)e / (float)ILB_COST_ONE;
+    return q > 0 ? q : 0;
+}
+
+/* What an ordinary request would have taken. */
+static inline uint64_t ilb__cost_ordinary_ns(uint64_t ns, uint32_t cost)
+{
+    if (ILB_LIKELY(cost == ILB_COST_ONE))
+        return ns;
+    return (uint64_t)((double)ns * (double)ILB_COST_ONE / (double)cost);
+}
+
+#endif
+/* ==== back in libilb/set/slot.h */
+
+typedef struct ilb__slot {
+    /* The line that a pick reads and a request writes. */
+    _Alignas(ILB_CACHELINE_BYTES) ilb__load load;
+    ilb__latency latency;
+    ilb__failures failures;
+    ilb__a64 health; /* health/health.h */
+    ilb__a64 evidence;
+    ilb__a32 weight;
+    ilb__a64 extra_cost; /* signal/cost.h */
+
+    /* What ilb_done counts. */
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
+    ilb__a64 ejections;
+    ilb__a64 refusals; /* signal/refusals.h */
+    ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    /* By detector; `noted` says when it was counted last without ejecting. */
+    ilb__a32 detected[ILB_DETECTOR_COUNT];
+    ilb__a32 enforced[ILB_DETECTOR_COUNT];
+    ilb__a32 noted[ILB_DETECTOR_COUNT];
+    _Atomic(void *) user;
+    ilb__window window;
+
+    /* The writer's, under the balancer's mutex; the address is also read by
+     * holders of a ticket, whose request keeps the slot from being reused. */
+    uint64_t hash;
+    uint64_t plan;     /* number of the last update that had it in its list */
+    uint32_t position; /* in ilb__set.listed or .draining */
+    bool listed;
+    uint8_t readiness; /* an ilb_readiness */
+    ilb__checks checks;
+    _Alignas(ilb__a64) char address[ILB_ADDRESS_MAX + 1];
+} ilb__slot;
+
+#define ILB_ADDRESS_WORDS ((ILB_ADDRESS_MAX + 1) / sizeof(ilb__a64))
+
+/* The slot's address is this from now on. The writer's; of a slot that has
+ * just been recycled, or was never used. */
+ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address);
+
+/* Copies the address for someone who holds no ticket: `generation` was seen in
+ * the slot or in the table. False: the slot is another endpoint's by now. */
+ILB_INTERNAL bool ilb__slot_address(const ilb__slot *slot, uint32_t generation,
+                                    char to[ILB_ADDRESS_MAX + 1]);
+
+/* Which endpoint: slot index and generation, as the table has it. */
+typedef uint64_t ilb__endpoint_id;
+
+static inline ilb__endpoint_id ilb__endpoint_id_of(uint32_t index,
+                                                   uint32_t generation)
+{
+    return (uint64_t)generation << 32 | index;
+}
+
+static inline uint32_t ilb__endpoint_id_index(ilb__endpoint_id id)
+{
+    return (uint32_t)id;
+}
+
+static inline uint32_t ilb__endpoint_id_generation(ilb__endpoint_id id)
+{
+    return (uint32_t)(id >> 32);
+}
+
+#endif
+/* ==== back in libilb/set/slot.c */
+
+#include <string.h>
+
+_Static_assert((ILB_ADDRESS_MAX + 1) % sizeof(ilb__a64) == 0,
+               "an address is whole words");
+
+ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address)
+{
+    ilb__a64 *words = (ilb__a64 *)(void *)slot->address;
+    uint64_t padded[ILB_ADDRESS_WORDS];
+
+    memset(padded, 0, sizeof padded);
+    memcpy(padded, address, strlen(address));
+    /* Pairs with the fence in ilb__slot_address: who reads one of these words
+     * sees the generation that the slot has been given before. */
+    ilb__fence_release();
+    for (size_t i = 0; i < ILB_ADDRESS_WORDS; i++)
+        ilb__store_relaxed(&words[i], padded[i]);
+}
+
+ILB_INTERNAL bool ilb__slot_address(const ilb__slot *slot, uint32_t generation,
+                                    char to[ILB_ADDRESS_MAX + 1])
+{
+    const ilb__a64 *words = (const ilb__a64 *)(const void *)slot->address;
+    uint64_t copy[ILB_ADDRESS_WORDS];
+
+    for (size_t i = 0; i < ILB_ADDRESS_WORDS; i++)
+        copy[i] = ilb__load_relaxed(&words[i]);
+    ilb__fence_acquire();
+    if (ilb__load_generation(ilb__load_relaxed(&slot->load.word)) != generation)
+        return false;
+    memcpy(to, copy, sizeof copy);
+    return true;
+}
+/* ==== libilb/set/order.c ================================================= */
+/* See order.h. */
+/* ==== libilb/set/order.h ================================================= */
+/*
+ * Sorting the table by salted hash of the address.
+ *
+ * In this order every prefix is a random sample of the endpoints that differs
+ * from caller to caller, and stays nearly the same when the list changes: an
+ * aperture (health/pool.h) is the table's first entries.
+ */
+#ifndef ILB_SET_ORDER_H
+#define ILB_SET_ORDER_H
+
+/* A number with the upper half of a hash before it. */
+static inline uint64_t ilb__order_key(uint64_t hash, uint32_t number)
+{
+    return (hash >> 32) << 32 | number;
+}
+
+static inline uint32_t ilb__order_number(uint64_t key)
+{
+    return (uint32_t)key;
+}
+
+/* Sorts by the upper half; equal ones stay as they are. `scratch` has room
+ * for `n` as well. */
+ILB_INTERNAL void ilb__order_sort(uint64_t *keys, uint64_t *scratch,
+                                  uint32_t n);
+
+#endif
+/* ==== back in libilb/set/order.c */
+
+#include <string.h>
+
+/* Up to here insertion is faster than counting. */
+#define ILB__ORDER_FEW 48
+
+static void ilb__order_insert(uint64_t *keys, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++) {
+        uint64_t key = keys[i];
+        uint32_t at = i;
+
+        while (at > 0 && keys[at - 1] >> 32 > key >> 32) {
+            keys[at] = keys[at - 1];
+            at--;
+        }
+        keys[at] = key;
+    }
+}
+
+/* One pass of a radix sort: by the eight bits from `shift` on. */
+static void ilb__order_pass(const uint64_t *from, uint64_t *to, uint32_t n,
+                       unsigned shift)
+{
+    uint32_t starts[256] = {0};
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        starts[from[i] >> shift & 255]++;
+    for (uint32_t k = 0; k < 256; k++) {
+        uint32_t count = starts[k];
+
+        starts[k] = sum;
+        sum += count;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        to[starts[from[i] >> shift & 255]++] = from[i];
+}
+
+ILB_INTERNAL void ilb__order_sort(uint64_t *keys, uint64_t *scratch, uint32_t n)
+{
+    if (n <= ILB__ORDER_FEW) {
+        ilb__order_insert(keys, n);
+        return;
+    }
+    for (unsigned shift = 32; shift < 64; shift += 16) {
+        ilb__order_pass(keys, scratch, n, shift);
+        ilb__order_pass(scratch, keys, n, shift + 8);
+    }
 }
 /* ==== libilb/set/index.c ================================================= */
 /* See index.h. */
@@ -1353,61 +2609,6 @@ ILB_INTERNAL void ilb__index_forget(ilb__index *x, uint64_t hash,
  */
 #ifndef ILB_SET_TABLE_H
 #define ILB_SET_TABLE_H
-
-/* ==== libilb/set/slot.h ================================================== */
-/*
- * A slot: all that is known of one endpoint. Slots are type-stable: made with
- * the balancer, found by index, never freed, recycled with a new generation
- * (signal/load.h). Whoever holds an index may therefore always read a slot;
- * the generation tells whether it is still the endpoint that he meant.
- */
-#ifndef ILB_SET_SLOT_H
-#define ILB_SET_SLOT_H
-
-typedef struct ilb__slot {
-    /* The line that a pick reads and a request writes. */
-    _Alignas(ILB_CACHELINE_BYTES) ilb__load load;
-    ilb__latency latency;
-    ilb__failures failures;
-    ilb__a64 health; /* health/health.h */
-    ilb__a32 weight;
-
-    /* What ilb_done counts. */
-    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
-    ilb__a64 ejections;
-    _Atomic(void *) user;
-
-    /* The writer's, under the balancer's mutex; the address is also read by
-     * holders of a ticket, whose request keeps the slot from being reused. */
-    uint64_t hash;
-    uint64_t plan;     /* number of the last update that had it in its list */
-    uint32_t position; /* in ilb__set.listed or .draining */
-    bool listed;
-    uint8_t readiness; /* an ilb_readiness */
-    char address[ILB_ADDRESS_MAX + 1];
-} ilb__slot;
-
-/* Which endpoint: slot index and generation, as the table has it. */
-typedef uint64_t ilb__endpoint_id;
-
-static inline ilb__endpoint_id ilb__endpoint_id_of(uint32_t index,
-                                                   uint32_t generation)
-{
-    return (uint64_t)generation << 32 | index;
-}
-
-static inline uint32_t ilb__endpoint_id_index(ilb__endpoint_id id)
-{
-    return (uint32_t)id;
-}
-
-static inline uint32_t ilb__endpoint_id_generation(ilb__endpoint_id id)
-{
-    return (uint32_t)(id >> 32);
-}
-
-#endif
-/* ==== back in libilb/set/table.h */
 
 typedef struct ilb__table_buffer {
     ilb__a64 n;
@@ -1600,6 +2801,10 @@ typedef struct ilb__set_watch {
     void (*enters)(ilb__slot *slot, void *user); /* before it can be drawn */
     void (*leaves)(ilb__slot *slot, void *user); /* after it cannot */
     void *user;
+    /* Listed or its readiness, or both, are no longer what they were; not yet
+     * told by `leaves`. NULL: not wanted. */
+    void (*changes)(const ilb__slot *slot, bool was_listed,
+                    uint8_t was_readiness, void *user);
 } ilb__set_watch;
 
 typedef struct ilb__set {
@@ -1618,6 +2823,7 @@ typedef struct ilb__set {
     uint32_t *plan;        /* slot of each position; ILB_INDEX_NONE: new */
     ilb__endpoint_id *ids; /* to publish */
     uint32_t *weights;
+    uint64_t *keys; /* of the ready ones, sorted; and as many for sorting */
     uint64_t n_plans;
     uint64_t salt;
     ilb__table table;
@@ -1664,6 +2870,7 @@ ILB_INTERNAL void ilb__set_init(ilb__set *s, ilb__arena *a, uint32_t capacity,
     s->plan = ilb__arena_take(a, capacity, sizeof *s->plan);
     s->ids = ilb__arena_take(a, capacity, sizeof *s->ids);
     s->weights = ilb__arena_take(a, capacity, sizeof *s->weights);
+    s->keys = ilb__arena_take(a, 2 * (size_t)capacity, sizeof *s->keys);
     ilb__index_init(&s->index, a, n_slots);
     ilb__index_init(&s->planned, a, capacity);
     ilb__table_init(&s->table, a, capacity);
@@ -1786,12 +2993,21 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     uint32_t i = s->n_free > 0 ? s->free[--s->n_free] : s->n_fresh++;
     ilb__slot *slot = &s->slots[i];
 
-    ilb__store_relaxed(&slot->latency.word, 0);
+    ilb__latency_forget(&slot->latency);
     ilb__store_relaxed(&slot->failures.word, 0);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__window_reset(&slot->window);
+    ilb__store_relaxed(&slot->extra_cost, 0);
     ilb__store_relaxed(&slot->ejections, 0);
+    ilb__store_relaxed(&slot->refusals, 0);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
-    memcpy(slot->address, address, strlen(address) + 1);
+    for (int k = 0; k < ILB_DETECTOR_COUNT; k++) {
+        ilb__store32_relaxed(&slot->detected[k], 0);
+        ilb__store32_relaxed(&slot->enforced[k], 0);
+        ilb__store32_relaxed(&slot->noted[k], 0);
+    }
+    ilb__slot_set_address(slot, address);
     slot->hash = ilb__set_hash(s, address);
     slot->plan = s->n_plans;
     slot->listed = false;
@@ -1814,12 +3030,21 @@ static bool ilb__set_can_be_drawn(const ilb__slot *slot)
     return slot->listed && slot->readiness == ILB_READY;
 }
 
+static void ilb__set_changed(const ilb__slot *slot, bool was_listed,
+                        uint8_t was_readiness, const ilb__set_watch *watch)
+{
+    if (watch->changes != NULL &&
+        (slot->listed != was_listed || slot->readiness != was_readiness))
+        watch->changes(slot, was_listed, was_readiness, watch->user);
+}
+
 static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
                       const ilb__set_watch *watch)
 {
     uint32_t i = s->plan[position];
     ilb__slot *slot;
-    bool before;
+    bool before, was_listed;
+    uint8_t was_readiness;
 
     if (i == ILB_INDEX_NONE)
         i = s->plan[position] = ilb__set_new_slot(s, e->address);
@@ -1827,6 +3052,8 @@ static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e
         ilb__set_undrain(s, &s->slots[i]);
     slot = &s->slots[i];
     before = ilb__set_can_be_drawn(slot);
+    was_listed = slot->listed;
+    was_readiness = slot->readiness;
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
@@ -1834,21 +3061,25 @@ static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e
     atomic_store_explicit(&slot->user, e->user, memory_order_release);
     if (!before && ilb__set_can_be_drawn(slot))
         watch->enters(slot, watch->user);
+    ilb__set_changed(slot, was_listed, was_readiness, watch);
 }
 
 static void ilb__set_publish(ilb__set *s)
 {
     uint32_t n = 0;
 
-    for (uint32_t k = 0; k < s->n_listed; k++) {
-        uint32_t i = s->listed[k];
-        ilb__slot *slot = &s->slots[i];
+    for (uint32_t k = 0; k < s->n_listed; k++)
+        if (ilb__set_can_be_drawn(&s->slots[s->listed[k]]))
+            s->keys[n++] =
+                ilb__order_key(s->slots[s->listed[k]].hash, s->listed[k]);
+    ilb__order_sort(s->keys, s->keys + s->capacity, n);
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = ilb__order_number(s->keys[k]);
+        const ilb__slot *slot = &s->slots[i];
 
-        if (!ilb__set_can_be_drawn(slot))
-            continue;
-        s->ids[n] = ilb__endpoint_id_of(
+        s->ids[k] = ilb__endpoint_id_of(
             i, ilb__load_generation(ilb__load_relaxed(&slot->load.word)));
-        s->weights[n++] = ilb__load32_relaxed(&slot->weight);
+        s->weights[k] = ilb__load32_relaxed(&slot->weight);
     }
     ilb__table_publish(&s->table, s->ids, s->weights, n, s->n_listed);
 }
@@ -1885,8 +3116,12 @@ ILB_INTERNAL void ilb__set_apply(ilb__set *s, const ilb_endpoint *endpoints,
     s->n_listed = n;
     ilb__set_publish(s);
     /* `leaves` does nothing for what has left before. */
-    for (uint32_t k = n_drained; k < s->n_draining; k++)
-        watch->leaves(&s->slots[s->draining[k]], watch->user);
+    for (uint32_t k = n_drained; k < s->n_draining; k++) {
+        ilb__slot *slot = &s->slots[s->draining[k]];
+
+        ilb__set_changed(slot, true, slot->readiness, watch);
+        watch->leaves(slot, watch->user);
+    }
     for (uint32_t k = 0; k < n; k++)
         if (!ilb__set_can_be_drawn(&s->slots[s->listed[k]]))
             watch->leaves(&s->slots[s->listed[k]], watch->user);
@@ -1898,12 +3133,15 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
                                             const ilb__set_watch *watch)
 {
     bool before = ilb__set_can_be_drawn(slot);
+    bool enters = !before && readiness == ILB_READY;
+    uint8_t was_readiness = slot->readiness;
 
     slot->readiness = (uint8_t)readiness;
+    if (enters)
+        watch->enters(slot, watch->user);
+    ilb__set_changed(slot, slot->listed, was_readiness, watch);
     if (before == ilb__set_can_be_drawn(slot))
         return;
-    if (!before)
-        watch->enters(slot, watch->user);
     ilb__set_publish(s);
     if (before)
         watch->leaves(slot, watch->user);
@@ -1926,7 +3164,8 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
  *
  *   bits  0..2   state
  *   bits  3..7   level   ejections and failed probes in a row, decaying
- *   bits  8..15  good    good answers while WARMING
+ *   bits  8..11  good    good answers while WARMING
+ *   bits 12..15  by      the detector that ejected it: EJECTED, PROBING
  *   bits 16..63  until   in units of 2^16 ns: EJECTED, when the next probe is
  *                        due; PROBING, when this one counts as lost; HEALTHY
  *                        with a level, when the level falls by one
@@ -1934,19 +3173,18 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
  * Every change is one CAS, so exactly one of many threads ejects an endpoint,
  * takes its probe, or counts it as back.
  *
- * Ejection lasts base * 2^(level - 1), at most max, +-20 % at random so that
- * callers do not return together. Return is half-open: when the time has come
- * one request tries the endpoint (PROBING); its success brings it back to
- * WARMING, where few requests may be in flight at first; anything else ejects
- * it again, for longer. The level falls by one for each 30 s x level of being
- * healthy: by evidence, not by time spent ejected. (Half-open return: Finagle's
- * failure accrual; growth and decay of the time: Envoy's outlier detection,
- * which however returns to full traffic by time alone.)
+ * Who ejects: the detectors (detectors.h); for how long: ladder.h; how many may
+ * be: cap.h.
  *
- * How many may be ejected is capped: at most max_ejection_percent of the
- * ready endpoints, but one if there are two or more; and never the last. The
- * count is reserved before the state changes, so that the cap holds however
- * many threads eject at once.
+ * Return is half-open: when the time has come one request tries the endpoint
+ * (PROBING); its success brings it back to WARMING, as a newcomer of whom
+ * nothing is known and to whom few requests may be in flight at first; anything
+ * else ejects it again. The level falls by one for each 30 s x level of being
+ * healthy: by evidence, not by time spent ejected. (Half-open return: Finagle's
+ * failure accrual; growth and decay: Envoy's outlier detection, which however
+ * returns to full traffic by time alone.)
+ *
+ * What happens is told (tell.h).
  */
 #ifndef ILB_HEALTH_HEALTH_H
 #define ILB_HEALTH_HEALTH_H
@@ -1959,13 +3197,54 @@ enum ilb__health_state {
     ILB__PROBING
 };
 
+/* What was found, and by which detector. */
+typedef struct ilb__verdict {
+    ilb_detector detector; /* ILB_DETECTOR_NONE: nothing */
+    double statistic, threshold;
+} ilb__verdict;
+
+/* What a failure is judged by. */
+typedef struct ilb__failing {
+    uint32_t row; /* so many in a row with this one */
+    ilb__evidence_sums sums;
+    uint32_t n_ready; /* endpoints */
+    uint32_t bits;    /* random ones, for the jitter */
+    bool refused;     /* for load: nothing of it says that it is broken */
+    uint64_t retry_after_ns; /* it asks to be left alone so long; 0: no */
+} ilb__failing;
+
+/* One change of state, or one that was refused. */
+typedef struct ilb__transition {
+    ilb_event_type type;
+    ilb_state from, to;
+    ilb_reason reason;
+    ilb__verdict verdict;
+    ilb__evidence_run evidence;
+    uint64_t until_ns;
+    uint64_t now_ns; /* 0: unknown */
+} ilb__transition;
+
 typedef struct ilb__judge {
+    /* Told of each transition; NULL: nobody is. */
+    void (*tell)(const ilb__slot *slot, const ilb__transition *t, void *user);
+    void *tell_user;
     uint32_t consecutive_failures;
     uint32_t max_ejection_percent;
     uint64_t base_ejection_time_ns;
     uint64_t max_ejection_time_ns;
+    uint64_t max_retry_after_ns;
+    uint64_t longest_ns; /* no `until` is further away */
+    ilb__checks_rule checks;
+    bool check_unejects;
+    uint64_t slow_start_ns; /* 0: none */
+    uint32_t min_endpoints; /* never ejected */
+    uint32_t panic_threshold_percent;
+    uint32_t detectors_off; /* a bit each */
+    uint32_t detectors_shadow;
+    bool fail_closed;
     _Alignas(ILB_CACHELINE_BYTES) ilb__a32 n_ejected; /* and probing */
     ilb__a64 next_due_ns; /* no ejected endpoint is due before; UINT64_MAX */
+    ilb__a64 host_ns;     /* when the caller asked for a probe last */
 } ilb__judge;
 
 static inline enum ilb__health_state ilb__health_state_of(uint64_t word)
@@ -1981,6 +3260,27 @@ static inline bool ilb__health_eligible(uint64_t word)
     return s == ILB__HEALTHY || s == ILB__WARMING;
 }
 
+/* WARMING, without a good answer so far? */
+static inline bool ilb__health_untried(uint64_t word)
+{
+    return ilb__health_state_of(word) == ILB__WARMING && (word >> 8 & 15) == 0;
+}
+
+/* Who ejected it, if it is EJECTED or PROBING. */
+static inline ilb_detector ilb__health_by(uint64_t word)
+{
+    return (ilb_detector)(word >> 12 & 15);
+}
+
+/* Was it ejected of late? Its level has not yet come down to 0. */
+static inline bool ilb__health_of_late(uint64_t word)
+{
+    return (word >> 3 & 31) != 0;
+}
+
+/* The state of an endpoint in the table, by its public name. */
+ILB_INTERNAL ilb_state ilb__health_public_state(uint64_t word);
+
 /* In flight at most, before others are preferred: 1 until the first good
  * answer, then 2, 3, 4, 8; no bound when healthy. */
 ILB_INTERNAL uint32_t ilb__health_in_flight_cap(uint64_t word);
@@ -1990,95 +3290,224 @@ ILB_INTERNAL uint64_t ilb__health_until_ns(uint64_t word);
 
 ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o);
 
-/* The endpoint can be drawn from now on; it cannot any more. */
-ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot);
+/* The endpoint can be drawn from now on, besides `n_ready` others; it cannot
+ * any more. */
+ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
+                                    uint32_t n_ready, uint64_t now_ns);
 ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot);
 
 /* A good answer; `probe`: to the request that was the probe. */
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns);
 
-/* A failure, the `row`-th in a row, of `n_ready` endpoints. `bits` are random
- * ones for the jitter. True: this has ejected it. */
-ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
-                                  uint32_t row, uint32_t n_ready, uint32_t bits,
-                                  uint64_t now_ns);
-
-/* A probe ended with neither: the next request may try again. */
-ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
-                                           uint64_t now_ns);
-
-/* Is it time to look for an endpoint to probe? One word to read. */
-static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
-{
-    return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
-}
-
-/* What is due must be looked for once more: the search may have missed one. */
-ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
-
-/* Begins the search of due endpoints: true for one caller, who passes every
- * endpoint of the table to ilb__health_claim until that is true. */
-ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns);
-
-/* True: this slot is PROBING and the caller's request is its probe. Else,
- * when it will be due is noted. `may_claim` false: only note. */
-ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
-                                    bool may_claim, uint64_t now_ns);
+/* It has come back: it is a newcomer again, and its place under the cap free.
+ */
+ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
+                                       uint64_t now_ns);
 
 /* After an update: if more are ejected than the cap allows now, brings this
  * one back. */
 ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
-                                          uint32_t n_ready);
+                                          uint32_t n_ready, uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/health.c */
+
+#include <string.h>
+
+/* ==== libilb/health/cap.h ================================================ */
+/*
+ * How many endpoints may be ejected at the same time, of n that are ready:
+ *
+ *     at most max_ejection_percent of n, rounded down, but one if n >= 2;
+ *     at most n - min_endpoints.
+ *
+ * A place is reserved before a state changes, by a CAS that refuses to go above
+ * that: so both hold at any moment, however many threads and detectors eject at
+ * once. What may be short of the truth is n: an update that makes the set
+ * smaller is followed by ilb__health_enforce_cap.
+ *
+ * min_endpoints is 1 by default: the last is never ejected. A balancer that
+ * fails closed wants to be able to: there it is 0.
+ *
+ * Panic is Envoy's word: fewer than panic_threshold_percent of the ready
+ * endpoints are left. It asks the same count.
+ */
+#ifndef ILB_HEALTH_CAP_H
+#define ILB_HEALTH_CAP_H
+
+ILB_INTERNAL uint32_t ilb__cap_of(const ilb__judge *j, uint32_t n_ready);
+
+/* A place for one more. False: there is none. */
+ILB_INTERNAL bool ilb__cap_reserve(ilb__judge *j, uint32_t n_ready);
+
+static inline void ilb__cap_release(ilb__judge *j)
+{
+    ilb__sub32_relaxed(&j->n_ejected, 1);
+}
+
+/* Why there was none. */
+ILB_INTERNAL ilb_reason ilb__cap_refusal(const ilb__judge *j, uint32_t n_ready);
+
+/* Are fewer left than the threshold, or none? */
+ILB_INTERNAL bool ilb__cap_panics(const ilb__judge *j, uint32_t n_ejected,
+                                  uint32_t n_ready);
+
+/* The same, in a word for a pick. */
+static inline bool ilb__judge_panics(const ilb__judge *j, uint32_t n_ready)
+{
+    uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
+
+    return ILB_UNLIKELY(n_ejected != 0) &&
+           ilb__cap_panics(j, n_ejected, n_ready);
+}
+
+#endif
+/* ==== back in libilb/health/health.c */
+/* ==== libilb/health/ladder.h ============================================= */
+/*
+ * How long an ejection lasts.
+ *
+ *     level      1     2     3..7    8      9 ..
+ *              base  1.2    1.5    2.4     4 base    +-10 % at random, so that
+ *                                                    callers do not return
+ *                                                    together
+ *
+ * but with few requests so long that a probe is at most one in 150 (level 1),
+ * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
+ * return, when its probe was good, is at level 9 at least: its probes say
+ * little, as those of one that fails now and then or flaps. With the base of
+ * 5 s a fault of a minute costs eight probes, each of which may fail, then
+ * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
+ * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
+ * after healing as the fault lasted.
+ *
+ * An endpoint that says when to come back (Retry-After) is EJECTED until then,
+ * and up to a tenth longer, at the level that it has: it is not at fault. Its
+ * probe may be refused again; then that takes the base, at the same level.
+ *
+ * Checks that the caller makes (signal/checks.h) eject and return an endpoint
+ * at the level that it has as well; while they fail, no probe is due.
+ *
+ * Where a balancer fails closed and is closed (ilb_options.fail_mode), requests
+ * are lost anyway: there few requests make no ejection longer.
+ */
+#ifndef ILB_HEALTH_LADDER_H
+#define ILB_HEALTH_LADDER_H
+
+/* ==== libilb/health/word.h =============================================== */
+/* The state word of health.h, taken apart: for those who change it. */
+#ifndef ILB_HEALTH_WORD_H
+#define ILB_HEALTH_WORD_H
+
+/* With 48 bits the whole range of the clock, whatever its epoch. */
+#define ILB_WORD_UNTIL_SHIFT 16
+#define ILB_WORD_UNTIL_MAX ((UINT64_C(1) << 48) - 1)
+
+typedef struct ilb__word {
+    enum ilb__health_state state;
+    uint32_t level;
+    uint32_t good;
+    ilb_detector by;
+    uint64_t until_ns;
+} ilb__word;
+
+static inline ilb__word ilb__word_unpack(uint64_t word)
+{
+    ilb__word h = {ilb__health_state_of(word), (uint32_t)(word >> 3) & 31,
+                   (uint32_t)(word >> 8) & 15, ilb__health_by(word),
+                   (word >> 16) << ILB_WORD_UNTIL_SHIFT};
+    return h;
+}
+
+static inline uint64_t ilb__word_pack(ilb__word h)
+{
+    /* Rounded up: never due before its time. */
+    uint64_t until = (h.until_ns >> ILB_WORD_UNTIL_SHIFT) +
+                     ((h.until_ns & ((1 << ILB_WORD_UNTIL_SHIFT) - 1)) != 0);
+
+    if (until > ILB_WORD_UNTIL_MAX)
+        until = ILB_WORD_UNTIL_MAX;
+    return until << 16 | (uint64_t)h.by << 12 | (uint64_t)h.good << 8 |
+           (uint64_t)h.level << 3 | (uint64_t)h.state;
+}
+
+/* Has it a place under the cap? */
+static inline bool ilb__word_counts(enum ilb__health_state s)
+{
+    return s == ILB__EJECTED || s == ILB__PROBING;
+}
+
+/* It begins to warm up. */
+static inline void ilb__word_warm(ilb__word *h)
+{
+    h->state = ILB__WARMING;
+    h->good = 0;
+    h->by = ILB_DETECTOR_NONE;
+    h->until_ns = 0;
+}
+
+#endif
+/* ==== back in libilb/health/ladder.h */
+
+/* Up to a tenth more than asked for. */
+ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits);
+
+/* Ejects, from WARMING, HEALTHY or PROBING; its place under the cap is taken.
+ */
+ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
+                                    ilb_detector by, const ilb__failing *x,
+                                    const ilb__figures *f, uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/health.c */
+/* ==== libilb/health/tell.h =============================================== */
+/*
+ * Telling what happens to an endpoint: each change that a request makes is told
+ * to the judge's watcher, with the evidence for it, after it has been made; so
+ * is a verdict that is not acted on, once in base_ejection_time_ns for an
+ * endpoint and a detector: as often as it would have been. Claiming a probe and
+ * giving it up are told by whoever does it, who knows what became of the
+ * request.
+ *
+ * What is told is also counted, by detector, for the snapshot.
+ */
+#ifndef ILB_HEALTH_TELL_H
+#define ILB_HEALTH_TELL_H
+
+/* From one word to another, by a verdict or by none (NULL). */
+ILB_INTERNAL void ilb__tell(const ilb__judge *j, const ilb__slot *slot,
+                            ilb_event_type type, ilb_reason reason,
+                            uint64_t from, uint64_t to, const ilb__verdict *v,
+                            uint64_t now_ns);
+
+/* The verdict has ejected the endpoint. */
+ILB_INTERNAL void ilb__tell_ejected(const ilb__judge *j, ilb__slot *slot,
+                                    uint64_t from, uint64_t to,
+                                    const ilb__verdict *v, uint64_t now_ns);
+
+/* The verdict is not acted on, for a reason. */
+ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
+                                    ilb_reason reason, const ilb__verdict *v,
+                                    uint64_t now_ns);
 
 #endif
 /* ==== back in libilb/health/health.c */
 
 /* Good answers in WARMING until HEALTHY, and the in-flight cap by their
  * number (the last value holds to the end). */
-#define ILB__HEALTH_GOOD_TO_HEALTHY 12
-#define ILB__HEALTH_LEVEL_MAX 31
+#define ILB__HEALTH_GOOD_TO_HEALTHY 12 /* 15 fit */
 /* Healthy time, per level, after which the level falls. */
 #define ILB__HEALTH_LEVEL_DECAY_NS (30 * ILB_SECOND_NS)
-/* With 48 bits the whole range of the clock, whatever its epoch. */
-#define ILB__HEALTH_UNTIL_SHIFT 16
-#define ILB__HEALTH_UNTIL_MAX ((UINT64_C(1) << 48) - 1)
-
-typedef struct ilb__health_fields {
-    enum ilb__health_state state;
-    uint32_t level;
-    uint32_t good;
-    uint64_t until_ns;
-} ilb__health_fields;
-
-static ilb__health_fields ilb__health_unpack(uint64_t word)
-{
-    ilb__health_fields h = {ilb__health_state_of(word), (uint32_t)(word >> 3) & 31,
-                       (uint32_t)(word >> 8) & 255,
-                       (word >> 16) << ILB__HEALTH_UNTIL_SHIFT};
-    return h;
-}
-
-static uint64_t ilb__health_pack(ilb__health_fields h)
-{
-    /* Rounded up: never due before its time. */
-    uint64_t until = (h.until_ns >> ILB__HEALTH_UNTIL_SHIFT) +
-                     ((h.until_ns & ((1 << ILB__HEALTH_UNTIL_SHIFT) - 1)) != 0);
-
-    if (until > ILB__HEALTH_UNTIL_MAX)
-        until = ILB__HEALTH_UNTIL_MAX;
-    return until << 16 | (uint64_t)h.good << 8 | (uint64_t)h.level << 3 |
-           (uint64_t)h.state;
-}
 
 ILB_INTERNAL uint64_t ilb__health_until_ns(uint64_t word)
 {
-    return ilb__health_unpack(word).until_ns;
+    return ilb__word_unpack(word).until_ns;
 }
 
 ILB_INTERNAL uint32_t ilb__health_in_flight_cap(uint64_t word)
 {
-    ilb__health_fields h = ilb__health_unpack(word);
+    ilb__word h = ilb__word_unpack(word);
 
     if (h.state != ILB__WARMING)
         return UINT32_MAX;
@@ -2091,78 +3520,50 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
     j->max_ejection_percent = o->max_ejection_percent;
     j->base_ejection_time_ns = o->base_ejection_time_ns;
     j->max_ejection_time_ns = o->max_ejection_time_ns;
+    j->max_retry_after_ns = o->max_retry_after_ns;
+    j->longest_ns = ilb__ladder_longer_ns(o->max_retry_after_ns, UINT32_MAX);
+    if (j->longest_ns < o->max_ejection_time_ns)
+        j->longest_ns = o->max_ejection_time_ns;
+    j->longest_ns = ilb__later_ns(j->longest_ns, ILB_SECOND_NS);
+    j->checks.unhealthy_threshold = o->unhealthy_threshold;
+    j->checks.healthy_threshold = o->healthy_threshold;
+    j->checks.least_ns = o->base_ejection_time_ns;
+    j->checks.most_ns = o->max_ejection_time_ns;
+    j->check_unejects = o->check_effect == ILB_CHECK_UNEJECTS;
+    j->slow_start_ns = o->slow_start_ns;
+    j->min_endpoints = o->min_endpoints;
+    j->panic_threshold_percent = o->panic_threshold_percent;
+    j->fail_closed = o->fail_mode == ILB_FAIL_CLOSED;
+    j->detectors_off = o->detectors_off;
+    j->detectors_shadow = o->detectors_shadow;
+    if (o->consecutive_failures == ILB_NEVER)
+        j->detectors_off = UINT32_MAX;
     ilb__store_relaxed(&j->next_due_ns, UINT64_MAX);
-}
-
-/* ---- Times ------------------------------------------------------------- */
-
-static uint64_t ilb__health_ejection_ns(const ilb__judge *j, uint32_t level)
-{
-    uint64_t ns = j->base_ejection_time_ns;
-
-    while (--level > 0 && ns < j->max_ejection_time_ns)
-        ns = ns > UINT64_MAX / 2 ? UINT64_MAX : ns * 2;
-    return ns < j->max_ejection_time_ns ? ns : j->max_ejection_time_ns;
-}
-
-/* 80 % to 120 % of it, but at most the maximum. */
-static uint64_t ilb__health_jittered_ns(const ilb__judge *j, uint64_t ns,
-                                   uint32_t bits)
-{
-    double factor = 0.8 + 0.4 * ((double)bits / 4294967296.0);
-    double jittered = (double)ns * factor;
-
-    return jittered >= (double)j->max_ejection_time_ns ? j->max_ejection_time_ns
-                                                       : (uint64_t)jittered;
-}
-
-static void ilb__health_due_at(ilb__judge *j, uint64_t at_ns)
-{
-    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
-
-    while (at_ns < due)
-        if (ilb__cas_relaxed(&j->next_due_ns, &due, at_ns))
-            return;
-}
-
-/* ---- The cap ----------------------------------------------------------- */
-
-static uint32_t ilb__health_cap(const ilb__judge *j, uint32_t n_ready)
-{
-    uint32_t cap =
-        (uint32_t)((uint64_t)n_ready * j->max_ejection_percent / 100);
-
-    if (n_ready < 2)
-        return 0;
-    if (cap == 0)
-        return 1;
-    return cap < n_ready ? cap : n_ready - 1;
-}
-
-static bool ilb__health_reserve(ilb__judge *j, uint32_t n_ready)
-{
-    if (ilb__add32_relaxed(&j->n_ejected, 1) < ilb__health_cap(j, n_ready))
-        return true;
-    ilb__sub32_relaxed(&j->n_ejected, 1);
-    return false;
-}
-
-static bool ilb__health_counts(enum ilb__health_state s)
-{
-    return s == ILB__EJECTED || s == ILB__PROBING;
 }
 
 /* ---- Transitions ------------------------------------------------------- */
 
-ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot)
+/* Time 0 is taken for the next one: it would mean that there is no ramp. */
+static void ilb__health_ramp(const ilb__judge *j, ilb__slot *slot, uint64_t now_ns)
 {
-    const ilb__health_fields warming = {ILB__WARMING, 0, 0, 0};
+    if (j->slow_start_ns != 0)
+        ilb__store_relaxed(&slot->ramp_ns, now_ns == 0 ? 1 : now_ns);
+}
 
-    (void)j;
+ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
+                                    uint32_t n_ready, uint64_t now_ns)
+{
+    const ilb__word warming = {ILB__WARMING, 0, 0, ILB_DETECTOR_NONE, 0};
+
+    ilb__store_relaxed(&slot->ramp_ns, 0);
+    if (n_ready > 0)
+        ilb__health_ramp(j, slot, now_ns);
     /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
      * it failed before it was away says nothing of it now. */
     ilb__store_relaxed(&slot->failures.word, 0);
-    ilb__store_relaxed(&slot->health, ilb__health_pack(warming));
+    ilb__store_relaxed(&slot->evidence, 0);
+    memset(&slot->checks, 0, sizeof slot->checks);
+    ilb__store_relaxed(&slot->health, ilb__word_pack(warming));
 }
 
 ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot)
@@ -2171,11 +3572,11 @@ ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot)
 
     while (!ilb__cas_relaxed(&slot->health, &word, ILB__OUT))
         continue;
-    if (ilb__health_counts(ilb__health_state_of(word)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+    if (ilb__word_counts(ilb__health_state_of(word)))
+        ilb__cap_release(j);
 }
 
-static bool ilb__health_after_good(ilb__health_fields *h, bool probe, uint64_t now_ns)
+static bool ilb__health_after_good(ilb__word *h, bool probe, uint64_t now_ns)
 {
     switch (h->state) {
     case ILB__HEALTHY:
@@ -2192,9 +3593,7 @@ static bool ilb__health_after_good(ilb__health_fields *h, bool probe, uint64_t n
     case ILB__PROBING:
         if (!probe)
             return false;
-        h->state = ILB__WARMING;
-        h->good = 0;
-        h->until_ns = 0;
+        ilb__word_warm(h);
         return true;
     case ILB__OUT:
     case ILB__EJECTED: /* an answer from before: the probe decides */
@@ -2206,106 +3605,510 @@ static bool ilb__health_after_good(ilb__health_fields *h, bool probe, uint64_t n
     return true;
 }
 
+ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
+                                       uint64_t now_ns)
+{
+    ilb__health_ramp(j, slot, now_ns);
+    ilb__latency_forget(&slot->latency);
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__cap_release(j);
+}
+
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__health_fields h;
+    ilb__word h;
 
     do {
-        h = ilb__health_unpack(word);
+        h = ilb__word_unpack(word);
         if (ILB_LIKELY(!ilb__health_after_good(&h, probe, now_ns)))
             return;
-    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__health_pack(h)));
-    if (ilb__health_counts(ilb__health_state_of(word)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    if (ilb__word_counts(ilb__health_state_of(word))) {
+        ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
+                  ilb__word_pack(h), NULL, now_ns);
+        ilb__health_returned(j, slot, now_ns);
+    } else if (ilb__health_state_of(word) != h.state) {
+        ilb__tell(j, slot, ILB_EVENT_HEALTHY, ILB_REASON_NONE, word,
+                  ilb__word_pack(h), NULL, now_ns);
+    }
 }
 
-/* Does this failure change the state? A returning endpoint gets no second
- * chance: its first failure ejects it again. */
-static bool ilb__health_trips(const ilb__judge *j, ilb__health_fields h, bool probe,
-                         uint32_t row)
+ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
+                                          uint32_t n_ready, uint64_t now_ns)
 {
-    switch (h.state) {
-    case ILB__PROBING:
-        return probe;
-    case ILB__WARMING:
-        return j->consecutive_failures != ILB_NEVER &&
-               (h.level > 0 || row >= j->consecutive_failures);
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__word h = ilb__word_unpack(word);
+
+    if (ilb__load32_relaxed(&j->n_ejected) <= ilb__cap_of(j, n_ready) ||
+        !ilb__word_counts(h.state))
+        return;
+    ilb__word_warm(&h);
+    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
+        return;
+    ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_CAP, word,
+              ilb__word_pack(h), NULL, now_ns);
+    ilb__health_returned(j, slot, now_ns);
+}
+/* ==== libilb/health/cap.c ================================================ */
+/* See cap.h. */
+
+static uint32_t ilb__cap_by_percent(const ilb__judge *j, uint32_t n_ready)
+{
+    uint32_t cap =
+        (uint32_t)((uint64_t)n_ready * j->max_ejection_percent / 100);
+
+    return cap == 0 && n_ready >= 2 ? 1 : cap;
+}
+
+static uint32_t ilb__cap_by_floor(const ilb__judge *j, uint32_t n_ready)
+{
+    return n_ready > j->min_endpoints ? n_ready - j->min_endpoints : 0;
+}
+
+ILB_INTERNAL uint32_t ilb__cap_of(const ilb__judge *j, uint32_t n_ready)
+{
+    uint32_t percent = ilb__cap_by_percent(j, n_ready);
+    uint32_t floor = ilb__cap_by_floor(j, n_ready);
+
+    return percent < floor ? percent : floor;
+}
+
+ILB_INTERNAL ilb_reason ilb__cap_refusal(const ilb__judge *j, uint32_t n_ready)
+{
+    return ilb__cap_by_floor(j, n_ready) <= ilb__cap_by_percent(j, n_ready)
+               ? ILB_REASON_FLOOR
+               : ILB_REASON_CAP;
+}
+
+ILB_INTERNAL bool ilb__cap_reserve(ilb__judge *j, uint32_t n_ready)
+{
+    uint32_t cap = ilb__cap_of(j, n_ready);
+    uint32_t n = ilb__load32_relaxed(&j->n_ejected);
+
+    do {
+        if (n >= cap)
+            return false;
+    } while (!ilb__cas32_relaxed(&j->n_ejected, &n, n + 1));
+    return true;
+}
+
+ILB_INTERNAL bool ilb__cap_panics(const ilb__judge *j, uint32_t n_ejected,
+                                  uint32_t n_ready)
+{
+    uint64_t left = n_ready > n_ejected ? n_ready - n_ejected : 0;
+
+    return left == 0 ||
+           left * 100 < (uint64_t)n_ready * j->panic_threshold_percent;
+}
+/* ==== libilb/health/tell.c =============================================== */
+/* See tell.h. */
+
+/* Of the stamps in the slot: 2^20 ns. */
+#define ILB__TELL_TICK_SHIFT 20
+
+ILB_INTERNAL ilb_state ilb__health_public_state(uint64_t word)
+{
+    switch (ilb__health_state_of(word)) {
     case ILB__HEALTHY:
-        return j->consecutive_failures != ILB_NEVER &&
-               row >= j->consecutive_failures;
-    case ILB__OUT:
+        return ILB_STATE_HEALTHY;
     case ILB__EJECTED:
+        return ILB_STATE_EJECTED;
+    case ILB__PROBING:
+        return ILB_STATE_PROBING;
+    case ILB__OUT:
+    case ILB__WARMING:
         break;
     }
+    return ILB_STATE_WARMING;
+}
+
+ILB_INTERNAL void ilb__tell(const ilb__judge *j, const ilb__slot *slot,
+                            ilb_event_type type, ilb_reason reason,
+                            uint64_t from, uint64_t to, const ilb__verdict *v,
+                            uint64_t now_ns)
+{
+    const ilb__verdict none = {ILB_DETECTOR_NONE, 0, 0};
+    ilb__transition t;
+
+    if (j->tell == NULL)
+        return;
+    t.type = type;
+    t.from = ilb__health_public_state(from);
+    t.to = ilb__health_public_state(to);
+    t.reason = reason;
+    t.verdict = v == NULL ? none : *v;
+    t.evidence.requests = t.evidence.failures = 0;
+    if (t.verdict.detector == ILB_DETECTOR_CONSECUTIVE_FAILURES ||
+        t.verdict.detector == ILB_DETECTOR_FAILURE_PERCENTAGE ||
+        t.verdict.detector == ILB_DETECTOR_SUCCESS_RATE)
+        t.evidence = ilb__evidence_run_of(&slot->evidence);
+    t.until_ns =
+        ilb__health_state_of(to) == ILB__EJECTED ? ilb__health_until_ns(to) : 0;
+    t.now_ns = now_ns;
+    j->tell(slot, &t, j->tell_user);
+}
+
+ILB_INTERNAL void ilb__tell_ejected(const ilb__judge *j, ilb__slot *slot,
+                                    uint64_t from, uint64_t to,
+                                    const ilb__verdict *v, uint64_t now_ns)
+{
+    ilb__add32_relaxed(&slot->detected[v->detector], 1);
+    ilb__add32_relaxed(&slot->enforced[v->detector], 1);
+    ilb__tell(j, slot, ILB_EVENT_EJECT, ILB_REASON_NONE, from, to, v, now_ns);
+}
+
+ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
+                                    ilb_reason reason, const ilb__verdict *v,
+                                    uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    /* Never 0, which means: not yet. */
+    uint32_t now = (uint32_t)(now_ns >> ILB__TELL_TICK_SHIFT) | 1;
+    uint64_t period = j->base_ejection_time_ns >> ILB__TELL_TICK_SHIFT;
+    uint32_t last = ilb__load32_relaxed(&slot->noted[v->detector]);
+
+    /* After a clock went back it is long ago. */
+    if ((last != 0 && now - last < period) ||
+        !ilb__cas32_strong_relaxed(&slot->noted[v->detector], last, now))
+        return;
+    ilb__add32_relaxed(&slot->detected[v->detector], 1);
+    ilb__tell(j, slot, ILB_EVENT_EJECT_REFUSED, reason, word, word, v, now_ns);
+}
+/* ==== libilb/health/detectors.c ========================================== */
+/* See detectors.h. */
+/* ==== libilb/health/detectors.h ========================================== */
+/*
+ * The detectors: what is said against an endpoint, in the detector's own unit.
+ * They only say; health.c acts, once for all of them.
+ *
+ * Of failures (signal/evidence.h has the sums; thresholds in nats):
+ *
+ *     consecutive_failures  so many in a row, unless everyone fails a quarter
+ *     failure_percentage    broken >= 16: a false alarm once in e^16 = 9
+ *                           million requests;
+ *                           >= 5 while WARMING after an ejection: one failure,
+ *                           in a clean pool
+ *     success_rate          faulty >= 18: once in 66 million; it looks at many
+ *                           more, correlated ones
+ *
+ *     retry_after           it asks to be left alone; ilb_result says how long
+ *
+ * up to 8 more for the two sums, by the share of endpoints that are ejected
+ * already: many at once are rather one cause than many faults; half of that
+ * while the level is above 0: it has been ejected of late.
+ *
+ * A detector that is off is not asked. One in shadow is asked and counted as
+ * detected, and somebody else's verdict decides.
+ */
+#ifndef ILB_HEALTH_DETECTORS_H
+#define ILB_HEALTH_DETECTORS_H
+
+/* Is that a verdict to act on? One in shadow is noted. */
+ILB_INTERNAL bool ilb__detector_heard(const ilb__judge *j, ilb__slot *slot,
+                                      const ilb__verdict *v, uint64_t now_ns);
+
+/* What a failure shows of an endpoint in this state. True: v is the verdict
+ * that ejects it, for all the cap allows. Those in shadow are noted. */
+ILB_INTERNAL bool ilb__detect_failures(const ilb__judge *j, ilb__slot *slot,
+                                       uint64_t health, const ilb__failing *x,
+                                       const ilb__figures *f, ilb__verdict *v,
+                                       uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/detectors.c */
+
+#define ILB__DETECTORS_BROKEN (16 * ILB_EVIDENCE_ONE)
+#define ILB__DETECTORS_FAULTY (18 * ILB_EVIDENCE_ONE)
+#define ILB__DETECTORS_BROKEN_WARMING (5 * ILB_EVIDENCE_ONE)
+/* Where this share of healthy endpoints' requests fails, failures in a row
+ * say nothing about one endpoint. */
+#define ILB__DETECTORS_ROW_P0_MAX 0.25f
+
+/* ---- Failures ---------------------------------------------------------- */
+
+static ilb__verdict ilb__detectors_verdict(ilb_detector detector, double statistic,
+                                      double threshold)
+{
+    ilb__verdict v = {detector, statistic, threshold};
+
+    return v;
+}
+
+static ilb__verdict ilb__detectors_row(const ilb__judge *j, const ilb__failing *x,
+                                  const ilb__figures *f)
+{
+    bool says =
+        x->row >= j->consecutive_failures && f->p0 < ILB__DETECTORS_ROW_P0_MAX;
+
+    return ilb__detectors_verdict(says ? ILB_DETECTOR_CONSECUTIVE_FAILURES
+                                  : ILB_DETECTOR_NONE,
+                             x->row, j->consecutive_failures);
+}
+
+static ilb__verdict ilb__detectors_sum(ilb_detector d, uint32_t sum,
+                                  uint32_t threshold)
+{
+    return ilb__detectors_verdict(sum >= threshold ? d : ILB_DETECTOR_NONE,
+                             (double)sum / ILB_EVIDENCE_ONE,
+                             (double)threshold / ILB_EVIDENCE_ONE);
+}
+
+/* Many at once are rather one cause than many faults. */
+static uint32_t ilb__detectors_more(const ilb__judge *j, uint32_t n_ready)
+{
+    return n_ready == 0 ? 0
+                        : ILB__DETECTORS_BROKEN / 2 *
+                              ilb__load32_relaxed(&j->n_ejected) / n_ready;
+}
+
+static ilb__verdict ilb__detectors_broken(const ilb__judge *j, uint64_t health,
+                                     const ilb__failing *x)
+{
+    bool of_late = ilb__health_of_late(health);
+    uint32_t threshold =
+        (ILB__DETECTORS_BROKEN + ilb__detectors_more(j, x->n_ready)) / (of_late ? 2 : 1);
+
+    if (of_late && ilb__health_state_of(health) == ILB__WARMING)
+        threshold = ILB__DETECTORS_BROKEN_WARMING;
+    return ilb__detectors_sum(ILB_DETECTOR_FAILURE_PERCENTAGE, x->sums.broken,
+                         threshold);
+}
+
+static ilb__verdict ilb__detectors_faulty(const ilb__judge *j, uint64_t health,
+                                     const ilb__failing *x)
+{
+    return ilb__detectors_sum(ILB_DETECTOR_SUCCESS_RATE, x->sums.faulty,
+                         (ILB__DETECTORS_FAULTY + ilb__detectors_more(j, x->n_ready)) /
+                             (ilb__health_of_late(health) ? 2 : 1));
+}
+
+ILB_INTERNAL bool ilb__detector_heard(const ilb__judge *j, ilb__slot *slot,
+                                      const ilb__verdict *v, uint64_t now_ns)
+{
+    if (v->detector == ILB_DETECTOR_NONE ||
+        (j->detectors_off & ILB_DETECTOR_BIT(v->detector)) != 0)
+        return false;
+    if ((j->detectors_shadow & ILB_DETECTOR_BIT(v->detector)) == 0)
+        return true;
+    ilb__tell_refused(j, slot, ILB_REASON_SHADOW, v, now_ns);
     return false;
 }
 
-ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
-                                  uint32_t row, uint32_t n_ready, uint32_t bits,
-                                  uint64_t now_ns)
+ILB_INTERNAL bool ilb__detect_failures(const ilb__judge *j, ilb__slot *slot,
+                                       uint64_t health, const ilb__failing *x,
+                                       const ilb__figures *f, ilb__verdict *v,
+                                       uint64_t now_ns)
 {
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    bool reserved = false, ejected = false;
-    ilb__health_fields h;
+    ilb__verdict all[3];
+    bool found = false;
 
-    do {
-        h = ilb__health_unpack(word);
-        if (ILB_LIKELY(!ilb__health_trips(j, h, probe, row)))
-            break;
-        if (h.state != ILB__PROBING && !reserved) {
-            if (!ilb__health_reserve(j, n_ready))
-                return false;
-            reserved = true;
+    all[0] = ilb__detectors_row(j, x, f);
+    all[1] = ilb__detectors_broken(j, health, x);
+    all[2] = ilb__detectors_faulty(j, health, x);
+    /* All are asked, so that those in shadow are heard of. */
+    for (int i = 0; i < 3; i++)
+        if (ilb__detector_heard(j, slot, &all[i], now_ns) && !found) {
+            *v = all[i];
+            found = true;
         }
-        if (h.level < ILB__HEALTH_LEVEL_MAX)
-            h.level++;
-        h.state = ILB__EJECTED;
-        h.good = 0;
-        h.until_ns = ilb__later_ns(
-            now_ns,
-            ilb__health_jittered_ns(j, ilb__health_ejection_ns(j, h.level), bits));
-        if (ilb__cas_relaxed(&slot->health, &word, ilb__health_pack(h))) {
-            if (!ilb__health_counts(ilb__health_state_of(word)))
-                reserved = false; /* it is this endpoint's now */
-            ilb__add_relaxed(&slot->ejections, 1);
-            ilb__health_due_at(j, h.until_ns);
-            ejected = true;
-            break;
-        }
-    } while (true);
-    if (reserved)
-        ilb__sub32_relaxed(&j->n_ejected, 1);
-    return ejected;
+    return found;
+}
+/* ==== libilb/health/ladder.c ============================================= */
+/* See ladder.h. */
+
+#define ILB__LADDER_LEVEL_MAX 31
+#define ILB__LADDER_LEVEL_LONGER 9
+#define ILB__LADDER_PROBE_REQUESTS 150.0
+#define ILB__LADDER_RATE_ANY 1e9f
+
+ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
+{
+    return ilb__later_ns(
+        ns, (uint64_t)((double)(ns / 10) * ((double)bits / 4294967296.0)));
 }
 
-ILB_INTERNAL void ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
+/* Of the base, by level. With the base of 5 s: eight probes in the first
+ * minute, then three a minute. */
+#define ILB__LADDER_TIMES 9
+static const double ilb__ladder_times[ILB__LADDER_TIMES + 1] = {1,   1,   1.2, 1.5, 1.5,
+                                                      1.5, 1.5, 1.5, 2.4, 4};
+
+static uint64_t ilb__ladder_ejection_ns(const ilb__judge *j, uint32_t level,
+                                   float rate_per_s)
+{
+    double ns = (double)j->base_ejection_time_ns *
+                ilb__ladder_times[level < ILB__LADDER_TIMES ? level : ILB__LADDER_TIMES];
+    double requests = ILB__LADDER_PROBE_REQUESTS * (level < 3 ? level : 3);
+    /* A rate that is not known yet makes nothing longer. */
+    double few = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s : 0;
+
+    if (ns < few)
+        ns = few;
+    return ns < (double)j->max_ejection_time_ns ? (uint64_t)ns
+                                                : j->max_ejection_time_ns;
+}
+
+/* 90 % to 110 % of it, but at most the maximum. */
+static uint64_t ilb__ladder_jittered_ns(const ilb__judge *j, uint64_t ns,
+                                   uint32_t bits)
+{
+    double factor = 0.9 + 0.2 * ((double)bits / 4294967296.0);
+    double jittered = (double)ns * factor;
+
+    return jittered >= (double)j->max_ejection_time_ns ? j->max_ejection_time_ns
+                                                       : (uint64_t)jittered;
+}
+
+/* Requests a second that probes must be rare among. Those that fail closed
+ * are lost whether or not they are probes. */
+static float ilb__ladder_spared_per_s(const ilb__judge *j, uint32_t n_ready,
+                                 const ilb__figures *f)
+{
+    return j->fail_closed && ilb__judge_panics(j, n_ready) ? ILB__LADDER_RATE_ANY
+                                                           : f->rate_per_s;
+}
+
+static uint32_t ilb__ladder_next_level(const ilb__word *h, const ilb__failing *x)
+{
+    /* Refused again where it had said that it would be: not its fault. */
+    if (x->refused && h->by == ILB_DETECTOR_RETRY_AFTER)
+        return h->level;
+    if (h->level > 0 && h->state != ILB__PROBING &&
+        h->level < ILB__LADDER_LEVEL_LONGER)
+        return ILB__LADDER_LEVEL_LONGER;
+    return h->level < ILB__LADDER_LEVEL_MAX ? h->level + 1 : h->level;
+}
+
+ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
+                                    ilb_detector by, const ilb__failing *x,
+                                    const ilb__figures *f, uint64_t now_ns)
+{
+    float rate = ilb__ladder_spared_per_s(j, x->n_ready, f);
+
+    h->level = ilb__ladder_next_level(h, x);
+    h->state = ILB__EJECTED;
+    h->good = 0;
+    h->by = by;
+    h->until_ns = ilb__later_ns(
+        now_ns,
+        ilb__ladder_jittered_ns(j, ilb__ladder_ejection_ns(j, h->level, rate), x->bits));
+}
+/* ==== libilb/health/probe.c ============================================== */
+/* See probe.h. */
+/* ==== libilb/health/probe.h ============================================== */
+/*
+ * Half-open probes: when an ejected endpoint is due to be tried, and by whom.
+ *
+ * The judge knows a time before which none is due; a pick reads that one word.
+ * When it has come, one of those that pass looks at all endpoints: a request
+ * takes the first that is due, and the time is set anew from the others.
+ *
+ * A caller who probes himself (ilb_probe_next) is left to it: to requests an
+ * endpoint is due only ILB_PROBE_HOST_NS after its time, as long as he has
+ * asked within that.
+ */
+#ifndef ILB_HEALTH_PROBE_H
+#define ILB_HEALTH_PROBE_H
+
+/* One will be due then. */
+ILB_INTERNAL void ilb__judge_due_at(ilb__judge *j, uint64_t at_ns);
+
+/* A probe ended with neither: the next request may try again. False: it was no
+ * longer the probe. */
+ILB_INTERNAL bool ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
+                                           uint64_t now_ns);
+
+/* Is it time to look for an endpoint to probe? One word to read. */
+static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
+{
+    return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
+}
+
+/* Whatever is due, it must be looked for once more: the search may have missed
+ * one, or a clock went back and what is due later may be due now. */
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
+
+/* The clock went back by so much: an ejection ends as much earlier, as no time
+ * passed. */
+ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
+                                       uint64_t back_ns, uint64_t now_ns);
+
+/* Whoever is due by then may be probed by a request: now, but earlier while the
+ * caller makes probes of his own. */
+ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j,
+                                           uint64_t now_ns);
+
+/* Begins the search of endpoints that were due by `due_by_ns`: true for one
+ * caller, who passes every endpoint of the table to ilb__health_claim until
+ * that is true. */
+ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
+                                          uint64_t now_ns);
+
+/* True: this slot is PROBING and the caller's request is its probe. Else,
+ * when it will be due is noted. `may_claim` false: only note. */
+ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
+                                    bool may_claim, uint64_t due_by_ns,
+                                    uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/probe.c */
+
+/* As the word has it. */
+static uint64_t ilb__probe_rounded_ns(uint64_t until_ns)
+{
+    ilb__word h = {ILB__OUT, 0, 0, ILB_DETECTOR_NONE, 0};
+
+    h.until_ns = until_ns;
+    return ilb__word_unpack(ilb__word_pack(h)).until_ns;
+}
+
+ILB_INTERNAL void ilb__judge_due_at(ilb__judge *j, uint64_t at_ns)
+{
+    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
+
+    at_ns = ilb__probe_rounded_ns(at_ns);
+    while (at_ns < due)
+        if (ilb__cas_relaxed(&j->next_due_ns, &due, at_ns))
+            return;
+}
+
+ILB_INTERNAL bool ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
                                            uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__health_fields h;
+    ilb__word h;
 
     do {
-        h = ilb__health_unpack(word);
+        h = ilb__word_unpack(word);
         if (h.state != ILB__PROBING)
-            return;
+            return false;
         h.state = ILB__EJECTED;
         h.until_ns = now_ns;
-    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__health_pack(h)));
-    ilb__health_due_at(j, now_ns);
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    ilb__judge_due_at(j, now_ns);
+    return true;
 }
 
-/* ---- Probes ------------------------------------------------------------ */
+ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j, uint64_t now_ns)
+{
+    uint64_t host_ns = ilb__load_relaxed(&j->host_ns);
 
-ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns)
+    if (ILB_LIKELY(host_ns == 0) || now_ns - host_ns >= ILB_PROBE_HOST_NS)
+        return now_ns;
+    return now_ns > ILB_PROBE_HOST_NS ? now_ns - ILB_PROBE_HOST_NS : 0;
+}
+
+ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
+                                          uint64_t now_ns)
 {
     uint64_t due = ilb__load_relaxed(&j->next_due_ns);
 
     /* Whatever falls due from here on lowers it again by itself. A search
      * through a table that is replaced meanwhile may miss one: so there is
      * another within a second. */
-    return now_ns >= due &&
+    return due_by_ns >= due &&
            ilb__cas_strong_relaxed(&j->next_due_ns, due,
                                    ilb__load32_relaxed(&j->n_ejected) == 0
                                        ? UINT64_MAX
@@ -2314,83 +4117,420 @@ ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t now_ns)
 
 ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
 {
-    ilb__health_due_at(j, now_ns);
+    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
+
+    while (now_ns < due && !ilb__cas_relaxed(&j->next_due_ns, &due, now_ns))
+        continue;
+}
+
+ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
+                                       uint64_t back_ns, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__word h;
+
+    do {
+        h = ilb__word_unpack(word);
+        if (!ilb__word_counts(h.state) || h.until_ns <= now_ns)
+            return;
+        h.until_ns =
+            h.until_ns - now_ns > back_ns ? h.until_ns - back_ns : now_ns;
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    ilb__judge_due_at(j, h.until_ns);
+}
+
+/* Further away than any ejection lasts: set before the clock went back. */
+static bool ilb__probe_is_due(const ilb__judge *j, uint64_t until_ns,
+                         uint64_t due_by_ns, uint64_t now_ns)
+{
+    return due_by_ns >= until_ns ||
+           (until_ns > now_ns && until_ns - now_ns > j->longest_ns);
 }
 
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
-                                    bool may_claim, uint64_t now_ns)
+                                    bool may_claim, uint64_t due_by_ns,
+                                    uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__health_fields h = ilb__health_unpack(word);
+    ilb__word h = ilb__word_unpack(word);
 
-    if (!ilb__health_counts(h.state))
+    if (!ilb__word_counts(h.state))
         return false;
-    if (now_ns < h.until_ns || !may_claim) {
-        ilb__health_due_at(j, h.until_ns);
+    if (!ilb__probe_is_due(j, h.until_ns, due_by_ns, now_ns) || !may_claim) {
+        ilb__judge_due_at(j, h.until_ns);
         return false;
     }
     h.state = ILB__PROBING;
-    h.until_ns =
-        ilb__later_ns(now_ns, ilb__health_ejection_ns(j, h.level > 0 ? h.level : 1));
-    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__health_pack(h)))
+    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
+    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
         return false; /* who changed it has noted when it is due */
-    ilb__health_due_at(j, h.until_ns);
+    ilb__judge_due_at(j, h.until_ns);
+    return true;
+}
+/* ==== libilb/health/eject.c ============================================== */
+/* See eject.h. */
+/* ==== libilb/health/eject.h ============================================== */
+/*
+ * What requests and checks show of an endpoint, and what follows: a detector
+ * speaks, a place under the cap is reserved, the state changes, once for
+ * however many threads; it is told, whether it happens or not.
+ */
+#ifndef ILB_HEALTH_EJECT_H
+#define ILB_HEALTH_EJECT_H
+
+/* A failure. True: it has ejected the endpoint. */
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+                                  const ilb__failing *failing,
+                                  const ilb__figures *f, uint64_t now_ns);
+
+/* Checks that the caller has made say that it is down: so many have failed in a
+ * row. True: that has ejected it. The writer's. */
+ILB_INTERNAL bool ilb__health_check_down(ilb__judge *j, ilb__slot *slot,
+                                         uint32_t n_ready, uint64_t now_ns);
+
+/* They say that it is up, and whether that is news. The writer's. */
+ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
+                                       bool again, uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/eject.c */
+
+/* A verdict on an endpoint that is WARMING or HEALTHY: ejects it. False: it is
+ * neither any more, or that is refused. */
+static bool ilb__eject_enforce(ilb__judge *j, ilb__slot *slot, uint64_t word,
+                          const ilb__verdict *v, const ilb__failing *x,
+                          const ilb__figures *f, uint64_t now_ns)
+{
+    ilb__word h;
+
+    if (!ilb__cap_reserve(j, x->n_ready)) {
+        ilb__tell_refused(j, slot, ilb__cap_refusal(j, x->n_ready), v, now_ns);
+        return false;
+    }
+    while (ilb__health_eligible(word)) {
+        h = ilb__word_unpack(word);
+        ilb__ladder_eject(j, &h, v->detector, x, f, now_ns);
+        if (ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h))) {
+            ilb__add_relaxed(&slot->ejections, 1);
+            ilb__judge_due_at(j, h.until_ns);
+            ilb__tell_ejected(j, slot, word, ilb__word_pack(h), v, now_ns);
+            return true; /* the place is this endpoint's now */
+        }
+    }
+    ilb__cap_release(j);
+    return false;
+}
+
+/* The probe failed: it keeps its place under the cap. */
+static bool ilb__eject_probe_failed(ilb__judge *j, ilb__slot *slot, uint64_t word,
+                               const ilb__failing *x, const ilb__figures *f,
+                               uint64_t now_ns)
+{
+    ilb__word h;
+
+    do {
+        h = ilb__word_unpack(word);
+        if (h.state != ILB__PROBING)
+            return false;
+        ilb__ladder_eject(j, &h, h.by, x, f, now_ns);
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    ilb__add_relaxed(&slot->ejections, 1);
+    ilb__judge_due_at(j, h.until_ns);
+    ilb__tell(j, slot, ILB_EVENT_PROBE_FAILED, ILB_REASON_NONE, word,
+              ilb__word_pack(h), NULL, now_ns);
     return true;
 }
 
-ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
-                                          uint32_t n_ready)
+static bool ilb__eject_failed(ilb__judge *j, ilb__slot *slot, bool probe,
+                         const ilb__failing *x, const ilb__figures *f,
+                         uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__health_fields h = ilb__health_unpack(word);
+    ilb__verdict v;
 
-    if (ilb__load32_relaxed(&j->n_ejected) <= ilb__health_cap(j, n_ready) ||
-        !ilb__health_counts(h.state))
-        return;
-    h.state = ILB__WARMING;
-    h.good = 0;
-    h.until_ns = 0;
-    if (ilb__cas_strong_relaxed(&slot->health, word, ilb__health_pack(h)))
-        ilb__sub32_relaxed(&j->n_ejected, 1);
+    if (probe && ilb__health_state_of(word) == ILB__PROBING)
+        return ilb__eject_probe_failed(j, slot, word, x, f, now_ns);
+    return !x->refused && ilb__health_eligible(word) &&
+           ilb__detect_failures(j, slot, word, x, f, &v, now_ns) &&
+           ilb__eject_enforce(j, slot, word, &v, x, f, now_ns);
 }
-/* ==== libilb/select/pool.c =============================================== */
-/* See pool.h. */
-/* ==== libilb/select/pool.h =============================================== */
+
+/* Ejects it until then, or longer, at the level that it has. False: there is no
+ * place under the cap. */
+static bool ilb__eject_until(ilb__judge *j, ilb__slot *slot, uint32_t n_ready,
+                        const ilb__verdict *v, uint64_t until_ns,
+                        uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    bool reserved = false;
+    ilb__word h;
+
+    do {
+        h = ilb__word_unpack(word);
+        /* The request that is its probe right now decides. */
+        if (h.state == ILB__OUT || h.state == ILB__PROBING ||
+            (h.state == ILB__EJECTED && h.until_ns >= until_ns))
+            break;
+        if (h.state != ILB__EJECTED) {
+            if (!reserved && !ilb__cap_reserve(j, n_ready)) {
+                ilb__tell_refused(j, slot, ilb__cap_refusal(j, n_ready), v,
+                                  now_ns);
+                return false;
+            }
+            reserved = true;
+            h.state = ILB__EJECTED;
+            h.good = 0;
+            h.by = v->detector;
+        }
+        h.until_ns = until_ns;
+        if (ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h))) {
+            if (ilb__health_eligible(word)) {
+                ilb__add_relaxed(&slot->ejections, 1);
+                ilb__tell_ejected(j, slot, word, ilb__word_pack(h), v, now_ns);
+                reserved = false; /* the place is this endpoint's now */
+            }
+            ilb__judge_due_at(j, h.until_ns);
+            break;
+        }
+    } while (true);
+    if (reserved)
+        ilb__cap_release(j);
+    return true;
+}
+
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+                                  const ilb__failing *x, const ilb__figures *f,
+                                  uint64_t now_ns)
+{
+    const ilb__verdict asked = {ILB_DETECTOR_RETRY_AFTER,
+                                (double)x->retry_after_ns / 1e9, 0};
+    bool ejected = ilb__eject_failed(j, slot, probe, x, f, now_ns);
+    uint64_t until_ns = 0;
+
+    if (x->retry_after_ns > 0 && ilb__detector_heard(j, slot, &asked, now_ns)) {
+        uint64_t ns = x->retry_after_ns < j->max_retry_after_ns
+                          ? x->retry_after_ns
+                          : j->max_retry_after_ns;
+
+        until_ns = ilb__later_ns(now_ns, ilb__ladder_longer_ns(ns, x->bits));
+        if (ilb__eject_until(j, slot, x->n_ready, &asked, until_ns, now_ns))
+            return true;
+    }
+    if (x->refused || until_ns > 0)
+        ilb__refusals_add(&slot->refusals, x->bits, until_ns, now_ns);
+    return ejected;
+}
+
+/* ---- Checks ------------------------------------------------------------ */
+
+ILB_INTERNAL bool ilb__health_check_down(ilb__judge *j, ilb__slot *slot,
+                                         uint32_t n_ready, uint64_t now_ns)
+{
+    const ilb__verdict v = {ILB_DETECTOR_PROBE, slot->checks.failed,
+                            j->checks.unhealthy_threshold};
+
+    return ilb__detector_heard(j, slot, &v, now_ns) &&
+           ilb__eject_until(j, slot, n_ready, &v,
+                       ilb__later_ns(now_ns, slot->checks.lease_ns), now_ns);
+}
+
+ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
+                                       bool again, uint64_t now_ns)
+{
+    const ilb__verdict v = {ILB_DETECTOR_PROBE, slot->checks.passed,
+                            j->checks.healthy_threshold};
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    bool returns;
+    ilb__word h;
+
+    do {
+        h = ilb__word_unpack(word);
+        returns = h.by == ILB_DETECTOR_PROBE || j->check_unejects;
+        if (h.state != ILB__EJECTED || (!returns && !again) ||
+            !ilb__detector_heard(j, slot, &v, now_ns))
+            return;
+        if (returns)
+            ilb__word_warm(&h);
+        else
+            h.until_ns = now_ns;
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    if (!returns) {
+        ilb__judge_due_at(j, now_ns);
+        return;
+    }
+    ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
+              ilb__word_pack(h), &v, now_ns);
+    ilb__health_returned(j, slot, now_ns);
+}
+/* ==== libilb/health/pool.c =============================================== */
+/* See pool.h for the figures. */
+/* ==== libilb/health/pool.h =============================================== */
 /*
- * What the endpoints have in common: the median of their latency estimates.
+ * What the endpoints have in common: the yardsticks of signal/figures.h.
  *
- * It is where a newcomer starts, where a stale estimate fades to, and what
- * "slow" is measured against. Refreshed every 100 ms by the pick that comes
- * first, from at most 64 endpoints spread evenly over the table: O(1), no
- * thread. Of an even number the lower middle: with one of two endpoints slow
- * the reference is the fast one. Ejected endpoints do not count.
+ * Refreshed every 100 ms by the request that comes first, from at most 64
+ * endpoints spread evenly over the table: O(1), no thread. In between they are
+ * three words on one line.
+ *
+ *   median    of the latency estimates. Where a newcomer starts, where a stale
+ *             estimate fades to. Of an even number the lower middle: with one
+ *             of two endpoints slow the reference is the fast one. Ejected
+ *             endpoints do not count.
+ *   p99       of the good answers of late, from a histogram that is halved
+ *             when it holds 2000; above 1000 answers a second only every 2nd,
+ *             4th ... is put in.
+ *   p0        share of requests that healthy endpoints fail. In each of two
+ *             windows (two minutes; 50 requests an endpoint, but half a second
+ *             to 30 s), of the best fifth of the endpoints, at least two of
+ *             five, and then in order of every other that has not
+ *             significantly more failures than those before it, which is
+ *             f <= l + 2 sqrt(l) + 0.5 where l are expected:
+ *                 long:  (failed + 0.5) / (ended + 200)
+ *                 short: failed / (ended + 20)
+ *             and of the two the larger: a clean history makes one failure
+ *             weigh much, but when all fail at once, none stands out. The best
+ *             fifth, so that four of five endpoints may be bad. Those with
+ *             less than a quarter of the mean number of requests do not count:
+ *             to have done nothing is not health.
+ *   rate      requests that end in a second, decaying over 3 s; at first what
+ *             is seen first. A gap of over 5 s in which 50 would have come is
+ *             no gap in the requests: the clock has jumped, or the caller
+ *             slept. Then the rate stays, and what began before is not timed.
+ *   suspect   5 % of the mean time between failures of a healthy endpoint,
+ *             20 ms to 1.5 s: keeping an endpoint back that long after each
+ *             failure costs at most 5 % of the capacity, whatever the rate of
+ *             random failures.
+ *   patience  a slow endpoint is tried again once in about 4000 requests, but
+ *             within 1 to 30 s.
+ *   aperture  how many endpoints to use, so that each is heard of often enough
+ *             to know it: 12, or as many as get eight requests a second, or
+ *             twice as many as are busy. Several callers with few requests
+ *             each otherwise all act on what they heard long ago. (Finagle's
+ *             aperture, by rate of information instead of load.)
+ *   cold      over a quarter of the endpoints, and more than two, have given no
+ *             good answer yet: then a newcomer is nothing out of the ordinary.
+ *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
+ *             5 s of it saved, three at least. Each trial that fails takes one.
+ *   overload  see pool_overload in the source.
  */
-#ifndef ILB_SELECT_POOL_H
-#define ILB_SELECT_POOL_H
+#ifndef ILB_HEALTH_POOL_H
+#define ILB_HEALTH_POOL_H
 
 typedef struct ilb__pool {
-    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 median; /* a float's bits; ns */
-    ilb__a64 next_refresh_ns;
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
+    ilb__a64 latency;   /* median and p99: two floats */
+    ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
+    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 9, cold 1,
+                            sampling 5, overload 1, aperture 32 */
+    ilb__a64 steps;     /* ilb__evidence_steps */
+    ilb__a64 rate;      /* rate and in flight: two floats */
+    ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
+                           ejected: two floats */
+    ilb__a64 round;     /* refreshes so far */
+    ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
+    ilb__a64 jumped_ns; /* where the clock stood after its last jump */
+    _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 
-/* 0: nothing is known of any endpoint. */
-ILB_INTERNAL float ilb__pool_median_ns(const ilb__pool *p);
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
 
-/* The first answer of all stands for the median until the next refresh. */
-ILB_INTERNAL void ilb__pool_seed(ilb__pool *p, uint64_t sample_ns);
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
 
-/* Refreshes the median if it is time. */
-ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
-                                    const ilb__view *view, uint64_t now_ns);
+/* A good answer, the `count`-th of its endpoint. The first of all stands for
+ * the median until the next refresh. */
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count);
+
+/* May a request be called a trial, which its caller sends again when it fails?
+ * Only while trials that failed are at most 2 % of the requests, so that they
+ * cannot become a storm. */
+ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
+
+/* A trial failed. */
+ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p);
+
+/* How far callers' clocks may differ; more is a clock that went back. */
+#define ILB_POOL_SKEW_NS (2 * ILB_SECOND_NS)
+
+/* Is it time to refresh, `period_ns` after the last time? Also after a clock
+ * went back. */
+static inline bool ilb__pool_due(const ilb__pool *p, uint64_t period_ns,
+                                 uint64_t now_ns)
+{
+    uint64_t since_ns = now_ns - ilb__load_relaxed(&p->refreshed_ns);
+
+    return ILB_UNLIKELY(since_ns >= period_ns) &&
+           since_ns <= UINT64_MAX - ILB_POOL_SKEW_NS;
+}
+
+#define ILB_POOL_PERIOD_NS (100 * ILB_MS_NS)
+
+/* A refresh that is so late may be a clock that has jumped. */
+#define ILB_POOL_LATE_NS (5 * ILB_SECOND_NS)
+
+/* Refreshes; one of several callers does. `failed`: because a request just
+ * did, so sooner: 10 ms after the last time. */
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns);
 
 #endif
-/* ==== back in libilb/select/pool.c */
+/* ==== back in libilb/health/pool.c */
 
 #include <string.h>
 
-#define ILB__POOL_REFRESH_NS (100 * ILB_MS_NS)
-#define ILB__POOL_FAR_NS (2 * ILB_SECOND_NS)
+#define ILB__POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
 #define ILB__POOL_SAMPLES 64
+#define ILB__POOL_HISTOGRAM_FULL 2000
+#define ILB__POOL_LONG_TAU_S 120.0
+#define ILB__POOL_SHORT_REQUESTS 50.0
+#define ILB__POOL_SHORT_MIN_S 0.5
+#define ILB__POOL_SHORT_MAX_S 30.0
+#define ILB__POOL_SHORT_PRIOR 20
+#define ILB__POOL_LONG_PRIOR 200
+/* To be counted as healthy: this part of the mean number of requests. */
+#define ILB__POOL_HEARD_OF 0.25f
+#define ILB__POOL_RATE_TAU_S 3.0
+#define ILB__POOL_CALM_TAU_S 10.0
+/* A gap in which so many requests would have come is none of their rate. */
+#define ILB__POOL_JUMP_REQUESTS 50.0
+#define ILB__POOL_SUSPECT_SHARE 0.05
+#define ILB__POOL_SUSPECT_MIN_S 0.02
+#define ILB__POOL_SUSPECT_MAX_S 1.5
+#define ILB__POOL_PATIENCE_REQUESTS 4000.0
+/* From 20 times the median it takes four time constants until a faded
+ * estimate is worth trying. */
+#define ILB__POOL_PATIENCE_TAUS 4.0
+#define ILB__POOL_APERTURE_MIN 12
+#define ILB__POOL_APERTURE_RATE 8.0f
+#define ILB__POOL_APERTURE_BUSY 2.0f
+#define ILB__POOL_SAMPLED_PER_S 1000.0f
+#define ILB__POOL_OVERLOAD_FACTOR 1.3f
+#define ILB__POOL_OVERLOAD_P0 0.1f
+#define ILB__POOL_CALM_EJECTED 8
+#define ILB__POOL_MEDIAN_UNKNOWN 0
+/* More than one in so many, and a few, not tried yet: to this caller all are
+ * newcomers. */
+#define ILB__POOL_COLD 4
+#define ILB__POOL_COLD_FEW 2
+#define ILB__POOL_TRIAL_ONE 1024
+#define ILB__POOL_TRIAL_SHARE 0.02
+/* What may be saved up: of so many seconds, but at least a few. */
+#define ILB__POOL_TRIAL_SAVED_S 5.0
+#define ILB__POOL_TRIAL_SAVED_MIN 3.0
+
+/* One look at the endpoints. */
+typedef struct ilb__pool_look {
+    float estimates[ILB__POOL_SAMPLES]; /* of the eligible ones, sorted */
+    uint32_t n_estimates;
+    ilb__tally long_term[ILB__POOL_SAMPLES];
+    ilb__tally short_term[ILB__POOL_SAMPLES];
+    uint32_t n, n_eligible, n_untried;
+    uint64_t in_flight; /* to eligible ones */
+    uint64_t ended;     /* since the last look */
+} ilb__pool_look;
+
+/* ---- Words ------------------------------------------------------------- */
 
 static uint64_t ilb__pool_bits(float f)
 {
@@ -2400,21 +4540,73 @@ static uint64_t ilb__pool_bits(float f)
     return bits;
 }
 
-ILB_INTERNAL float ilb__pool_median_ns(const ilb__pool *p)
+static float ilb__pool_float(uint64_t bits)
 {
-    uint32_t bits = (uint32_t)ilb__load_relaxed(&p->median);
+    uint32_t low = (uint32_t)bits;
     float f;
 
-    memcpy(&f, &bits, sizeof f);
+    memcpy(&f, &low, sizeof f);
     return f;
 }
 
-ILB_INTERNAL void ilb__pool_seed(ilb__pool *p, uint64_t sample_ns)
+static uint64_t ilb__pool_pair(float low, float high)
 {
-    if (ilb__load_relaxed(&p->median) == 0)
-        (void)ilb__cas_strong_relaxed(&p->median, 0,
-                                      ilb__pool_bits((float)sample_ns));
+    return ilb__pool_bits(high) << 32 | ilb__pool_bits(low);
 }
+
+static void ilb__pool_publish_steps(ilb__pool *p, float p0)
+{
+    ilb__evidence_steps s = ilb__evidence_steps_for(p0);
+
+    ilb__store_relaxed(&p->steps, (uint64_t)s.broken_up |
+                                      (uint64_t)s.broken_down << 16 |
+                                      (uint64_t)s.faulty_up << 32 |
+                                      (uint64_t)s.faulty_down << 48);
+}
+
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint64_t failures = ilb__load_relaxed(&p->failures);
+    uint64_t reach = ilb__load_relaxed(&p->reach);
+    uint64_t steps = ilb__load_relaxed(&p->steps);
+    uint64_t rate = ilb__load_relaxed(&p->rate);
+
+    f->median_ns = ilb__pool_float(latency);
+    f->p99_ns = ilb__pool_float(latency >> 32);
+    f->p0 = ilb__pool_float(failures);
+    f->suspect_ns = (failures >> 32) << 20;
+    f->aperture = (uint32_t)reach;
+    f->overloaded = (reach >> 32 & 1) != 0;
+    f->cold = (reach >> 38 & 1) != 0;
+    f->patience_ns = (float)((reach >> 48) << 20);
+    f->rate_per_s = ilb__pool_float(rate);
+    f->in_flight = ilb__pool_float(rate >> 32);
+    f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
+    f->steps.broken_up = (uint16_t)steps;
+    f->steps.broken_down = (uint16_t)(steps >> 16);
+    f->steps.faulty_up = (uint16_t)(steps >> 32);
+    f->steps.faulty_down = (uint16_t)(steps >> 48);
+}
+
+/* ---- Answers ----------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t sampling = (ilb__load_relaxed(&p->reach) >> 33) & 31;
+
+    if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
+        ilb__histogram_add(&p->answers, sample_ns);
+    if (ILB_UNLIKELY((uint32_t)latency == ILB__POOL_MEDIAN_UNKNOWN))
+        (void)ilb__cas_strong_relaxed(
+            &p->latency, latency,
+            ilb__pool_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                      ilb__pool_float(latency >> 32)));
+}
+
+/* ---- Looking at the endpoints ------------------------------------------ */
 
 /* Puts `x` in its place among `n` sorted values. */
 static void ilb__pool_insert(float *sorted, uint32_t n, float x)
@@ -2428,36 +4620,351 @@ static void ilb__pool_insert(float *sorted, uint32_t n, float x)
     sorted[at] = x;
 }
 
-static void ilb__pool_recompute(ilb__pool *p, const ilb__slot *slots,
-                           const ilb__view *view)
+static void ilb__pool_look_at(ilb__pool_look *k, ilb__slot *slot,
+                         const ilb__window_step *step)
 {
-    float sorted[ILB__POOL_SAMPLES];
-    uint32_t n = 0;
-    uint32_t step = view->n / ILB__POOL_SAMPLES + 1;
+    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
+                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
+                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
+    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    float x = ilb__latency_estimate_ns(&slot->latency);
 
-    for (uint32_t i = 0; i < view->n && n < ILB__POOL_SAMPLES; i += step) {
-        const ilb__slot *slot =
-            &slots[ilb__endpoint_id_index(ilb__view_id(view, i))];
-        float x = ilb__latency_estimate_ns(&slot->latency);
-
-        if (x > 0 && ilb__health_eligible(ilb__load_relaxed(&slot->health)))
-            ilb__pool_insert(sorted, n++, x);
-    }
-    if (n > 0)
-        ilb__store_relaxed(&p->median, ilb__pool_bits(sorted[(n - 1) / 2]));
+    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
+                                  (uint32_t)failed, step);
+    k->long_term[k->n] = ilb__window_long(&slot->window);
+    k->short_term[k->n] = ilb__window_short(&slot->window);
+    k->n++;
+    if (!ilb__health_eligible(health))
+        return;
+    k->n_eligible++;
+    k->n_untried += ilb__health_untried(health);
+    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    if (x > 0)
+        ilb__pool_insert(k->estimates, k->n_estimates++, x);
 }
 
-ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
-                                    const ilb__view *view, uint64_t now_ns)
+static double ilb__pool_short_tau_s(const ilb__pool *p, uint32_t n)
 {
-    uint64_t due = ilb__load_relaxed(&p->next_refresh_ns);
+    double rate = (double)ilb__pool_float(ilb__load_relaxed(&p->rate));
+    double s = ILB__POOL_SHORT_REQUESTS * n / (rate + 1e-3);
 
-    /* Due far in the future: a clock went back since. */
-    if (ILB_LIKELY(now_ns < due && due - now_ns <= ILB__POOL_FAR_NS))
+    return s < ILB__POOL_SHORT_MIN_S   ? ILB__POOL_SHORT_MIN_S
+           : s > ILB__POOL_SHORT_MAX_S ? ILB__POOL_SHORT_MAX_S
+                                  : s;
+}
+
+static void ilb__pool_look_around(ilb__pool_look *k, ilb__pool *p, ilb__slot *slots,
+                             const ilb__view *view, double since_s)
+{
+    uint32_t stride = view->n / ILB__POOL_SAMPLES + 1;
+    ilb__window_step step;
+
+    step.round = ilb__add_relaxed(&p->round, 1) + 2; /* 0: never part of one */
+    step.keep_long = (float)ilb__decay(since_s, ILB__POOL_LONG_TAU_S);
+    step.keep_short = (float)ilb__decay(since_s, ilb__pool_short_tau_s(p, view->n));
+    k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
+    k->in_flight = k->ended = 0;
+    for (uint32_t i = 0; i < view->n && k->n < ILB__POOL_SAMPLES; i += stride)
+        ilb__pool_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
+                     &step);
+}
+
+/* ---- What healthy endpoints fail --------------------------------------- */
+
+static float ilb__pool_share(const ilb__tally *t, float prior)
+{
+    return (t->failed + 0.5f) / (t->ended + prior);
+}
+
+/* The tallies that count, by their share of failures. Returns how many. */
+static uint32_t ilb__pool_order(const ilb__tally *tallies, uint32_t n, float prior,
+                           uint8_t *order)
+{
+    float ended = 0;
+    uint32_t m = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        ended += tallies[i].ended;
+    for (uint32_t i = 0; i < n; i++) {
+        float share = ilb__pool_share(&tallies[i], prior);
+        uint32_t at = m;
+
+        if (tallies[i].ended * (float)n < ILB__POOL_HEARD_OF * ended)
+            continue;
+        while (at > 0 && ilb__pool_share(&tallies[order[at - 1]], prior) > share) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = (uint8_t)i;
+        m++;
+    }
+    return m;
+}
+
+/* f <= l + 2 sqrt(l) + 0.5, without a root. */
+static bool ilb__pool_plausible(float failed, float expected)
+{
+    float above = failed - expected - 0.5f;
+
+    return above <= 0 || above * above <= 4 * expected;
+}
+
+static float ilb__pool_healthy_share(const ilb__tally *tallies, uint32_t n,
+                                float failed_before, float ended_before)
+{
+    ilb__tally sum = {ended_before, failed_before};
+    uint8_t order[ILB__POOL_SAMPLES];
+    uint32_t best = n < 5 ? 1 : n < 10 ? 2 : (n + 4) / 5;
+    uint32_t m = ilb__pool_order(tallies, n, ended_before, order);
+
+    for (uint32_t i = 0; i < m; i++) {
+        const ilb__tally *t = &tallies[order[i]];
+
+        if (i >= best &&
+            !ilb__pool_plausible(t->failed, sum.failed / sum.ended * t->ended))
+            break;
+        sum.ended += t->ended;
+        sum.failed += t->failed;
+    }
+    return sum.failed / sum.ended;
+}
+
+static void ilb__pool_refresh_failures(ilb__pool *p, const ilb__pool_look *k, uint32_t n,
+                                  float rate)
+{
+    float p0 = ilb__pool_healthy_share(k->long_term, k->n, 0.5f, ILB__POOL_LONG_PRIOR);
+    float now = ilb__pool_healthy_share(k->short_term, k->n, 0, ILB__POOL_SHORT_PRIOR);
+    double eligible = (double)k->n_eligible * n / k->n;
+    double per_endpoint = (double)rate / (eligible < 1 ? 1 : eligible);
+    double suspect_s = ILB__POOL_SUSPECT_MAX_S;
+
+    if (now > p0)
+        p0 = now;
+    if (per_endpoint * (double)p0 * ILB__POOL_SUSPECT_MAX_S > ILB__POOL_SUSPECT_SHARE)
+        suspect_s = ILB__POOL_SUSPECT_SHARE / (per_endpoint * (double)p0);
+    if (suspect_s < ILB__POOL_SUSPECT_MIN_S)
+        suspect_s = ILB__POOL_SUSPECT_MIN_S;
+    ilb__store_relaxed(&p->failures, (uint64_t)(suspect_s * 1e9 / (1 << 20))
+                                             << 32 |
+                                         ilb__pool_bits(p0));
+    ilb__pool_publish_steps(p, p0);
+}
+
+/* ---- The rest ---------------------------------------------------------- */
+
+static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__pool_look *k)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t total = ilb__histogram_total(&p->answers);
+    float median_ns = ilb__pool_float(latency), p99_ns = 0;
+
+    if (k->n_estimates > 0)
+        median_ns = k->estimates[(k->n_estimates - 1) / 2];
+    if (total > 0)
+        p99_ns = ilb__histogram_quantile_ns(&p->answers, total, 0.99f);
+    if (total > ILB__POOL_HISTOGRAM_FULL)
+        ilb__histogram_halve(&p->answers);
+    ilb__store_relaxed(&p->latency, ilb__pool_pair(median_ns, p99_ns));
+}
+
+static float ilb__pool_in_flight(const ilb__pool_look *k)
+{
+    return k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
+}
+
+static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__pool_look *k, uint32_t n,
+                               double since_s)
+{
+    float rate = ilb__pool_float(ilb__load_relaxed(&p->rate));
+    float keep = (float)ilb__decay(since_s, ILB__POOL_RATE_TAU_S);
+    float now = (float)((double)k->ended * n / (k->n * since_s));
+
+    /* At first there is nothing to blend it with. */
+    rate = rate > 0 ? rate * keep + now * (1 - keep) : now;
+    ilb__store_relaxed(&p->rate, ilb__pool_pair(rate, ilb__pool_in_flight(k)));
+    return rate;
+}
+
+/*
+ * Do the endpoints that are left suffer from the ejections? While at most one
+ * in eight is ejected, what is in flight to an eligible endpoint and what it
+ * takes are remembered (10 s). Later: if both are above 1.3 times that, yes,
+ * and the least bad of the ejected may be chosen at their price. Also if those
+ * that are left fail 10 % themselves: then the ejected are no exception.
+ */
+static bool ilb__pool_overload(ilb__pool *p, const ilb__pool_look *k, uint32_t n_ejected,
+                          uint32_t n, double since_s)
+{
+    float median_ns = ilb__pool_float(ilb__load_relaxed(&p->latency));
+    float p0 = ilb__pool_float(ilb__load_relaxed(&p->failures));
+    uint64_t calm = ilb__load_relaxed(&p->calm);
+    float calm_in_flight = ilb__pool_float(calm);
+    float calm_ns = ilb__pool_float(calm >> 32);
+    float in_flight = ilb__pool_in_flight(k);
+
+    if (n_ejected > 0 && p0 >= ILB__POOL_OVERLOAD_P0)
+        return true;
+    if (n_ejected > 0 && n_ejected * ILB__POOL_CALM_EJECTED > n)
+        return calm_ns > 0 &&
+               in_flight > ILB__POOL_OVERLOAD_FACTOR * calm_in_flight &&
+               median_ns > ILB__POOL_OVERLOAD_FACTOR * calm_ns;
+    if (calm != 0) {
+        float keep = (float)ilb__decay(since_s, ILB__POOL_CALM_TAU_S);
+
+        in_flight = calm_in_flight * keep + in_flight * (1 - keep);
+        median_ns = calm_ns * keep + median_ns * (1 - keep);
+    }
+    ilb__store_relaxed(&p->calm, ilb__pool_pair(in_flight, median_ns));
+    return false;
+}
+
+static uint32_t ilb__pool_aperture(const ilb__pool_look *k, uint32_t n,
+                              uint32_t n_ejected, float rate)
+{
+    float by_rate = rate / ILB__POOL_APERTURE_RATE;
+    float busy =
+        ILB__POOL_APERTURE_BUSY * (float)k->in_flight * (float)n / (float)k->n;
+    float wanted = by_rate > busy ? by_rate : busy;
+
+    if (wanted < ILB__POOL_APERTURE_MIN)
+        wanted = ILB__POOL_APERTURE_MIN;
+    wanted += (float)n_ejected;
+    return wanted >= (float)n ? UINT32_MAX : (uint32_t)wanted;
+}
+
+static uint64_t ilb__pool_patience_ticks(float rate)
+{
+    double s = ILB__POOL_PATIENCE_REQUESTS / ((double)rate + 1);
+
+    s = s < 1 ? 1 : s > 30 ? 30 : s;
+    return (uint64_t)(s / ILB__POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
+}
+
+static bool ilb__pool_is_cold(const ilb__pool_look *k)
+{
+    return k->n_untried > ILB__POOL_COLD_FEW && k->n_untried * ILB__POOL_COLD > k->n;
+}
+
+static uint64_t ilb__pool_sampling(float rate)
+{
+    uint64_t shift = 0;
+
+    while (rate > ILB__POOL_SAMPLED_PER_S && shift < 31) {
+        rate /= 2;
+        shift++;
+    }
+    return shift;
+}
+
+/* ---- Trials ------------------------------------------------------------ */
+
+ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p)
+{
+    return ilb__load_relaxed(&p->trials) >= ILB__POOL_TRIAL_ONE;
+}
+
+ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p)
+{
+    uint64_t left = ilb__load_relaxed(&p->trials);
+
+    while (left >= ILB__POOL_TRIAL_ONE &&
+           !ilb__cas_relaxed(&p->trials, &left, left - ILB__POOL_TRIAL_ONE))
+        continue;
+}
+
+static void ilb__pool_refill_trials(ilb__pool *p, float rate, double since_s)
+{
+    double per_s = (double)rate * ILB__POOL_TRIAL_SHARE;
+    double most = per_s * ILB__POOL_TRIAL_SAVED_S;
+    uint64_t left = ilb__load_relaxed(&p->trials);
+    uint64_t more = (uint64_t)(per_s * since_s * ILB__POOL_TRIAL_ONE);
+    uint64_t room;
+
+    if (most < ILB__POOL_TRIAL_SAVED_MIN)
+        most = ILB__POOL_TRIAL_SAVED_MIN;
+    room = (uint64_t)(most * ILB__POOL_TRIAL_ONE);
+    if (left < room)
+        ilb__add_relaxed(&p->trials, more < room - left ? more : room - left);
+}
+
+/* ---- Refreshing -------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
+{
+    ilb__store_relaxed(&p->failures,
+                       (uint64_t)(ILB__POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
+                           ilb__pool_bits(0.5f / ILB__POOL_LONG_PRIOR));
+    ilb__store_relaxed(&p->reach, ilb__pool_patience_ticks(0) << 48 | UINT32_MAX);
+    ilb__pool_publish_steps(p, 0.5f / ILB__POOL_LONG_PRIOR);
+    ilb__store_relaxed(&p->trials,
+                       (uint64_t)(ILB__POOL_TRIAL_SAVED_MIN * ILB__POOL_TRIAL_ONE));
+}
+
+static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
+                           const ilb__view *view, double since_s)
+{
+    uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
+    bool overload;
+    ilb__pool_look k;
+    float rate;
+
+    ilb__pool_look_around(&k, p, slots, view, since_s);
+    if (k.n == 0)
         return;
-    if (ilb__cas_strong_relaxed(&p->next_refresh_ns, due,
-                                ilb__later_ns(now_ns, ILB__POOL_REFRESH_NS)))
-        ilb__pool_recompute(p, slots, view);
+    rate = ilb__pool_refresh_rate(p, &k, view->n, since_s);
+    ilb__pool_refill_trials(p, rate, since_s);
+    ilb__pool_refresh_failures(p, &k, view->n, rate);
+    ilb__pool_refresh_latency(p, &k);
+    overload = ilb__pool_overload(p, &k, n_ejected, view->n, since_s);
+    ilb__store_relaxed(
+        &p->reach, ilb__pool_patience_ticks(rate) << 48 | ilb__pool_sampling(rate) << 33 |
+                       (uint64_t)ilb__pool_is_cold(&k) << 38 |
+                       (uint64_t)overload << 32 |
+                       ilb__pool_aperture(&k, view->n, n_ejected, rate));
+}
+
+/* No request for much longer than there ever was one: the clock has jumped, or
+ * the caller was idle. Either way the rate of before says more. */
+static bool ilb__pool_jumped(const ilb__pool *p, uint64_t since_ns)
+{
+    double rate = (double)ilb__pool_float(ilb__load_relaxed(&p->rate));
+
+    return since_ns > ILB_POOL_LATE_NS &&
+           (double)since_ns / 1e9 * rate > ILB__POOL_JUMP_REQUESTS;
+}
+
+static void ilb__pool_went_back(ilb__judge *j, ilb__slot *slots,
+                           const ilb__view *view, uint64_t back_ns,
+                           uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < view->n; i++)
+        ilb__health_set_back(
+            j, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))], back_ns,
+            now_ns);
+    ilb__judge_search_again(j, now_ns);
+}
+
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns)
+{
+    uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
+    uint64_t since_ns = now_ns - last;
+
+    if (!ilb__pool_due(p, failed ? ILB__POOL_FAILED_PERIOD_NS : ILB_POOL_PERIOD_NS,
+                       now_ns) ||
+        !ilb__cas_strong_relaxed(&p->refreshed_ns, last, now_ns))
+        return;
+    if (last == 0 || now_ns < last)
+        since_ns = ILB_POOL_PERIOD_NS;
+    if (now_ns < last)
+        ilb__pool_went_back(j, slots, view, last - now_ns, now_ns);
+    else if (ilb__pool_jumped(p, since_ns)) {
+        since_ns = ILB_POOL_PERIOD_NS;
+        ilb__store_relaxed(&p->jumped_ns, now_ns);
+    }
+    ilb__pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
 }
 /* ==== libilb/select/score.c ============================================== */
 /* See score.h for the formula. */
@@ -2465,18 +4972,47 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 /*
  * What it costs to send the next request to an endpoint. Lower is better.
  *
- *     cost = (L + 10 m s) (1 + q / w)   x 1e15 at its in-flight cap
+ *     cost = (L + 10 m max(0, s - 2 p0)) (1 + q / w)   + 1e20 if held back
  *
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
  *      is more: silence is evidence;
  *   m  the median of all endpoints, at least 1 us;
- *   s  its recent share of failures, 0..1: a certain failure costs as much as
- *      an answer that takes ten times the median. A single failure (s = 1/5)
- *      makes it three times as dear, for a few seconds;
- *   q  its requests in flight;
+ *   s  its recent share of failures, 0..1; up to twice p0, what healthy peers
+ *      have as well, it says nothing. A certain failure costs as much as an
+ *      answer that takes ten times the median. A single failure (s = 1/5) makes
+ *      it three times as dear, for a few seconds;
+ *   q  its requests in flight, by their costs (signal/cost.h);
  *   w  its weight over the mean weight. Draws go by weight (select/draw.h);
  *      this keeps heavier endpoints from looking busy.
+ *
+ * Enough: a cost up to which there is no need to look at more candidates,
+ *
+ *     1.2 m (1 + 0.3 Q)
+ *
+ * where Q is what is in flight to an endpoint in the mean. So an idle or
+ * lightly loaded endpoint that is as fast as the others is taken at once, and
+ * where most are slow or busy more are looked at. Two choices alone give the
+ * longest waits a chance that more choices take away (M. Mitzenmacher 1996:
+ * each choice more helps little on average, but it is the tail that callers
+ * feel); to look at all of them, always, costs time and herds. With few
+ * requests, in an aperture (health/pool.h), 0.3 m: information is scarce there
+ * and looking is cheap.
+ *
+ * Held back, so that any other that is not is better:
+ *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
+ *     last answers were peaks, or while it is suspect;
+ *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
+ *   - suspect, for a moment: the last request failed, and that is evidence
+ *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
+ *
+ * A request to an endpoint of which nothing good is known is a trial: somebody
+ * has to be the first to ask. The caller is told (ilb_ticket_try_timeout_ns),
+ * so that he can send it elsewhere when it fails:
+ *   - TIMED, also when it takes longer than hanging: no good answer so far
+ *     (unless that is so of many), suspect, or slow three times apart;
+ *   - else, when `broken` is at 1 nat or `faulty` at 2, or it was ejected of
+ *     late: it may fail again.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -2487,16 +5023,65 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, const ilb__slot *slots,
 #ifndef ILB_SELECT_SCORE_H
 #define ILB_SELECT_SCORE_H
 
+/* ==== libilb/health/ramp.h =============================================== */
+/*
+ * Slow start: an endpoint that has entered the list, has become ready or has
+ * returned from an ejection takes part of its share for a while,
+ *
+ *     factor = max(10 %, t / slow_start_ns)
+ *
+ * with t its time since then: the clock is its own, whoever else comes or goes.
+ * It is a factor on its weight, in both places where weight counts: it is drawn
+ * that often (a draw is passed over with probability 1 - factor), and its
+ * requests in flight count 1 / factor times (select/score.h). The first bounds
+ * its share where all are idle, the second where they are busy; and a tenth of
+ * its draws are never passed over, so that it does not starve.
+ *
+ * The formula is Envoy's, with aggression 1. There it is a factor on the weight
+ * of a queue of deadlines, for round robin and least request only; a newcomer
+ * can starve, and one that returns from an ejection does not ramp.
+ *
+ * Without it, and besides it, evidence ramps an endpoint: its in-flight cap
+ * while WARMING (health.h).
+ *
+ * A list that comes when nothing is ready has nobody to spare: no ramp.
+ */
+#ifndef ILB_HEALTH_RAMP_H
+#define ILB_HEALTH_RAMP_H
+
+#define ILB_RAMP_LEAST 0.1f
+
+/* 0.1 .. 1; `window_ns` is not 0. */
+static inline float ilb__ramp_factor(const ilb__slot *slot, uint64_t window_ns,
+                                     uint64_t now_ns)
+{
+    uint64_t began_ns = ilb__load_relaxed(&slot->ramp_ns);
+    float factor;
+
+    /* Not begun, or further ahead than it lasts: a clock went back. */
+    if (began_ns == 0 || (began_ns > now_ns && began_ns - now_ns > window_ns))
+        return 1;
+    factor = (float)ilb__elapsed_ns(began_ns, now_ns) / (float)window_ns;
+    return factor < ILB_RAMP_LEAST ? ILB_RAMP_LEAST : factor < 1 ? factor : 1;
+}
+
+#endif
+/* ==== back in libilb/select/score.h */
+
 typedef struct ilb__score_context {
     uint64_t now_ns;
-    float median_ns;
-    float weight_scale; /* 1 / mean weight; 0: all are equal */
-    bool latency;       /* else by requests in flight alone */
+    ilb__figures figures;
+    float hang_ns;          /* an age above it: hanging */
+    float enough;           /* a cost up to it: look no further */
+    float weight_scale;     /* 1 / mean weight; 0: all are equal */
+    uint64_t slow_start_ns; /* 0: none */
+    uint64_t refusal_ns;    /* no endpoint is held back longer for a refusal */
+    bool latency;           /* else by requests in flight alone */
 } ilb__score_context;
 
 typedef struct ilb__score {
     float cost;
-    bool poor; /* better to look further: slow or at its in-flight cap */
+    uint8_t held; /* an ilb_held */
 } ilb__score;
 
 /* `load` and `health` were just read from `slot`. */
@@ -2504,59 +5089,193 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c);
 
+/* Is a request to it a trial, that may well fail? TIMED: it may also take for
+ * ever. */
+typedef enum ilb__trial {
+    ILB__TRIAL_NONE = 0,
+    ILB__TRIAL,      /* it has failed or was ejected of late */
+    ILB__TRIAL_TIMED /* no good answer since that, or since it came */
+} ilb__trial;
+
+ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__figures *f);
+
+/* The cost alone, without what being held back adds to it. */
+ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
+                                   const ilb__score_context *c);
+
+/* Age of its oldest unanswered request, at least; 0: there is none. Since the
+ * clock jumped, if it did. */
+ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
+                                        const ilb__figures *f, uint64_t now_ns);
+
 /* The latency that the score uses: L above. */
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
-                                         float median_ns, uint64_t now_ns);
+                                         const ilb__figures *f,
+                                         uint64_t now_ns);
+
+/* What the score needs of the figures. */
+ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 
 #endif
 /* ==== back in libilb/select/score.c */
 
 #define ILB__SCORE_FAILURE_PRICE 10.0f
 #define ILB__SCORE_MEDIAN_MIN_NS 1000.0f
-/* Slow: more than twice the median. */
-#define ILB__SCORE_SLOW_FACTOR 2.0f
-/* At its in-flight cap: any other that is not is better, and of several such
- * the cheapest. */
-#define ILB__SCORE_CAPPED_FACTOR 1e15f
+#define ILB__SCORE_ENOUGH 1.2f
+#define ILB__SCORE_ENOUGH_SCARCE 0.3f
+#define ILB__SCORE_ENOUGH_Q 0.3f
+#define ILB__SCORE_HELD_COST 1e20f
+/* A share of failures up to so many times the healthy peers' is noise. */
+#define ILB__SCORE_NOISE 2.0f
+#define ILB__SCORE_TRIAL_LEVEL 3
+#define ILB__SCORE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
+#define ILB__SCORE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
+#define ILB__SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
+
+ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
+                                        const ilb__figures *f, uint64_t now_ns)
+{
+    uint64_t age_ns = ilb__load_age_ns(&slot->load, load, now_ns);
+
+    if (ILB_UNLIKELY(!ilb__figures_passed(f, now_ns - age_ns, now_ns)))
+        age_ns = now_ns - f->jumped_ns;
+    return age_ns;
+}
 
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
-                                         float median_ns, uint64_t now_ns)
+                                         const ilb__figures *f, uint64_t now_ns)
 {
-    float latency_ns = ilb__latency_read_ns(&slot->latency, median_ns, now_ns);
-    float age_ns = (float)ilb__load_age_ns(&slot->load, load, now_ns);
+    float latency_ns = ilb__latency_read_ns(&slot->latency, f, now_ns);
+    float age_ns = (float)ilb__score_age_ns(slot, load, f, now_ns);
 
     return age_ns > latency_ns ? age_ns : latency_ns;
+}
+
+static float ilb__score_median_ns(const ilb__figures *f)
+{
+    return f->median_ns > ILB__SCORE_MEDIAN_MIN_NS ? f->median_ns
+                                              : ILB__SCORE_MEDIAN_MIN_NS;
+}
+
+ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
+{
+    const ilb__figures *f = &c->figures;
+
+    c->hang_ns = ilb__figures_hang_ns(f);
+    c->enough = f->aperture == UINT32_MAX
+                    ? ILB__SCORE_ENOUGH * (1 + ILB__SCORE_ENOUGH_Q * f->in_flight)
+                    : ILB__SCORE_ENOUGH_SCARCE;
+    c->enough *= ilb__score_median_ns(f);
+}
+
+/* The last request failed, and that says something against this endpoint. */
+static bool ilb__score_suspect(const ilb__slot *slot)
+{
+    return ilb__failures_in_a_row(&slot->failures) > 0 &&
+           ilb__evidence_read(&slot->evidence).broken >= ILB__SCORE_SUSPECT_BROKEN;
+}
+
+ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__figures *f)
+{
+    ilb__evidence_sums e;
+
+    if (ilb__health_untried(health))
+        return f->cold ? ILB__TRIAL : ILB__TRIAL_TIMED;
+    if (ilb__latency_level(&slot->latency) >= ILB__SCORE_TRIAL_LEVEL)
+        return ILB__TRIAL_TIMED;
+    if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
+        return ilb__health_of_late(health) ? ILB__TRIAL : ILB__TRIAL_NONE;
+    if (ilb__score_suspect(slot))
+        return ILB__TRIAL_TIMED;
+    e = ilb__evidence_read(&slot->evidence);
+    return e.broken >= ILB__SCORE_TRIAL_BROKEN || e.faulty >= ILB__SCORE_TRIAL_FAULTY ||
+                   ilb__health_of_late(health)
+               ? ILB__TRIAL
+               : ILB__TRIAL_NONE;
+}
+
+static ilb_held ilb__score_held_back(const ilb__slot *slot, uint32_t in_flight,
+                                uint64_t health, float age_ns,
+                                const ilb__score_context *c)
+{
+    if (age_ns > c->hang_ns)
+        return ILB_HELD_HANGING;
+    if (in_flight >= ilb__health_in_flight_cap(health))
+        return ILB_HELD_CAP;
+    if (in_flight > 0 && ilb__latency_level(&slot->latency) > 0)
+        return ILB_HELD_SLOW;
+    if (ILB_LIKELY(ilb__load_relaxed(&slot->failures.word) == 0))
+        return ILB_HELD_NOT;
+    if (ilb__refusals_any(&slot->refusals) &&
+        (in_flight > 0 ||
+         ilb__refusals_hold(&slot->refusals, c->refusal_ns, c->now_ns)))
+        return ILB_HELD_REFUSED;
+    if (!ilb__score_suspect(slot))
+        return ILB_HELD_NOT;
+    if (in_flight > 0)
+        return ILB_HELD_FAILED;
+    return ilb__failures_suspect(&slot->failures, c->figures.suspect_ns,
+                                 c->now_ns)
+               ? ILB_HELD_SUSPECT
+               : ILB_HELD_NOT;
+}
+
+/* Its share of failures, without what may be chance. */
+static float ilb__score_failing(const ilb__slot *slot, const ilb__score_context *c)
+{
+    float share = ilb__failures_share(&slot->failures, c->now_ns);
+    float noise = ILB__SCORE_NOISE * c->figures.p0;
+
+    return share > noise ? share - noise : 0;
+}
+
+/* Without what being held back adds; *age_ns is that of the oldest request. */
+static inline float ilb__score_plain(const ilb__slot *slot, uint64_t load,
+                                const ilb__score_context *c, float *age_ns)
+{
+    float q = ilb__cost_load(&slot->extra_cost, ilb__load_in_flight(load));
+    float price, latency_ns;
+
+    if (c->weight_scale != 0)
+        q /= (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
+    if (ILB_UNLIKELY(c->slow_start_ns != 0))
+        q /= ilb__ramp_factor(slot, c->slow_start_ns, c->now_ns);
+    if (!c->latency)
+        return 1 + q;
+    latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
+    *age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
+    price = *age_ns > latency_ns ? *age_ns : latency_ns;
+    price += ILB__SCORE_FAILURE_PRICE * ilb__score_median_ns(&c->figures) *
+             ilb__score_failing(slot, c);
+    /* With nothing known of anyone, what is in flight decides. */
+    if (price < 1)
+        price = 1;
+    return price * (1 + q);
+}
+
+ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
+                                   const ilb__score_context *c)
+{
+    float age_ns;
+
+    return ilb__score_plain(slot, load, c, &age_ns);
 }
 
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c)
 {
-    uint32_t in_flight = ilb__load_in_flight(load);
-    float q = (float)in_flight;
-    ilb__score score = {0, false};
-    float price, median_ns;
+    float age_ns = 0;
+    ilb__score score = {ilb__score_plain(slot, load, c, &age_ns), ILB_HELD_NOT};
 
-    if (c->weight_scale != 0)
-        q /= (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
-    if (!c->latency) {
-        score.cost = 1 + q;
+    if (!c->latency)
         return score;
-    }
-    median_ns =
-        c->median_ns > ILB__SCORE_MEDIAN_MIN_NS ? c->median_ns : ILB__SCORE_MEDIAN_MIN_NS;
-    price = ilb__score_latency_ns(slot, load, c->median_ns, c->now_ns) +
-            ILB__SCORE_FAILURE_PRICE * median_ns *
-                ilb__failures_share(&slot->failures, c->now_ns);
-    /* With nothing known of anyone, what is in flight decides. */
-    if (price < 1)
-        price = 1;
-    score.cost = price * (1 + q);
-    score.poor = price > ILB__SCORE_SLOW_FACTOR * median_ns;
-    if (in_flight >= ilb__health_in_flight_cap(health)) {
-        score.cost *= ILB__SCORE_CAPPED_FACTOR;
-        score.poor = true;
-    }
+    score.held = (uint8_t)ilb__score_held_back(slot, ilb__load_in_flight(load),
+                                          health, age_ns, c);
+    if (score.held != ILB_HELD_NOT)
+        score.cost += ILB__SCORE_HELD_COST;
     return score;
 }
 /* ==== libilb/select/draw.c =============================================== */
@@ -2580,6 +5299,7 @@ typedef struct ilb__draw {
     ilb__view view;
     const ilb__exclusion *exclusion;
     uint64_t random; /* 64 bits, used up from the low end */
+    uint32_t width;  /* columns to draw from: all, or the aperture's */
 } ilb__draw;
 
 typedef struct ilb__candidate {
@@ -2587,6 +5307,7 @@ typedef struct ilb__candidate {
     ilb__endpoint_id id;
     uint64_t load;
     uint64_t health;
+    bool ramping; /* slow start: passed over this time */
 } ilb__candidate;
 
 /* A number below `n` from the draw's random bits. */
@@ -2599,6 +5320,10 @@ ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d);
  * or no longer the one that the view means. Ejected ones are not refused. */
 ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
                                  ilb__candidate *c);
+
+/* Does the caller not want it? */
+ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
+                                     ilb__endpoint_id id);
 
 static inline bool ilb__candidate_eligible(const ilb__candidate *c)
 {
@@ -2624,14 +5349,15 @@ ILB_INTERNAL uint32_t ilb__draw_below(ilb__draw *d, uint32_t n)
 
 ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d)
 {
-    uint32_t column = ilb__draw_below(d, d->view.n);
+    uint32_t column = ilb__draw_below(d, d->width);
 
     if (ILB_LIKELY(d->view.weight_total == 0))
         return column;
     return ilb__view_weighted(&d->view, column, ilb__draw_bits(d));
 }
 
-static bool ilb__draw_excluded(const ilb__exclusion *e, ilb__endpoint_id id)
+ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
+                                     ilb__endpoint_id id)
 {
     for (uint32_t i = 0; i < e->n; i++)
         if (e->ids[i] == id)
@@ -2646,10 +5372,164 @@ ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
     c->slot = &d->slots[ilb__endpoint_id_index(c->id)];
     c->load = ilb__load_relaxed(&c->slot->load.word);
     c->health = ilb__load_relaxed(&c->slot->health);
+    c->ramping = false;
     return ilb__load_generation(c->load) ==
                ilb__endpoint_id_generation(c->id) &&
            ilb__load_in_flight(c->load) < ILB_LOAD_MAX &&
            !ilb__draw_excluded(d->exclusion, c->id);
+}
+/* ==== libilb/select/trace.c ============================================== */
+/* See trace.h. */
+/* ==== libilb/select/trace.h ============================================== */
+/*
+ * The trace of one pick: what ilb_pick_explained hands out, filled while the
+ * pick is made. It only looks: no draw and no choice depends on it.
+ *
+ * An address is copied while the view that named its slot may no longer hold;
+ * then it is missing, and the pick, and with it the trace, begins again.
+ */
+#ifndef ILB_SELECT_TRACE_H
+#define ILB_SELECT_TRACE_H
+
+/* Nothing looked at yet. */
+ILB_INTERNAL void ilb__trace_begin(ilb_explanation *x, ilb_policy policy,
+                                   const ilb__judge *j, const ilb__draw *d,
+                                   const ilb__score_context *context);
+
+/* An endpoint was looked at. `score` NULL: none was worked out. */
+ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
+                                  const ilb__score *score,
+                                  const ilb__exclusion *exclusion,
+                                  const ilb__score_context *context);
+
+/* One that was looked at, or is now, is the choice. */
+ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
+                                    ilb_chosen_by by,
+                                    const ilb__score_context *context);
+
+#endif
+/* ==== back in libilb/select/trace.c */
+
+#include <string.h>
+
+/* Above it: nobody has answered yet. */
+#define ILB__TRACE_NS_MAX 1e18f
+
+static uint64_t ilb__trace_ns(float ns)
+{
+    return ns < ILB__TRACE_NS_MAX ? (uint64_t)ns : 0;
+}
+
+static uint32_t ilb__trace_ppm(float share)
+{
+    return (uint32_t)(share * 1e6f + 0.5f);
+}
+
+ILB_INTERNAL void ilb__trace_begin(ilb_explanation *x, ilb_policy policy,
+                                   const ilb__judge *j, const ilb__draw *d,
+                                   const ilb__score_context *context)
+{
+    memset(x, 0, sizeof *x);
+    x->size = sizeof *x;
+    x->time_ns = context->now_ns;
+    x->policy = policy;
+    x->n_endpoints = d->view.n;
+    x->n_ejected = ilb__load32_relaxed(&j->n_ejected);
+    x->width = d->width;
+    x->overloaded = context->figures.overloaded;
+    x->median_ns = ilb__trace_ns(context->figures.median_ns);
+    x->hang_ns = ilb__trace_ns(context->hang_ns);
+    x->peer_failure_ppm = ilb__trace_ppm(context->figures.p0);
+}
+
+/* The entry of an address that was looked at before, else NULL. */
+static ilb_candidate *ilb__trace_find(ilb_explanation *x, const char *address)
+{
+    for (uint32_t i = 0; i < x->n_candidates; i++)
+        if (strcmp(x->candidates[i].address, address) == 0)
+            return &x->candidates[i];
+    return NULL;
+}
+
+static ilb_fate ilb__trace_fate(const ilb__candidate *c,
+                           const ilb__exclusion *exclusion)
+{
+    if (ilb__draw_excluded(exclusion, c->id))
+        return ILB_FATE_EXCLUDED;
+    if (ilb__load_in_flight(c->load) >= ILB_LOAD_MAX)
+        return ILB_FATE_FULL;
+    if (c->ramping)
+        return ILB_FATE_RAMPING;
+    return ilb__candidate_eligible(c) ? ILB_FATE_COMPARED : ILB_FATE_EJECTED;
+}
+
+/* What is known of a candidate, but for its fate. */
+static void ilb__trace_describe(ilb_candidate *k, const ilb__candidate *c,
+                           const ilb__score_context *context)
+{
+    const ilb__slot *slot = c->slot;
+
+    memset(k, 0, sizeof *k);
+    /* False: the view does not hold. See the header. */
+    (void)ilb__slot_address(slot, ilb__endpoint_id_generation(c->id),
+                            k->address);
+    k->state = ilb__health_public_state(c->health);
+    k->weight = ilb__load32_relaxed(&slot->weight);
+    k->in_flight = ilb__load_in_flight(c->load);
+    k->load = (double)ilb__cost_load(&slot->extra_cost, k->in_flight);
+    k->failure_ppm =
+        ilb__trace_ppm(ilb__failures_share(&slot->failures, context->now_ns));
+    k->latency_ns = ilb__trace_ns(ilb__score_latency_ns(
+        slot, c->load, &context->figures, context->now_ns));
+    k->oldest_ns = ilb__load_age_ns(&slot->load, c->load, context->now_ns);
+}
+
+ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
+                                  const ilb__score *score,
+                                  const ilb__exclusion *exclusion,
+                                  const ilb__score_context *context)
+{
+    ilb_candidate seen, *k;
+
+    ilb__trace_describe(&seen, c, context);
+    seen.fate = ilb__trace_fate(c, exclusion);
+    if (score != NULL) {
+        seen.fate = ILB_FATE_COMPARED;
+        seen.held = (ilb_held)score->held;
+        seen.cost = (double)ilb__score_cost(c->slot, c->load, context);
+    }
+    x->looks++;
+    k = ilb__trace_find(x, seen.address);
+    if (k != NULL)
+        *k = seen;
+    else if (x->n_candidates < ILB_CANDIDATES_MAX)
+        x->candidates[x->n_candidates++] = seen;
+}
+
+ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
+                                    ilb_chosen_by by,
+                                    const ilb__score_context *context)
+{
+    ilb_candidate choice, *k;
+    ilb__score score;
+
+    ilb__trace_describe(&choice, c, context);
+    k = ilb__trace_find(x, choice.address);
+    if (k == NULL) {
+        k = &x->candidates[x->n_candidates < ILB_CANDIDATES_MAX
+                               ? x->n_candidates++
+                               : ILB_CANDIDATES_MAX - 1];
+        if (by == ILB_CHOSEN_BY_SEARCH || by == ILB_CHOSEN_BY_FAIL_OPEN) {
+            score = ilb__score_of(c->slot, c->load, c->health, context);
+            choice.held = (ilb_held)score.held;
+            choice.cost = (double)ilb__score_cost(c->slot, c->load, context);
+        } else {
+            x->looks++; /* it was taken at the first look */
+        }
+        *k = choice;
+    }
+    x->chosen_by = by;
+    x->chosen = (uint32_t)(k - x->candidates);
 }
 /* ==== libilb/select/select.c ============================================= */
 /* See select.h. */
@@ -2690,26 +5570,41 @@ typedef struct ilb__choice {
     ilb__endpoint_id id;
     uint32_t parity; /* for ilb__load_return */
     bool probe;
+    ilb__trial trial; /* TIMED for every probe */
+    uint32_t cost;    /* signal/cost.h; set by the caller */
+    bool probe_lost;  /* the probe before it has not come back */
 } ilb__choice;
 
 /* ILB_OK: one more is in flight to the chosen endpoint. ILB_EEMPTY,
- * ILB_ENOTREADY, ILB_EEXCLUDED. */
+ * ILB_ENOTREADY, ILB_EEXCLUDED, ILB_EBUSY. `trace`, if not NULL, receives the
+ * reasons; it changes no choice. */
 ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
                              const ilb__table *table, ilb__slot *slots,
                              const ilb__exclusion *exclusion, uint64_t now_ns,
-                             ilb__choice *choice);
+                             ilb__choice *choice, ilb_explanation *trace);
+
+/* A probe for the caller to make himself. ILB_OK, or ILB_ENOTDUE. */
+ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
+                                 const ilb__table *table, ilb__slot *slots,
+                                 uint64_t now_ns, ilb__choice *choice);
 
 #endif
 /* ==== back in libilb/select/select.c */
 
-/* Candidates of peak_ewma: two, and at most so many more. */
+/* Candidates of least_request; of peak_ewma, at least and at most. */
 #define ILB__SELECT_CANDIDATES 2
-#define ILB__SELECT_EXTRA 4
+#define ILB__SELECT_CANDIDATES_MAX 16
 /* Draws to find them, when some are ejected, excluded or drawn already. */
-#define ILB__SELECT_TRIES 16
+#define ILB__SELECT_TRIES 64
 /* Where draws found none, so many eligible ones are compared: neighbours of
  * ejected ones would else get the traffic of those. */
 #define ILB__SELECT_ANY 8
+/* An ejected endpoint that may help out: it fails less than this share, and
+ * not so many times in a row. */
+#define ILB__SELECT_HELPS_SHARE 0.5f
+#define ILB__SELECT_HELPS_ROW 3
+/* Where so many of healthy endpoints' requests fail, that says nothing. */
+#define ILB__SELECT_HELPS_P0 0.1f
 
 /* One pick at work. */
 typedef struct ilb__select_run {
@@ -2717,7 +5612,29 @@ typedef struct ilb__select_run {
     ilb__judge *judge;
     ilb__draw draw;
     ilb__score_context context;
+    bool panic;             /* too few are left */
+    bool none;              /* none was seen that is not ejected */
+    ilb_explanation *trace; /* NULL: nobody asks */
 } ilb__select_run;
+
+/* What a look at an endpoint found, if somebody asks. */
+static inline void ilb__select_note(const ilb__select_run *r, const ilb__candidate *c,
+                               const ilb__score *score)
+{
+    if (ILB_UNLIKELY(r->trace != NULL))
+        ilb__trace_look(r->trace, c, score, r->draw.exclusion, &r->context);
+}
+
+/* The choice, unless something happens to it. */
+static inline void ilb__select_note_choice(const ilb__select_run *r,
+                                      const ilb__candidate *c, ilb_chosen_by by)
+{
+    if (ILB_LIKELY(r->trace == NULL))
+        return;
+    if (r->panic && by != ILB_CHOSEN_BY_PROBE && !ilb__candidate_eligible(c))
+        by = ILB_CHOSEN_BY_FAIL_OPEN;
+    ilb__trace_choose(r->trace, c, by, &r->context);
+}
 
 /* ---- Policies ---------------------------------------------------------- */
 
@@ -2729,37 +5646,80 @@ static bool ilb__select_seen(const uint32_t *columns, uint32_t n, uint32_t colum
     return false;
 }
 
-/* The cheapest of two eligible draws or, while that is poor, more. */
-static bool ilb__select_cheapest(ilb__select_run *r, uint32_t extra, ilb__candidate *best)
+/* Is an ejected endpoint not much worse than those that are left? */
+static bool ilb__select_helps(const ilb__select_run *r, const ilb__slot *slot)
+{
+    float p0 = r->context.figures.p0;
+    float share = ilb__failures_share(&slot->failures, r->context.now_ns);
+
+    if (p0 >= ILB__SELECT_HELPS_P0)
+        return share <= ILB__SELECT_HELPS_SHARE || share <= 2 * p0;
+    return share <= ILB__SELECT_HELPS_SHARE &&
+           ilb__failures_in_a_row(&slot->failures) < ILB__SELECT_HELPS_ROW;
+}
+
+/* Slow start: is this one of the draws that are passed over? */
+static bool ilb__select_ramping(ilb__select_run *r, ilb__candidate *c)
+{
+    float factor;
+
+    if (ILB_LIKELY(r->context.slow_start_ns == 0))
+        return false;
+    factor =
+        ilb__ramp_factor(c->slot, r->context.slow_start_ns, r->context.now_ns);
+    c->ramping = factor < 1 && (float)ilb__draw_below(&r->draw, UINT32_MAX) >=
+                                   factor * (float)UINT32_MAX;
+    return c->ramping;
+}
+
+/* May it be drawn? In a panic also an ejected one and, while the others are
+ * overloaded, one that is not wholly bad; neither if that fails closed. */
+static bool ilb__select_eligible(const ilb__select_run *r, const ilb__candidate *c)
+{
+    if (ILB_LIKELY(ilb__candidate_eligible(c)))
+        return true;
+    if (r->judge->fail_closed)
+        return false;
+    return r->panic ||
+           (r->context.figures.overloaded && ilb__select_helps(r, c->slot));
+}
+
+/* The cheapest of two eligible draws or, while that is not cheap enough, of
+ * more. */
+static bool ilb__select_cheapest(ilb__select_run *r, uint32_t most, ilb__candidate *best)
 {
     uint32_t columns[ILB__SELECT_TRIES]; /* drawn, eligible or not */
-    uint32_t n = 0, n_drawn = 0, wanted = ILB__SELECT_CANDIDATES;
-    uint32_t most = ILB__SELECT_CANDIDATES + extra;
-    ilb__score best_score = {0, false}, score;
-    ilb__candidate c;
+    uint32_t n = 0, n_drawn = 0;
+    ilb__score best_score = {0, ILB_HELD_NOT};
 
-    if (most > r->draw.view.n)
-        most = r->draw.view.n;
-    for (int tries = 0; tries < ILB__SELECT_TRIES && n < wanted && n < most &&
-                        n_drawn < r->draw.view.n;
-         tries++) {
+    if (most > r->draw.width)
+        most = r->draw.width;
+    for (int tries = 0;
+         tries < ILB__SELECT_TRIES && n < most && n_drawn < r->draw.width; tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
+        ilb__candidate c;
+        ilb__score score;
 
         if (ilb__select_seen(columns, n_drawn, column))
             continue;
         columns[n_drawn++] = column;
-        if (!ilb__draw_look(&r->draw, column, &c) ||
-            !ilb__candidate_eligible(&c))
+        if (!ilb__draw_look(&r->draw, column, &c) || !ilb__select_eligible(r, &c) ||
+            ilb__select_ramping(r, &c)) {
+            ilb__select_note(r, &c, NULL);
             continue;
+        }
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
+        ilb__select_note(r, &c, &score);
         if (n == 0 || score.cost < best_score.cost) {
             *best = c;
             best_score = score;
         }
         n++;
-        if (n == wanted && best_score.poor)
-            wanted++;
+        if (n >= ILB__SELECT_CANDIDATES && best_score.cost <= r->context.enough)
+            break;
     }
+    if (n > 0)
+        ilb__select_note_choice(r, best, ILB_CHOSEN_BY_COST);
     return n > 0;
 }
 
@@ -2783,8 +5743,15 @@ static bool ilb__select_single(ilb__select_run *r, bool in_turn, ilb__candidate 
     for (int tries = 0; tries < ILB__SELECT_TRIES; tries++) {
         uint32_t column = in_turn ? ilb__select_turn(r) : ilb__draw_column(&r->draw);
 
-        if (ilb__draw_look(&r->draw, column, c) && ilb__candidate_eligible(c))
+        if (ilb__draw_look(&r->draw, column, c) &&
+            (ilb__candidate_eligible(c) ||
+             (r->panic && !r->judge->fail_closed)) &&
+            !ilb__select_ramping(r, c)) {
+            ilb__select_note_choice(
+                r, c, in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
             return true;
+        }
+        ilb__select_note(r, c, NULL);
     }
     return false;
 }
@@ -2793,7 +5760,7 @@ static bool ilb__select_by_policy(ilb__select_run *r, ilb__candidate *c)
 {
     switch (r->selector->policy) {
     case ILB_POLICY_LEAST_REQUEST:
-        return ilb__select_cheapest(r, 0, c);
+        return ilb__select_cheapest(r, ILB__SELECT_CANDIDATES, c);
     case ILB_POLICY_ROUND_ROBIN:
         return ilb__select_single(r, true, c);
     case ILB_POLICY_RANDOM:
@@ -2802,13 +5769,13 @@ static bool ilb__select_by_policy(ilb__select_run *r, ilb__candidate *c)
     case ILB_POLICY_PEAK_EWMA:
         break;
     }
-    return ilb__select_cheapest(r, ILB__SELECT_EXTRA, c);
+    return ilb__select_cheapest(r, ILB__SELECT_CANDIDATES_MAX, c);
 }
 
 /* ---- When draws are not enough ----------------------------------------- */
 
 /* The cheapest of the first few eligible endpoints from a random one on;
- * without any, the cheapest of the others. */
+ * without any, the cheapest of the others, unless that fails closed. */
 static bool ilb__select_any(ilb__select_run *r, ilb__candidate *best)
 {
     uint32_t n = r->draw.view.n;
@@ -2818,40 +5785,59 @@ static bool ilb__select_any(ilb__select_run *r, ilb__candidate *best)
     bool found = false;
 
     for (uint32_t k = 0; k < n && n_eligible < ILB__SELECT_ANY; k++) {
+        ilb__score score;
         ilb__candidate c;
-        bool eligible;
-        float cost;
+        bool eligible, may;
 
-        if (!ilb__draw_look(&r->draw, (first + k) % n, &c))
-            continue;
+        may = ilb__draw_look(&r->draw, (first + k) % n, &c);
         eligible = ilb__candidate_eligible(&c);
-        if (!eligible && n_eligible > 0)
+        r->none = r->none && !eligible;
+        if (!may) {
+            ilb__select_note(r, &c, NULL);
             continue;
-        cost = ilb__score_of(c.slot, c.load, c.health, &r->context).cost;
-        if (!found || (eligible && n_eligible == 0) || cost < best_cost) {
+        }
+        if (!eligible && (n_eligible > 0 || r->judge->fail_closed))
+            continue;
+        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
+        ilb__select_note(r, &c, &score);
+        if (!found || (eligible && n_eligible == 0) || score.cost < best_cost) {
             *best = c;
-            best_cost = cost;
+            best_cost = score.cost;
             found = true;
         }
         n_eligible += eligible;
     }
+    if (found)
+        ilb__select_note_choice(r, best,
+                           n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
+                                          : ILB_CHOSEN_BY_FAIL_OPEN);
     return found;
 }
 
+static bool ilb__select_endpoint(ilb__select_run *r, ilb__candidate *c)
+{
+    if (r->draw.view.n == 0 || (r->panic && r->judge->fail_closed))
+        return false;
+    return ilb__select_by_policy(r, c) || ilb__select_any(r, c);
+}
+
 /* The ejected endpoint whose probe this request will be. */
-static bool ilb__select_probe(ilb__select_run *r, ilb__candidate *probe)
+static bool ilb__select_probe(ilb__select_run *r, uint64_t due_by_ns,
+                         ilb__candidate *probe)
 {
     bool claimed = false;
 
-    if (!ilb__judge_begin_search(r->judge, r->context.now_ns))
+    if (!ilb__judge_begin_search(r->judge, due_by_ns, r->context.now_ns))
         return false;
     for (uint32_t i = 0; i < r->draw.view.n; i++) {
         ilb__candidate c;
         bool may = ilb__draw_look(&r->draw, i, &c) && !claimed;
 
-        if (ilb__health_claim(r->judge, c.slot, may, r->context.now_ns)) {
+        if (ilb__health_claim(r->judge, c.slot, may, due_by_ns,
+                              r->context.now_ns)) {
             *probe = c;
             claimed = true;
+            ilb__select_note_choice(r, probe, ILB_CHOSEN_BY_PROBE);
         }
     }
     return claimed;
@@ -2859,15 +5845,35 @@ static bool ilb__select_probe(ilb__select_run *r, ilb__candidate *probe)
 
 /* ---- One pick ---------------------------------------------------------- */
 
+/* Where nobody has answered yet, all are the same risk. */
+static ilb__trial ilb__select_trial(const ilb__select_run *r, const ilb__candidate *c,
+                               bool probe)
+{
+    ilb__trial trial =
+        probe ? ILB__TRIAL_TIMED
+              : ilb__score_trial(c->slot, c->health, &r->context.figures);
+
+    if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
+        r->context.figures.p99_ns == 0 ||
+        !ilb__pool_trial_ok(&r->selector->pool))
+        return ILB__TRIAL_NONE;
+    return trial;
+}
+
 static bool ilb__select_take(const ilb__select_run *r, const ilb__candidate *c,
                         bool probe, ilb__choice *choice)
 {
     choice->id = c->id;
     choice->probe = probe;
+    choice->trial = ilb__select_trial(r, c, probe);
+    choice->probe_lost =
+        probe && ilb__health_state_of(c->health) == ILB__PROBING;
     if (ilb__load_take(&c->slot->load, c->load,
                        ilb__endpoint_id_generation(c->id), r->context.now_ns,
-                       &choice->parity))
+                       &choice->parity)) {
+        ilb__cost_take(&c->slot->extra_cost, choice->cost);
         return true;
+    }
     if (probe)
         ilb__health_inconclusive(r->judge, c->slot, r->context.now_ns);
     return false;
@@ -2875,6 +5881,8 @@ static bool ilb__select_take(const ilb__select_run *r, const ilb__candidate *c,
 
 static int ilb__select_none(const ilb__select_run *r)
 {
+    if (r->draw.view.n > 0 && r->judge->fail_closed && (r->panic || r->none))
+        return ILB_EEJECTED;
     if (r->draw.view.n > 0)
         return r->draw.exclusion->n > 0 ? ILB_EEXCLUDED : ILB_EBUSY;
     return ilb__load_relaxed(&r->draw.view.buffer->n_listed) > 0 ? ILB_ENOTREADY
@@ -2888,26 +5896,41 @@ static void ilb__select_begin(ilb__select_run *r, const ilb__table *table,
 
     d->view = ilb__table_view(table);
     d->random = ilb__random_next(&r->selector->random, now_ns);
-    ilb__pool_refresh(&r->selector->pool, d->slots, &d->view, now_ns);
+    if (ilb__pool_due(&r->selector->pool, ILB_POOL_PERIOD_NS, now_ns))
+        ilb__pool_refresh(&r->selector->pool, r->judge, d->slots, &d->view,
+                          false, now_ns);
+    ilb__pool_figures(&r->selector->pool, &r->context.figures);
     r->context.now_ns = now_ns;
-    r->context.median_ns = ilb__pool_median_ns(&r->selector->pool);
+    r->context.refusal_ns = r->judge->longest_ns;
+    r->context.slow_start_ns = r->judge->slow_start_ns;
     r->context.latency = r->selector->policy == ILB_POLICY_PEAK_EWMA;
     r->context.weight_scale =
         d->view.weight_total == 0
             ? 0
             : (float)d->view.n / (float)d->view.weight_total;
+    ilb__score_prepare(&r->context);
+    r->panic = ilb__judge_panics(r->judge, d->view.n);
+    r->none = true;
+    d->width = d->view.n;
+    if (r->context.latency && d->view.weight_total == 0 &&
+        r->context.figures.aperture < d->width)
+        d->width = r->context.figures.aperture;
+    if (ILB_UNLIKELY(r->trace != NULL))
+        ilb__trace_begin(r->trace, r->selector->policy, r->judge, d,
+                         &r->context);
 }
 
 ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
                              const ilb__table *table, ilb__slot *slots,
                              const ilb__exclusion *exclusion, uint64_t now_ns,
-                             ilb__choice *choice)
+                             ilb__choice *choice, ilb_explanation *trace)
 {
     ilb__select_run r;
     ilb__candidate c;
 
     r.selector = s;
     r.judge = j;
+    r.trace = trace;
     r.draw.slots = slots;
     r.draw.exclusion = exclusion;
     for (;;) {
@@ -2916,12 +5939,11 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
 
         ilb__select_begin(&r, table, now_ns);
         if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns)) {
-            probe = ilb__select_probe(&r, &c);
+            probe = ilb__select_probe(&r, ilb__judge_due_by_ns(j, now_ns), &c);
             if (!ilb__table_holds(table, &r.draw.view))
                 ilb__judge_search_again(j, now_ns);
         }
-        found = probe || (r.draw.view.n > 0 &&
-                          (ilb__select_by_policy(&r, &c) || ilb__select_any(&r, &c)));
+        found = probe || ilb__select_endpoint(&r, &c);
         none = found ? ILB_OK : ilb__select_none(&r);
         /* What was read through a view that did not hold may be nonsense; a
          * probe is claimed all the same, and its slot proves itself. */
@@ -2933,6 +5955,34 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
             return ILB_OK;
     }
 }
+
+ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
+                                 const ilb__table *table, ilb__slot *slots,
+                                 uint64_t now_ns, ilb__choice *choice)
+{
+    const ilb__exclusion none = {{0}, 0};
+    ilb__candidate c;
+    ilb__select_run r;
+
+    r.selector = s;
+    r.judge = j;
+    r.trace = NULL;
+    r.draw.slots = slots;
+    r.draw.exclusion = &none;
+    ilb__store_relaxed(&j->host_ns, now_ns);
+    do {
+        bool found;
+
+        ilb__select_begin(&r, table, now_ns);
+        found = r.draw.view.n > 0 && ilb__judge_due(j, now_ns) &&
+                ilb__select_probe(&r, now_ns, &c);
+        if (!ilb__table_holds(table, &r.draw.view))
+            ilb__judge_search_again(j, now_ns);
+        if (!found)
+            return ILB_ENOTDUE;
+    } while (!ilb__select_take(&r, &c, true, choice));
+    return ILB_OK;
+}
 /* ==== libilb/observe/stats.c ============================================= */
 /* See stats.h. */
 /* ==== libilb/observe/stats.h ============================================= */
@@ -2940,8 +5990,13 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
 #ifndef ILB_OBSERVE_STATS_H
 #define ILB_OBSERVE_STATS_H
 
+/* The state of an endpoint that is listed or not, of this readiness and with
+ * this word of health. */
+ILB_INTERNAL ilb_state ilb__stats_state(bool listed, uint8_t readiness,
+                                        uint64_t health);
+
 /* Under the balancer's mutex, which keeps the slot's address as it is. */
-ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
                                 uint64_t now_ns, ilb_endpoint_stats *out);
 
 #endif
@@ -2949,25 +6004,15 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
 
 #include <string.h>
 
-static ilb_state ilb__stats_state(const ilb__slot *slot, uint64_t health)
+ILB_INTERNAL ilb_state ilb__stats_state(bool listed, uint8_t readiness,
+                                        uint64_t health)
 {
-    if (!slot->listed)
+    if (!listed)
         return ILB_STATE_DRAINING;
-    if (slot->readiness != ILB_READY)
-        return slot->readiness == ILB_DRAINING ? ILB_STATE_DRAINING
-                                               : ILB_STATE_NOT_READY;
-    switch (ilb__health_state_of(health)) {
-    case ILB__HEALTHY:
-        return ILB_STATE_HEALTHY;
-    case ILB__EJECTED:
-        return ILB_STATE_EJECTED;
-    case ILB__PROBING:
-        return ILB_STATE_PROBING;
-    case ILB__OUT:
-    case ILB__WARMING:
-        break;
-    }
-    return ILB_STATE_WARMING;
+    if (readiness != ILB_READY)
+        return readiness == ILB_DRAINING ? ILB_STATE_DRAINING
+                                         : ILB_STATE_NOT_READY;
+    return ilb__health_public_state(health);
 }
 
 /* A float near 2^64 may not fit. */
@@ -2976,7 +6021,7 @@ static uint64_t ilb__stats_ns(float ns)
     return ns < 18446744073709551616.0f ? (uint64_t)ns : UINT64_MAX;
 }
 
-ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
+ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
                                 uint64_t now_ns, ilb_endpoint_stats *out)
 {
     uint64_t load = ilb__load_relaxed(&slot->load.word);
@@ -2985,21 +6030,612 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, float median_ns,
     memset(out, 0, sizeof *out);
     memcpy(out->address, slot->address, sizeof out->address);
     out->weight = ilb__load32_relaxed(&slot->weight);
-    out->state = ilb__stats_state(slot, health);
+    out->state = ilb__stats_state(slot->listed, slot->readiness, health);
     out->in_flight = ilb__load_in_flight(load);
-    out->latency_ns =
-        ilb__stats_ns(ilb__score_latency_ns(slot, load, median_ns, now_ns));
-    out->oldest_ns = ilb__load_age_ns(&slot->load, load, now_ns);
-    if (out->state == ILB_STATE_EJECTED || out->state == ILB_STATE_PROBING)
+    out->latency_ns = ilb__stats_ns(ilb__score_latency_ns(slot, load, f, now_ns));
+    out->oldest_ns = ilb__score_age_ns(slot, load, f, now_ns);
+    if (out->state == ILB_STATE_EJECTED || out->state == ILB_STATE_PROBING) {
         out->ejected_until_ns = ilb__health_until_ns(health);
+        out->ejected_by = ilb__health_by(health);
+    }
     out->failures_in_a_row = ilb__failures_in_a_row(&slot->failures);
     out->failure_ppm =
         (uint32_t)(ilb__failures_share(&slot->failures, now_ns) * 1e6f);
     out->ejections = ilb__load_relaxed(&slot->ejections);
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         out->done[i] = ilb__load_relaxed(&slot->done[i]);
+    for (int i = 0; i < ILB_DETECTOR_COUNT; i++) {
+        out->detected[i] = ilb__load32_relaxed(&slot->detected[i]);
+        out->enforced[i] = ilb__load32_relaxed(&slot->enforced[i]);
+    }
     /* Pairs with the release in set_enter. */
     out->user = atomic_load_explicit(&slot->user, memory_order_acquire);
+}
+/* ==== libilb/observe/events.c ============================================ */
+/* See events.h. */
+/* ==== libilb/observe/events.h ============================================ */
+/*
+ * The event ring: what happened to the endpoints, and telling it.
+ *
+ * Any number of threads write, each the event that it made; any number read;
+ * nobody waits for anybody. An event takes the next number n and with it the
+ * entry n mod capacity, whose stamp says what is in it:
+ *
+ *     2 n      event n, whole
+ *     2 n + 1  event n is being written
+ *
+ * A writer claims the entry by one CAS from an even, older stamp. If another
+ * one is still at work there, a whole ring late, the writer gives its event up
+ * and notes the number as lost; so one that dies in the middle costs its entry
+ * and holds up nobody. A reader copies the entry between two looks at the
+ * stamp: equal and 2 n means that it has event n. (The sequence lock of
+ * set/table.h, one for each entry.)
+ *
+ * Readers stop at an event that is still being written, so that they never
+ * skip it: it is whole a moment later, or a ring later lost.
+ *
+ * Telling. Whoever has written an event, or comes by later, asks for it to be
+ * told: one fetch-add on `asked`. Who finds 0 there tells, until no more have
+ * asked: one CAS back to 0, which fails while others have. All others, and the
+ * callback itself, have asked and go on. So there is one teller at a time, and
+ * no event that was written before an ask is left behind:
+ *   - writing, then the ask (release), then the teller's CAS, which sees it
+ *     (acquire), then another look at the ring;
+ *   - `n_through` counts writers that are through, `n_seen` as many as somebody
+ *     has asked for since: equal means that there is nothing to ask for, which
+ *     is all that ilb_done looks at.
+ */
+#ifndef ILB_OBSERVE_EVENTS_H
+#define ILB_OBSERVE_EVENTS_H
+
+#define ILB_EVENT_WORDS (sizeof(ilb_event) / sizeof(ilb__a64))
+
+typedef struct ilb__events_entry {
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 stamp;
+    ilb__a64 lost; /* the highest number that was given up here */
+    ilb__a64 words[ILB_EVENT_WORDS];
+} ilb__events_entry;
+
+typedef struct ilb__events {
+    ilb__events_entry *entries;
+    uint64_t capacity; /* 0: no events */
+    ilb_event_callback on_event;
+    void *user;
+    ilb_clock clock_ns;
+    void *clock_user;
+    /* The writer's, under the balancer's mutex: of the update at work. */
+    uint32_t n_changes;
+    uint32_t more_entered, more_left, more_readiness;
+
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 n_numbered;
+    ilb__a64 n_through;
+    ilb__a64 n_seen;
+    ilb__a64 asked;
+    uint64_t told; /* the teller's: the last number told, or lost */
+} ilb__events;
+
+/* Takes the entries from the arena. */
+ILB_INTERNAL void ilb__events_init(ilb__events *e, ilb__arena *a,
+                                   uint32_t capacity);
+
+/* Writes an event; its size and number are set here, and its time if that is
+ * 0. */
+ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event);
+
+/* The watcher of ilb__judge: `user` is an ilb__events. */
+ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
+                                         const ilb__transition *t, void *user);
+
+/* Around an update, under the balancer's mutex: a list that changes many
+ * endpoints gives an event each to the first, and one for the others. */
+ILB_INTERNAL void ilb__events_begin_update(ilb__events *e);
+ILB_INTERNAL void ilb__events_change(ilb__events *e, const ilb__slot *slot,
+                                     bool was_listed, uint8_t was_readiness);
+ILB_INTERNAL void ilb__events_end_update(ilb__events *e);
+
+/* Copies the events after a number, at most `max`; returns how many. */
+ILB_INTERNAL size_t ilb__events_read(const ilb__events *e, uint64_t after,
+                                     ilb_event *out, size_t max);
+
+/* Tells what there is to tell, unless somebody else is at it. Under no lock. */
+ILB_INTERNAL void ilb__events_tell(ilb__events *e);
+
+/* Is there anything to ask for? */
+static inline bool ilb__events_pending(const ilb__events *e)
+{
+    return ILB_UNLIKELY(e->on_event != NULL &&
+                        ilb__load_relaxed(&e->n_through) !=
+                            ilb__load_relaxed(&e->n_seen));
+}
+
+#endif
+/* ==== back in libilb/observe/events.c */
+
+#include <string.h>
+
+/* An update may fill one part in so many of the ring with events of its own. */
+#define ILB__EVENTS_UPDATE_PART 4
+
+_Static_assert(sizeof(ilb_event) % sizeof(ilb__a64) == 0,
+               "an event is whole words");
+
+typedef enum ilb__events_found {
+    EVENTS_WHOLE,
+    EVENTS_LOST,
+    EVENTS_UNFINISHED
+} ilb__events_found;
+
+ILB_INTERNAL void ilb__events_init(ilb__events *e, ilb__arena *a,
+                                   uint32_t capacity)
+{
+    e->capacity = capacity;
+    e->entries = ilb__arena_take(a, capacity, sizeof *e->entries);
+}
+
+/* ---- Writing ----------------------------------------------------------- */
+
+static ilb__events_entry *ilb__events_place(const ilb__events *e, uint64_t number)
+{
+    return &e->entries[number % e->capacity];
+}
+
+/* False: somebody is at work in it, or has put in a newer one. */
+static bool ilb__events_claim(ilb__events_entry *entry, uint64_t number)
+{
+    uint64_t stamp = ilb__load_relaxed(&entry->stamp);
+
+    /* Acquire: pairs with the release of the event before, whose words ours
+     * replace. */
+    while (stamp % 2 == 0 && stamp < 2 * number)
+        if (ilb__cas_acq_rel(&entry->stamp, &stamp, 2 * number + 1))
+            return true;
+    return false;
+}
+
+static void ilb__events_give_up(ilb__events_entry *entry, uint64_t number)
+{
+    uint64_t lost = ilb__load_relaxed(&entry->lost);
+
+    while (lost < number && !ilb__cas_relaxed(&entry->lost, &lost, number))
+        continue;
+}
+
+ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
+{
+    uint64_t words[ILB_EVENT_WORDS];
+    ilb__events_entry *entry;
+
+    if (e->capacity == 0)
+        return;
+    if (event->time_ns == 0)
+        event->time_ns = e->clock_ns(e->clock_user);
+    event->size = sizeof *event;
+    event->number = ilb__add_relaxed(&e->n_numbered, 1) + 1;
+    entry = ilb__events_place(e, event->number);
+    if (ilb__events_claim(entry, event->number)) {
+        memcpy(words, event, sizeof words);
+        /* Pairs with the fence in ilb__events_look: who reads one of these words
+         * sees that the entry has been claimed. */
+        ilb__fence_release();
+        for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
+            ilb__store_relaxed(&entry->words[i], words[i]);
+        /* Pairs with the acquire in ilb__events_look. */
+        ilb__store_release(&entry->stamp, 2 * event->number);
+    } else {
+        ilb__events_give_up(entry, event->number);
+    }
+    /* Pairs with the acquire in ilb__events_tell. */
+    ilb__add_release(&e->n_through, 1);
+}
+
+/* ---- What happened ----------------------------------------------------- */
+
+/* Whoever makes an event has a ticket or the mutex, so the slot is still that
+ * endpoint's. */
+static void ilb__events_of_slot(ilb_event *event, const ilb__slot *slot)
+{
+    uint32_t generation =
+        ilb__load_generation(ilb__load_relaxed(&slot->load.word));
+
+    memset(event, 0, sizeof *event);
+    (void)ilb__slot_address(slot, generation, event->address);
+    event->enforced = 1;
+    event->ejections = ilb__load_relaxed(&slot->ejections);
+}
+
+ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
+                                         const ilb__transition *t, void *user)
+{
+    ilb_event event;
+
+    ilb__events_of_slot(&event, slot);
+    event.time_ns = t->now_ns;
+    event.type = t->type;
+    event.from = t->from;
+    event.to = t->to;
+    event.detector = t->verdict.detector;
+    event.reason = t->reason;
+    event.enforced = t->type != ILB_EVENT_EJECT_REFUSED;
+    event.statistic = t->verdict.statistic;
+    event.threshold = t->verdict.threshold;
+    event.requests = t->evidence.requests;
+    event.failures = t->evidence.failures;
+    event.until_ns = t->until_ns;
+    ilb__events_write(user, &event);
+}
+
+ILB_INTERNAL void ilb__events_begin_update(ilb__events *e)
+{
+    e->n_changes = e->more_entered = e->more_left = e->more_readiness = 0;
+}
+
+ILB_INTERNAL void ilb__events_change(ilb__events *e, const ilb__slot *slot,
+                                     bool was_listed, uint8_t was_readiness)
+{
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    ilb_event event;
+
+    if (e->n_changes > e->capacity / ILB__EVENTS_UPDATE_PART) {
+        e->more_readiness += slot->listed == was_listed;
+        e->more_entered += slot->listed && !was_listed;
+        e->more_left += !slot->listed;
+        return;
+    }
+    e->n_changes++;
+    ilb__events_of_slot(&event, slot);
+    event.type = slot->listed == was_listed ? ILB_EVENT_READINESS
+                 : slot->listed             ? ILB_EVENT_ENTERED
+                                            : ILB_EVENT_LEFT;
+    event.to = ilb__stats_state(slot->listed, slot->readiness, health);
+    event.from =
+        was_listed ? ilb__stats_state(true, was_readiness, health) : event.to;
+    ilb__events_write(e, &event);
+}
+
+ILB_INTERNAL void ilb__events_end_update(ilb__events *e)
+{
+    ilb_event event;
+
+    if (e->more_entered + e->more_left + e->more_readiness == 0)
+        return;
+    memset(&event, 0, sizeof event);
+    event.type = ILB_EVENT_UPDATED;
+    event.enforced = 1;
+    event.entered = e->more_entered;
+    event.left = e->more_left;
+    event.readiness = e->more_readiness;
+    ilb__events_write(e, &event);
+}
+
+/* ---- Reading ----------------------------------------------------------- */
+
+static ilb__events_found ilb__events_look(const ilb__events *e, uint64_t number,
+                                ilb_event *out)
+{
+    const ilb__events_entry *entry = ilb__events_place(e, number);
+    /* Pairs with the release in ilb__events_write. */
+    uint64_t stamp = ilb__load_acquire(&entry->stamp);
+    uint64_t words[ILB_EVENT_WORDS];
+
+    if (stamp == 2 * number) {
+        for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
+            words[i] = ilb__load_relaxed(&entry->words[i]);
+        /* Pairs with the fence in ilb__events_write. */
+        ilb__fence_acquire();
+        if (ilb__load_relaxed(&entry->stamp) != stamp)
+            return EVENTS_LOST;
+        memcpy(out, words, sizeof words);
+        return EVENTS_WHOLE;
+    }
+    if (stamp > 2 * number + 1 || ilb__load_relaxed(&entry->lost) >= number)
+        return EVENTS_LOST;
+    return EVENTS_UNFINISHED;
+}
+
+/* The first number after `after` that may still be there. */
+static uint64_t ilb__events_next(const ilb__events *e, uint64_t after, uint64_t last)
+{
+    return last > e->capacity && after < last - e->capacity
+               ? last - e->capacity + 1
+               : after + 1;
+}
+
+ILB_INTERNAL size_t ilb__events_read(const ilb__events *e, uint64_t after,
+                                     ilb_event *out, size_t max)
+{
+    uint64_t last = ilb__load_relaxed(&e->n_numbered);
+    size_t n = 0;
+
+    if (after >= last)
+        return 0;
+    for (uint64_t k = ilb__events_next(e, after, last); k <= last && n < max; k++) {
+        ilb__events_found found = ilb__events_look(e, k, &out[n]);
+
+        if (found == EVENTS_UNFINISHED)
+            break;
+        n += found == EVENTS_WHOLE;
+    }
+    return n;
+}
+
+/* ---- Telling ----------------------------------------------------------- */
+
+static void ilb__events_tell_all(ilb__events *e)
+{
+    ilb_event event;
+
+    for (;;) {
+        uint64_t last = ilb__load_relaxed(&e->n_numbered);
+        ilb__events_found found;
+        uint64_t number;
+
+        if (e->told >= last)
+            return;
+        number = ilb__events_next(e, e->told, last);
+        found = ilb__events_look(e, number, &event);
+        if (found == EVENTS_UNFINISHED)
+            return;
+        e->told = number;
+        if (found == EVENTS_WHOLE)
+            e->on_event(&event, e->user);
+    }
+}
+
+ILB_INTERNAL void ilb__events_tell(ilb__events *e)
+{
+    uint64_t asked = 1;
+
+    /* Pairs with the release in ilb__events_write: what was through is whole
+     * to us, and by the ask to the teller. */
+    ilb__store_relaxed(&e->n_seen, ilb__load_acquire(&e->n_through));
+    if (ilb__add_acq_rel(&e->asked, 1) != 0)
+        return;
+    do
+        ilb__events_tell_all(e);
+    while (!ilb__cas_acq_rel(&e->asked, &asked, 0));
+}
+/* ==== libilb/observe/event_text.c ======================================== */
+/* An event as a line of text. */
+
+static void ilb__event_text_named(ilb__line *l, const char *before, const char *name,
+                             const char *after)
+{
+    ilb__line_put(l, before);
+    ilb__line_put(l, name == NULL ? "?" : name);
+    ilb__line_put(l, after);
+}
+
+/* ": statistic 18.3 >= 18.0 after 41 requests, 7 failed" */
+static void ilb__event_text_evidence(ilb__line *l, const ilb_event *e)
+{
+    bool tenths = e->detector != ILB_DETECTOR_CONSECUTIVE_FAILURES &&
+                  e->detector != ILB_DETECTOR_PROBE;
+
+    if (e->detector == ILB_DETECTOR_RETRY_AFTER) {
+        ilb__line_put(l, ": it asked for ");
+        ilb__line_decimal(l, e->statistic, tenths);
+        ilb__line_put(l, " s");
+        return;
+    }
+    ilb__line_put(l, ": statistic ");
+    ilb__line_decimal(l, e->statistic, tenths);
+    ilb__line_put(l, " >= ");
+    ilb__line_decimal(l, e->threshold, tenths);
+    if (e->requests == 0)
+        return;
+    ilb__line_put(l, " after ");
+    ilb__line_number(l, e->requests);
+    ilb__line_put(l, e->requests == 1 ? " request, " : " requests, ");
+    ilb__line_number(l, e->failures);
+    ilb__line_put(l, " failed");
+}
+
+/* "; next probe in 12.1 s" */
+static void ilb__event_text_until(ilb__line *l, const char *what, const ilb_event *e)
+{
+    uint64_t left_ns = ilb__elapsed_ns(e->time_ns, e->until_ns);
+
+    ilb__line_put(l, what);
+    if (left_ns == 0) {
+        ilb__line_put(l, "now");
+        return;
+    }
+    ilb__line_put(l, "in ");
+    ilb__line_time(l, (double)left_ns);
+}
+
+static void ilb__event_text_reason(ilb__line *l, const ilb_event *e)
+{
+    if (e->reason != ILB_REASON_NONE)
+        ilb__event_text_named(l, " (", ilb_reason_name(e->reason), ")");
+}
+
+static void ilb__event_text_what(ilb__line *l, const ilb_event *e)
+{
+    switch (e->type) {
+    case ILB_EVENT_EJECT:
+        ilb__event_text_named(l, " ejected by ", ilb_detector_name(e->detector), "");
+        ilb__event_text_evidence(l, e);
+        ilb__event_text_until(l, "; next probe ", e);
+        break;
+    case ILB_EVENT_EJECT_REFUSED:
+        ilb__event_text_named(l, " not ejected (", ilb_reason_name(e->reason), "");
+        ilb__event_text_named(l, ") by ", ilb_detector_name(e->detector), "");
+        ilb__event_text_evidence(l, e);
+        break;
+    case ILB_EVENT_UNEJECT:
+        ilb__line_put(l, e->reason != ILB_REASON_NONE
+                             ? " returned before its time"
+                         : e->detector == ILB_DETECTOR_PROBE
+                             ? " returned by checks that passed"
+                             : " returned by a good probe");
+        ilb__event_text_reason(l, e);
+        break;
+    case ILB_EVENT_PROBE_STARTED:
+        ilb__line_put(l, e->from == ILB_STATE_PROBING
+                             ? " is tried again, the last probe was lost"
+                             : " is tried by one request");
+        ilb__event_text_until(l, "; counts as lost ", e);
+        break;
+    case ILB_EVENT_PROBE_FAILED:
+        ilb__line_put(l, " failed its probe");
+        ilb__event_text_until(l, "; next probe ", e);
+        break;
+    case ILB_EVENT_PROBE_CANCELLED:
+        ilb__line_put(l, " was probed without result");
+        ilb__event_text_until(l, "; next probe ", e);
+        break;
+    case ILB_EVENT_HEALTHY:
+        ilb__line_put(l, " has warmed up: healthy");
+        break;
+    case ILB_EVENT_ENTERED:
+        ilb__event_text_named(l, " entered: ", ilb_state_name(e->to), "");
+        break;
+    case ILB_EVENT_LEFT:
+        ilb__event_text_named(l, " left, was ", ilb_state_name(e->from), "");
+        break;
+    case ILB_EVENT_READINESS:
+        ilb__event_text_named(l, " readiness: ", ilb_state_name(e->from), " -> ");
+        ilb__event_text_named(l, "", ilb_state_name(e->to), "");
+        break;
+    case ILB_EVENT_UPDATED:
+        ilb__line_number(l, e->entered);
+        ilb__line_put(l, " more entered, ");
+        ilb__line_number(l, e->left);
+        ilb__line_put(l, " left, ");
+        ilb__line_number(l, e->readiness);
+        ilb__line_put(l, " changed readiness");
+        break;
+    case ILB_EVENT_NONE:
+    case ILB_EVENT_TYPE_COUNT:
+        break;
+    }
+}
+
+ILB_API int ilb_event_text(const ilb_event *event, char *buf, size_t bytes)
+{
+    ilb__line l;
+
+    if (event == NULL || (buf == NULL && bytes > 0))
+        return ILB_EINVAL;
+    if (event->size < sizeof *event)
+        return ILB_EABI;
+    if (event->type <= ILB_EVENT_NONE || event->type >= ILB_EVENT_TYPE_COUNT ||
+        event->address[ILB_ADDRESS_MAX] != '\0')
+        return ILB_EINVAL;
+    ilb__line_begin(&l, buf, bytes);
+    ilb__line_put(&l, event->address);
+    ilb__event_text_what(&l, event);
+    return (int)l.n;
+}
+/* ==== libilb/observe/explain.c =========================================== */
+/* An explanation (select/trace.h) as a line of text. */
+
+static void ilb__explain_named(ilb__line *l, const char *name)
+{
+    ilb__line_put(l, name == NULL ? "?" : name);
+}
+
+/* "by cost, looked at 2 of 3"; "... of 12 of 200" with an aperture. */
+static void ilb__explain_how(ilb__line *l, const ilb_explanation *x)
+{
+    ilb__line_put(l, " by ");
+    ilb__explain_named(l, ilb_chosen_by_name(x->chosen_by));
+    ilb__line_put(l, ", looked at ");
+    ilb__line_number(l, x->n_candidates);
+    if (x->width < x->n_endpoints) {
+        ilb__line_put(l, " of ");
+        ilb__line_number(l, x->width);
+    }
+    ilb__line_put(l, " of ");
+    ilb__line_number(l, x->n_endpoints);
+    if (x->n_ejected > 0) {
+        ilb__line_put(l, ", ");
+        ilb__line_number(l, x->n_ejected);
+        ilb__line_put(l, " ejected");
+    }
+    if (x->overloaded)
+        ilb__line_put(l, ", the others are overloaded");
+    if (x->trial)
+        ilb__line_put(l, ", a trial");
+}
+
+static void ilb__explain_cost(ilb__line *l, const ilb_explanation *x,
+                         const ilb_candidate *c)
+{
+    ilb__line_put(l, ", cost ");
+    if (x->policy == ILB_POLICY_PEAK_EWMA)
+        ilb__line_time(l, c->cost);
+    else
+        ilb__line_decimal(l, c->cost, true);
+}
+
+static void ilb__explain_candidate(ilb__line *l, const ilb_explanation *x,
+                              const ilb_candidate *c)
+{
+    ilb__line_put(l, c->address);
+    ilb__line_put(l, " ");
+    ilb__explain_named(l, ilb_state_name(c->state));
+    if (c->cost > 0)
+        ilb__explain_cost(l, x, c);
+    if (c->latency_ns > 0) {
+        ilb__line_put(l, ", latency ");
+        ilb__line_time(l, (double)c->latency_ns);
+    }
+    ilb__line_put(l, ", ");
+    ilb__line_number(l, c->in_flight);
+    ilb__line_put(l, " in flight");
+    if (c->load < c->in_flight || c->load > c->in_flight) {
+        ilb__line_put(l, " of load ");
+        ilb__line_decimal(l, c->load, true);
+    }
+    if (c->failure_ppm > 0) {
+        ilb__line_put(l, ", ");
+        ilb__line_decimal(l, c->failure_ppm / 1e4, true);
+        ilb__line_put(l, " % failed");
+    }
+    if (c->held != ILB_HELD_NOT) {
+        ilb__line_put(l, ", held back: ");
+        ilb__explain_named(l, ilb_held_name(c->held));
+    }
+    if (c->fate != ILB_FATE_COMPARED) {
+        ilb__line_put(l, ", passed over: ");
+        ilb__explain_named(l, ilb_fate_name(c->fate));
+    }
+}
+
+static bool ilb__explain_ok(const ilb_explanation *x)
+{
+    if (x->n_candidates > ILB_CANDIDATES_MAX || x->chosen >= x->n_candidates)
+        return false;
+    for (uint32_t i = 0; i < x->n_candidates; i++)
+        if (x->candidates[i].address[ILB_ADDRESS_MAX] != '\0')
+            return false;
+    return true;
+}
+
+ILB_API int ilb_explanation_text(const ilb_explanation *explanation, char *buf,
+                                 size_t bytes)
+{
+    const ilb_explanation *x = explanation;
+    const char *before = ": ";
+    ilb__line l;
+
+    if (x == NULL || (buf == NULL && bytes > 0))
+        return ILB_EINVAL;
+    if (x->size < sizeof *x)
+        return ILB_EABI;
+    if (!ilb__explain_ok(x))
+        return ILB_EINVAL;
+    ilb__line_begin(&l, buf, bytes);
+    ilb__line_put(&l, x->candidates[x->chosen].address);
+    ilb__explain_how(&l, x);
+    for (uint32_t i = 0; i < x->n_candidates; i++) {
+        ilb__line_put(&l, before);
+        ilb__explain_candidate(&l, x, &x->candidates[i]);
+        before = "; ";
+    }
+    return (int)l.n;
 }
 /* ==== libilb/names.c ===================================================== */
 /* Names of the public enums' values, for logs, JSON and bindings. */
@@ -3011,6 +6647,27 @@ static const char *const ilb__names_outcome[ILB_OUTCOME_COUNT] = {
     "success", "failure", "timeout", "connect_error", "overload", "cancelled"};
 static const char *const ilb__names_state[] = {"warming", "healthy",   "ejected",
                                           "probing", "not_ready", "draining"};
+static const char *const ilb__names_detector[ILB_DETECTOR_COUNT] = {
+    "none",
+    "consecutive_failures",
+    "failure_percentage",
+    "success_rate",
+    "latency",
+    "hang",
+    "retry_after",
+    "probe"};
+static const char *const ilb__names_reason[ILB_REASON_COUNT] = {
+    "none", "shadow", "cap", "floor", "capacity"};
+static const char *const ilb__names_event_type[ILB_EVENT_TYPE_COUNT] = {
+    "none",          "eject",        "eject_refused",   "uneject",
+    "probe_started", "probe_failed", "probe_cancelled", "healthy",
+    "entered",       "left",         "readiness",       "updated"};
+static const char *const ilb__names_chosen_by[ILB_CHOSEN_BY_COUNT] = {
+    "cost", "turn", "chance", "probe", "search", "fail_open"};
+static const char *const ilb__names_fate[ILB_FATE_COUNT] = {
+    "compared", "ejected", "excluded", "full", "ramping"};
+static const char *const ilb__names_held[ILB_HELD_COUNT] = {
+    "not", "hanging", "cap", "slow", "failed", "suspect", "refused"};
 
 #define ILB__NAMES_N(table) (sizeof(table) / sizeof(table)[0])
 
@@ -3042,6 +6699,37 @@ ILB_API const char *ilb_state_name(ilb_state state)
     return (size_t)state < ILB__NAMES_N(ilb__names_state) ? ilb__names_state[state] : NULL;
 }
 
+ILB_API const char *ilb_detector_name(ilb_detector detector)
+{
+    return (size_t)detector < ILB_DETECTOR_COUNT ? ilb__names_detector[detector]
+                                                 : NULL;
+}
+
+ILB_API const char *ilb_reason_name(ilb_reason reason)
+{
+    return (size_t)reason < ILB_REASON_COUNT ? ilb__names_reason[reason] : NULL;
+}
+
+ILB_API const char *ilb_event_type_name(ilb_event_type type)
+{
+    return (size_t)type < ILB_EVENT_TYPE_COUNT ? ilb__names_event_type[type] : NULL;
+}
+
+ILB_API const char *ilb_chosen_by_name(ilb_chosen_by by)
+{
+    return (size_t)by < ILB_CHOSEN_BY_COUNT ? ilb__names_chosen_by[by] : NULL;
+}
+
+ILB_API const char *ilb_fate_name(ilb_fate fate)
+{
+    return (size_t)fate < ILB_FATE_COUNT ? ilb__names_fate[fate] : NULL;
+}
+
+ILB_API const char *ilb_held_name(ilb_held held)
+{
+    return (size_t)held < ILB_HELD_COUNT ? ilb__names_held[held] : NULL;
+}
+
 #undef ILB__NAMES_N
 /* ==== libilb/balancer.c ================================================== */
 /*
@@ -3060,11 +6748,12 @@ ILB_API const char *ilb_state_name(ilb_state state)
  * or whatever lay on the stack, is refused.
  *
  *   internal[0]  bits 0..31 slot, 32..54 generation, 55 parity, 56 probe,
- *                57..58 stage: 1 in flight, 2 done
+ *                57..58 stage: 1 in flight, 2 done, 59 trial, 60 timed
  *   internal[1]  when it was picked, ns
- *   internal[2]  time to the first byte, ns, + 1; 0: not told
- *   internal[3]  check: of internal[0] but for the stage, internal[1] and the
- *                balancer's secret
+ *   internal[2]  bits 0..43 time to the first byte, ns, + 1; 0: not told;
+ *                44..63 cost (signal/cost.h)
+ *   internal[3]  check: of internal[0] but for the stage, internal[1], the cost
+ *                and the balancer's secret
  */
 #ifndef ILB_SELECT_TICKET_H
 #define ILB_SELECT_TICKET_H
@@ -3074,11 +6763,16 @@ ILB_API const char *ilb_state_name(ilb_state state)
 #define ILB_TICKET_PROBE (UINT64_C(1) << 56)
 #define ILB_TICKET_IN_FLIGHT (UINT64_C(1) << 57)
 #define ILB_TICKET_DONE (UINT64_C(1) << 58)
+#define ILB_TICKET_TRIAL (UINT64_C(1) << 59)
+#define ILB_TICKET_TIMED (UINT64_C(1) << 60)
+#define ILB_TICKET_COST_SHIFT 44
+#define ILB_TICKET_BYTE_MASK ((UINT64_C(1) << ILB_TICKET_COST_SHIFT) - 1)
 #define ILB_TICKET_STAGE (ILB_TICKET_IN_FLIGHT | ILB_TICKET_DONE)
 
 static inline uint64_t ilb__ticket_check(uint64_t secret, const ilb_ticket *t)
 {
     return ilb__mix64(ilb__mix64(t->internal[1] ^ secret) ^
+                      (t->internal[2] & ~ILB_TICKET_BYTE_MASK) ^
                       (t->internal[0] & ~ILB_TICKET_STAGE));
 }
 
@@ -3101,7 +6795,7 @@ static inline ilb__endpoint_id ilb__ticket_id(const ilb_ticket *t)
 
 static inline bool ilb__ticket_is_answered(const ilb_ticket *t)
 {
-    return t->internal[2] != 0;
+    return (t->internal[2] & ILB_TICKET_BYTE_MASK) != 0;
 }
 
 /* Where signal/load.h counts it. */
@@ -3117,28 +6811,51 @@ static inline bool ilb__ticket_is_probe(const ilb_ticket *t)
     return (t->internal[0] & ILB_TICKET_PROBE) != 0;
 }
 
+static inline bool ilb__ticket_is_trial(const ilb_ticket *t)
+{
+    return (t->internal[0] & ILB_TICKET_TRIAL) != 0;
+}
+
+static inline bool ilb__ticket_is_timed(const ilb_ticket *t)
+{
+    return (t->internal[0] & ILB_TICKET_TIMED) != 0;
+}
+
 static inline void ilb__ticket_write(uint64_t secret, ilb_ticket *t,
                                      const ilb__choice *choice, uint64_t now_ns)
 {
-    t->internal[0] = choice->id | (choice->parity ? ILB_TICKET_PARITY : 0) |
-                     (choice->probe ? ILB_TICKET_PROBE : 0) |
-                     ILB_TICKET_IN_FLIGHT;
+    t->internal[0] =
+        choice->id | (choice->parity ? ILB_TICKET_PARITY : 0) |
+        (choice->probe ? ILB_TICKET_PROBE : 0) |
+        (choice->trial ? ILB_TICKET_TRIAL : 0) |
+        (choice->trial == ILB__TRIAL_TIMED ? ILB_TICKET_TIMED : 0) |
+        ILB_TICKET_IN_FLIGHT;
     t->internal[1] = now_ns;
-    t->internal[2] = 0;
+    t->internal[2] = (uint64_t)choice->cost << ILB_TICKET_COST_SHIFT;
     t->internal[3] = ilb__ticket_check(secret, t);
 }
 
 static inline void ilb__ticket_first_byte(ilb_ticket *t, uint64_t now_ns)
 {
-    t->internal[2] = ilb__elapsed_ns(t->internal[1], now_ns) + 1;
+    uint64_t ns = ilb__elapsed_ns(t->internal[1], now_ns);
+
+    if (ns >= ILB_TICKET_BYTE_MASK) /* after five hours */
+        ns = ILB_TICKET_BYTE_MASK - 1;
+    t->internal[2] |= ns + 1;
 }
 
 /* Time to the first byte, if it was told, else to now. */
 static inline uint64_t ilb__ticket_latency_ns(const ilb_ticket *t,
                                               uint64_t now_ns)
 {
-    return ilb__ticket_is_answered(t) ? t->internal[2] - 1
-                                      : ilb__elapsed_ns(t->internal[1], now_ns);
+    return ilb__ticket_is_answered(t)
+               ? (t->internal[2] & ILB_TICKET_BYTE_MASK) - 1
+               : ilb__elapsed_ns(t->internal[1], now_ns);
+}
+
+static inline uint32_t ilb__ticket_cost(const ilb_ticket *t)
+{
+    return (uint32_t)(t->internal[2] >> ILB_TICKET_COST_SHIFT);
 }
 
 /* In flight -> done. */
@@ -3154,6 +6871,7 @@ struct ilb_balancer {
     ilb__selector selector;
     ilb__judge judge;
     ilb__set set;
+    ilb__events events;
     ilb_clock clock_ns;
     void *clock_user;
     uint64_t secret; /* of this balancer's tickets */
@@ -3170,10 +6888,14 @@ static ilb_balancer *ilb__balancer_lay_out(ilb__arena *a, const ilb_options *o,
                                       uint64_t salt)
 {
     ilb_balancer *b = ilb__arena_take(a, 1, sizeof *b);
+    ilb__events counted_events;
     ilb__set counted;
 
     memset(&counted, 0, sizeof counted);
+    memset(&counted_events, 0, sizeof counted_events);
     ilb__set_init(b == NULL ? &counted : &b->set, a, o->capacity, salt);
+    ilb__events_init(b == NULL ? &counted_events : &b->events, a,
+                     o->event_capacity);
     return b;
 }
 
@@ -3196,6 +6918,26 @@ static void *ilb__balancer_allocate(const ilb_allocator *allocator, size_t bytes
 static uint64_t ilb__balancer_now(const ilb_balancer *b, uint64_t now_ns)
 {
     return now_ns != 0 ? now_ns : b->clock_ns(b->clock_user);
+}
+
+/* Where what happens is noted. */
+static void ilb__balancer_watch_events(ilb_balancer *b, const ilb_options *o)
+{
+    b->events.on_event = o->on_event;
+    b->events.user = o->event_user;
+    b->events.clock_ns = b->clock_ns;
+    b->events.clock_user = b->clock_user;
+    if (b->events.capacity == 0)
+        return;
+    b->judge.tell = ilb__events_transition;
+    b->judge.tell_user = &b->events;
+}
+
+/* The caller is about to return, with no lock. */
+static void ilb__balancer_tell(ilb_balancer *b)
+{
+    if (ilb__events_pending(&b->events))
+        ilb__events_tell(&b->events);
 }
 
 ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
@@ -3235,6 +6977,8 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     b->selector.policy = o.policy;
     ilb__random_init(&b->selector.random, seed);
     ilb__judge_init(&b->judge, &o);
+    ilb__balancer_watch_events(b, &o);
+    ilb__pool_init(&b->selector.pool);
     memcpy(b->name, name, strlen(name));
     *out = b;
     return ILB_OK;
@@ -3257,7 +7001,11 @@ ILB_API const char *ilb_balancer_name(const ilb_balancer *b)
 
 static void ilb__balancer_enters(ilb__slot *slot, void *user)
 {
-    ilb__health_enter(&((ilb_balancer *)user)->judge, slot);
+    ilb_balancer *b = user;
+
+    /* A clock may be slow, and thousands may enter. */
+    ilb__health_enter(&b->judge, slot, ilb__table_view(&b->set.table).n,
+                      b->judge.slow_start_ns == 0 ? 0 : ilb__balancer_now(b, 0));
 }
 
 static void ilb__balancer_leaves(ilb__slot *slot, void *user)
@@ -3265,10 +7013,19 @@ static void ilb__balancer_leaves(ilb__slot *slot, void *user)
     ilb__health_leave(&((ilb_balancer *)user)->judge, slot);
 }
 
+static void ilb__balancer_changes(const ilb__slot *slot, bool was_listed,
+                             uint8_t was_readiness, void *user)
+{
+    ilb__events_change(&((ilb_balancer *)user)->events, slot, was_listed,
+                       was_readiness);
+}
+
 static ilb__set_watch ilb__balancer_watch(ilb_balancer *b)
 {
-    ilb__set_watch watch = {ilb__balancer_enters, ilb__balancer_leaves, b};
+    ilb__set_watch watch = {ilb__balancer_enters, ilb__balancer_leaves, b,
+                            b->events.capacity == 0 ? NULL : ilb__balancer_changes};
 
+    ilb__events_begin_update(&b->events);
     return watch;
 }
 
@@ -3276,11 +7033,13 @@ static ilb__set_watch ilb__balancer_watch(ilb_balancer *b)
 static void ilb__balancer_enforce_cap(ilb_balancer *b)
 {
     ilb__view v = ilb__table_view(&b->set.table);
+    uint64_t now_ns = ilb__balancer_now(b, 0);
 
     for (uint32_t i = 0; i < v.n; i++)
         ilb__health_enforce_cap(
             &b->judge,
-            &b->set.slots[ilb__endpoint_id_index(ilb__view_id(&v, i))], v.n);
+            &b->set.slots[ilb__endpoint_id_index(ilb__view_id(&v, i))], v.n,
+            now_ns);
 }
 
 static bool ilb__balancer_readiness_ok(ilb_readiness r)
@@ -3314,14 +7073,16 @@ ILB_API int ilb_balancer_update(ilb_balancer *b, const ilb_endpoint *endpoints,
         if (rc != ILB_OK)
             return rc;
     }
-    watch = ilb__balancer_watch(b);
     pthread_mutex_lock(&b->writer);
+    watch = ilb__balancer_watch(b);
     rc = ilb__set_plan(&b->set, endpoints, n);
     if (rc == ILB_OK) {
         ilb__set_apply(&b->set, endpoints, (uint32_t)n, &watch);
+        ilb__events_end_update(&b->events);
         ilb__balancer_enforce_cap(b);
     }
     pthread_mutex_unlock(&b->writer);
+    ilb__balancer_tell(b);
     return rc;
 }
 
@@ -3333,13 +7094,53 @@ ILB_API int ilb_balancer_set_readiness(ilb_balancer *b, const char *address,
 
     if (b == NULL || address == NULL || !ilb__balancer_readiness_ok(readiness))
         return ILB_EINVAL;
-    watch = ilb__balancer_watch(b);
     pthread_mutex_lock(&b->writer);
+    watch = ilb__balancer_watch(b);
     slot = ilb__set_find(&b->set, address);
     if (slot != NULL) {
         ilb__set_change_readiness(&b->set, slot, readiness, &watch);
         ilb__balancer_enforce_cap(b);
     }
+    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_tell(b);
+    return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
+}
+
+static void ilb__balancer_checked(ilb_balancer *b, ilb__slot *slot, bool passed,
+                             uint64_t now_ns)
+{
+    ilb__judge *j = &b->judge;
+    uint32_t n_ready = ilb__table_view(&b->set.table).n;
+
+    switch (ilb__checks_add(&slot->checks, passed,
+                            ilb__load_relaxed(&slot->ejections), &j->checks,
+                            now_ns)) {
+    case ILB__CHECKED_DOWN:
+        (void)ilb__health_check_down(j, slot, n_ready, now_ns);
+        break;
+    case ILB__CHECKED_UP:
+        ilb__health_check_up(j, slot, false, now_ns);
+        break;
+    case ILB__CHECKED_UP_AGAIN:
+        ilb__health_check_up(j, slot, true, now_ns);
+        break;
+    case ILB__CHECKED_NOTHING:
+        break;
+    }
+}
+
+ILB_API int ilb_balancer_report_check(ilb_balancer *b, const char *address,
+                                      int passed, uint64_t now_ns)
+{
+    ilb__slot *slot;
+
+    if (b == NULL || address == NULL)
+        return ILB_EINVAL;
+    now_ns = ilb__balancer_now(b, now_ns);
+    pthread_mutex_lock(&b->writer);
+    slot = ilb__set_find(&b->set, address);
+    if (slot != NULL)
+        ilb__balancer_checked(b, slot, passed != 0, now_ns);
     pthread_mutex_unlock(&b->writer);
     return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
 }
@@ -3368,8 +7169,39 @@ static int ilb__pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
     return ILB_OK;
 }
 
-ILB_API int ilb_pick(ilb_balancer *b, ilb_ticket *ticket,
-                     const ilb_pick_options *options)
+/* A probe that begins or ends without a result. The ticket is in flight, so
+ * its slot is that endpoint's. */
+static void ilb__balancer_notes_probe(ilb_balancer *b, const ilb_ticket *t,
+                                 ilb_event_type type, ilb_state from,
+                                 uint64_t now_ns)
+{
+    const ilb__slot *slot = ilb__balancer_slot(b, t);
+    ilb__transition x;
+
+    if (b->judge.tell == NULL)
+        return;
+    memset(&x, 0, sizeof x);
+    x.type = type;
+    x.from = from;
+    x.to =
+        type == ILB_EVENT_PROBE_STARTED ? ILB_STATE_PROBING : ILB_STATE_EJECTED;
+    x.until_ns = ilb__health_until_ns(ilb__load_relaxed(&slot->health));
+    x.now_ns = now_ns;
+    b->judge.tell(slot, &x, b->judge.tell_user);
+}
+
+static void ilb__pick_write(ilb_balancer *b, ilb_ticket *ticket,
+                       const ilb__choice *choice, uint64_t now_ns)
+{
+    ilb__ticket_write(b->secret, ticket, choice, now_ns);
+    if (ILB_UNLIKELY(choice->probe))
+        ilb__balancer_notes_probe(
+            b, ticket, ILB_EVENT_PROBE_STARTED,
+            choice->probe_lost ? ILB_STATE_PROBING : ILB_STATE_EJECTED, now_ns);
+}
+
+static int ilb__pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
+                       const ilb_pick_options *options, ilb_explanation *trace)
 {
     ilb__exclusion exclusion;
     ilb_pick_options o;
@@ -3380,20 +7212,72 @@ ILB_API int ilb_pick(ilb_balancer *b, ilb_ticket *ticket,
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
     exclusion.n = 0;
+    choice.cost = ILB_COST_ONE;
     if (options != NULL) {
         rc = ilb__struct_read(&o, sizeof o, options, sizeof o);
+        if (rc == ILB_OK && !ilb__cost_ok(o.cost))
+            rc = ILB_EINVAL;
         if (rc == ILB_OK)
             rc = ilb__pick_exclusion(b, &o, &exclusion);
         if (rc != ILB_OK)
             return rc;
         now_ns = o.now_ns;
+        choice.cost = ilb__cost_of(o.cost);
     }
     now_ns = ilb__balancer_now(b, now_ns);
     rc = ilb__select(&b->selector, &b->judge, &b->set.table, b->set.slots,
-                     &exclusion, now_ns, &choice);
+                     &exclusion, now_ns, &choice, trace);
+    if (rc != ILB_OK)
+        return rc;
+    ilb__pick_write(b, ticket, &choice, now_ns);
+    return ILB_OK;
+}
+
+ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
+{
+    ilb__choice choice;
+    int rc;
+
+    if (b == NULL || ticket == NULL)
+        return ILB_EINVAL;
+    now_ns = ilb__balancer_now(b, now_ns);
+    choice.cost = ILB_COST_ONE;
+    rc = ilb__select_due(&b->selector, &b->judge, &b->set.table, b->set.slots,
+                         now_ns, &choice);
     if (rc == ILB_OK)
-        ilb__ticket_write(b->secret, ticket, &choice, now_ns);
+        ilb__pick_write(b, ticket, &choice, now_ns);
     return rc;
+}
+
+ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b)
+{
+    return b == NULL ? UINT64_MAX : ilb__load_relaxed(&b->judge.next_due_ns);
+}
+
+ILB_API int ilb_pick(ilb_balancer *b, ilb_ticket *ticket,
+                     const ilb_pick_options *options)
+{
+    return ilb__pick_ticket(b, ticket, options, NULL);
+}
+
+ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
+                               const ilb_pick_options *options,
+                               ilb_explanation *explanation,
+                               size_t explanation_size)
+{
+    ilb_explanation trace;
+    int rc;
+
+    if (explanation == NULL)
+        return ILB_EINVAL;
+    if (explanation_size != sizeof *explanation)
+        return ILB_EABI;
+    rc = ilb__pick_ticket(b, ticket, options, &trace);
+    if (rc != ILB_OK)
+        return rc;
+    trace.trial = ilb__ticket_is_trial(ticket);
+    memcpy(explanation, &trace, sizeof trace);
+    return ILB_OK;
 }
 
 ILB_API const char *ilb_ticket_address(const ilb_balancer *b,
@@ -3415,6 +7299,23 @@ ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
                                 memory_order_acquire);
 }
 
+ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
+                                           const ilb_ticket *ticket)
+{
+    ilb__figures f;
+    float ns;
+
+    if (b == NULL || ticket == NULL ||
+        !ilb__ticket_in_flight(b->secret, ticket) ||
+        !ilb__ticket_is_trial(ticket))
+        return 0;
+    ilb__pool_figures(&b->selector.pool, &f);
+    ns = ilb__figures_hang_ns(&f);
+    if (!ilb__ticket_is_timed(ticket))
+        return UINT64_MAX;
+    return ns < ILB_FIGURES_NEVER_NS ? (uint64_t)ns : UINT64_MAX;
+}
+
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 {
     if (b == NULL || ticket == NULL)
@@ -3432,79 +7333,173 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
     return ILB_OK;
 }
 
-/* What a request without a good answer teaches. */
-static void ilb__done_bad(ilb_balancer *b, ilb__slot *slot, ilb_outcome outcome,
-                     bool probe, uint64_t waited_ns, uint64_t now_ns)
-{
-    float median_ns = ilb__pool_median_ns(&b->selector.pool);
-    bool in_a_row = outcome != ILB_OVERLOAD;
-    uint32_t row, n_ready;
+/* A request that is over. */
+typedef struct ilb__done_facts {
+    ilb__slot *slot;
+    ilb_outcome outcome;
+    bool probe, trial;
+    uint32_t cost;
+    uint64_t picked_ns;
+    uint64_t waited_ns;
+    uint64_t retry_after_ns;
+    uint64_t now_ns;
+    const ilb_ticket *ticket;
+} ilb__done_facts;
 
-    ilb__latency_learn_bound(&slot->latency, waited_ns, median_ns, now_ns);
-    if (outcome == ILB_CANCELLED) {
-        if (probe)
-            ilb__health_inconclusive(&b->judge, slot, now_ns);
+static void ilb__done_figures(ilb_balancer *b, const ilb__done_facts *d, bool failed,
+                         ilb__figures *f)
+{
+    ilb__pool *p = &b->selector.pool;
+
+    if (failed || ilb__pool_due(p, ILB_POOL_LATE_NS, d->now_ns)) {
+        ilb__view view = ilb__table_view(&b->set.table);
+
+        ilb__pool_refresh(p, &b->judge, b->set.slots, &view, failed, d->now_ns);
+    }
+    ilb__pool_figures(p, f);
+}
+
+/* Does a request that ended so count as one more failure in a row? */
+static bool ilb__done_counts(const ilb__done_facts *d, const ilb__figures *f)
+{
+    if (d->outcome == ILB_OVERLOAD)
+        return false;
+    if (d->outcome != ILB_TIMEOUT)
+        return true;
+    /* Overloaded peers time out as well: no evidence against this one. */
+    if (f->overloaded)
+        return false;
+    /* Given up early, as ilb_ticket_try_timeout_ns advises: it is slow. */
+    return !d->trial || ilb__failures_in_a_row(&d->slot->failures) > 0 ||
+           (float)d->waited_ns > 2 * ilb__figures_hang_ns(f);
+}
+
+static void ilb__done_cancelled(ilb_balancer *b, const ilb__done_facts *d,
+                           const ilb__figures *f)
+{
+    ilb__failing x = {0};
+
+    if (!d->probe)
+        return;
+    if ((float)d->waited_ns < ilb__figures_hang_ns(f)) {
+        if (ilb__health_inconclusive(&b->judge, d->slot, d->now_ns))
+            ilb__balancer_notes_probe(b, d->ticket, ILB_EVENT_PROBE_CANCELLED,
+                                 ILB_STATE_PROBING, d->now_ns);
         return;
     }
-    row = ilb__failures_bad(&slot->failures, in_a_row, now_ns);
-    if (!in_a_row && !probe)
+    x.bits = (uint32_t)ilb__random_next(&b->selector.random, d->now_ns);
+    (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
+}
+
+/* What a request without a good answer teaches. */
+static void ilb__done_bad(ilb_balancer *b, const ilb__done_facts *d)
+{
+    bool in_a_row;
+    ilb__figures f;
+    ilb__failing x;
+
+    ilb__done_figures(b, d,
+                 d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
+    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns))
+        ilb__latency_learn_bound(&d->slot->latency,
+                                 ilb__cost_ordinary_ns(d->waited_ns, d->cost),
+                                 &f, d->now_ns);
+    /* Also a caller who had less time than an ordinary answer takes. */
+    if (d->outcome == ILB_CANCELLED ||
+        (d->outcome == ILB_TIMEOUT &&
+         (float)d->waited_ns < ilb__figures_ordinary_ns(&f))) {
+        ilb__done_cancelled(b, d, &f);
         return;
-    n_ready = ilb__table_view(&b->set.table).n;
-    if (ilb__health_bad(&b->judge, slot, probe, row, n_ready,
-                        (uint32_t)ilb__random_next(&b->selector.random, now_ns),
-                        now_ns))
-        /* An update may have made the set smaller since `n_ready`. */
-        ilb__health_enforce_cap(&b->judge, slot,
-                                ilb__table_view(&b->set.table).n);
+    }
+    if (d->trial)
+        ilb__pool_trial_failed(&b->selector.pool);
+    in_a_row = ilb__done_counts(d, &f);
+    x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
+    x.refused = d->outcome == ILB_OVERLOAD;
+    x.retry_after_ns = d->retry_after_ns;
+    if (!in_a_row && !d->probe && !x.refused)
+        return;
+    x.sums = in_a_row ? ilb__evidence_bad(&d->slot->evidence, f.steps)
+                      : ilb__evidence_read(&d->slot->evidence);
+    x.n_ready = ilb__table_view(&b->set.table).n;
+    x.bits = (uint32_t)ilb__random_next(&b->selector.random, d->now_ns);
+    if (ilb__health_bad(&b->judge, d->slot, d->probe, &x, &f, d->now_ns))
+        /* An update may have made the set smaller meanwhile. */
+        ilb__health_enforce_cap(&b->judge, d->slot,
+                                ilb__table_view(&b->set.table).n, d->now_ns);
 }
 
-static void ilb__done_good(ilb_balancer *b, ilb__slot *slot, bool probe,
-                      uint64_t latency_ns, uint64_t now_ns)
+static void ilb__done_good(ilb_balancer *b, const ilb__done_facts *d)
 {
-    ilb__latency_learn(&slot->latency, latency_ns,
-                       ilb__pool_median_ns(&b->selector.pool), now_ns);
-    ilb__pool_seed(&b->selector.pool, latency_ns);
-    ilb__failures_good(&slot->failures, now_ns);
-    ilb__health_good(&b->judge, slot, probe, now_ns);
+    ilb__slot *slot = d->slot;
+    ilb__figures f;
+
+    ilb__done_figures(b, d, false, &f);
+    if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
+        ilb__latency_learn(&slot->latency,
+                           ilb__cost_ordinary_ns(d->waited_ns, d->cost), &f,
+                           d->now_ns);
+        ilb__pool_good(&b->selector.pool, d->waited_ns,
+                       ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
+    }
+    ilb__failures_good(&slot->failures, d->now_ns);
+    ilb__evidence_good(&slot->evidence, f.steps);
+    ilb__refusals_end(&slot->refusals);
+    ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
 }
 
-static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, ilb_outcome outcome,
-                       uint64_t now_ns)
+static bool ilb__done_result_ok(const ilb_result *r)
 {
-    ilb__slot *slot;
-    uint64_t latency_ns;
-    bool probe;
+    return (unsigned)r->outcome < ILB_OUTCOME_COUNT &&
+           (r->retry_after_ns == 0 || r->outcome == ILB_OVERLOAD ||
+            r->outcome == ILB_FAILURE);
+}
 
-    if (b == NULL || t == NULL || (unsigned)outcome >= ILB_OUTCOME_COUNT)
+static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
+{
+    bool returned;
+    ilb__done_facts d;
+
+    if (b == NULL || t == NULL || !ilb__done_result_ok(r))
         return ILB_EINVAL;
     if (!ilb__ticket_in_flight(b->secret, t))
         return ILB_ETICKET;
-    slot = ilb__balancer_slot(b, t);
+    d.slot = ilb__balancer_slot(b, t);
     /* A copy of a done ticket must not teach anything: look before. */
-    if (!ilb__load_has(ilb__load_relaxed(&slot->load.word),
+    if (!ilb__load_has(ilb__load_relaxed(&d.slot->load.word),
                        ilb__endpoint_id_generation(ilb__ticket_id(t)),
                        ilb__ticket_where(t)))
         return ILB_ETICKET;
-    now_ns = ilb__balancer_now(b, now_ns);
-    probe = ilb__ticket_is_probe(t);
-    latency_ns = ilb__ticket_latency_ns(t, now_ns);
+    d.now_ns = ilb__balancer_now(b, r->now_ns);
+    d.outcome = r->outcome;
+    d.retry_after_ns = r->retry_after_ns;
+    d.cost = ilb__ticket_cost(t);
+    d.probe = ilb__ticket_is_probe(t);
+    d.trial = ilb__ticket_is_trial(t);
+    d.waited_ns = ilb__ticket_latency_ns(t, d.now_ns);
+    d.picked_ns = t->internal[1];
+    d.ticket = t;
     ilb__ticket_finish(t);
-    if (outcome == ILB_SUCCESS)
-        ilb__done_good(b, slot, probe, latency_ns, now_ns);
+    ilb__add_relaxed(&d.slot->done[d.outcome], 1);
+    if (d.outcome == ILB_SUCCESS)
+        ilb__done_good(b, &d);
     else
-        ilb__done_bad(b, slot, outcome, probe, latency_ns, now_ns);
-    ilb__add_relaxed(&slot->done[outcome], 1);
-    /* Last: from here on the slot may be another endpoint's. */
-    return ilb__load_return(&slot->load,
-                            ilb__endpoint_id_generation(ilb__ticket_id(t)),
-                            ilb__ticket_where(t), now_ns)
-               ? ILB_OK
-               : ILB_ETICKET;
+        ilb__done_bad(b, &d);
+    ilb__cost_return(&d.slot->extra_cost, d.cost);
+    /* From here on the slot may be another endpoint's. */
+    returned = ilb__load_return(&d.slot->load,
+                                ilb__endpoint_id_generation(ilb__ticket_id(t)),
+                                ilb__ticket_where(t), d.now_ns);
+    ilb__balancer_tell(b);
+    return returned ? ILB_OK : ILB_ETICKET;
 }
 
 ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome)
 {
-    return ilb__done_ticket(b, ticket, outcome, 0);
+    ilb_result r = ILB_RESULT_INIT;
+
+    r.outcome = outcome;
+    return ilb__done_ticket(b, ticket, &r);
 }
 
 ILB_API int ilb_done_with(ilb_balancer *b, ilb_ticket *ticket,
@@ -3515,8 +7510,9 @@ ILB_API int ilb_done_with(ilb_balancer *b, ilb_ticket *ticket,
 
     if (result == NULL)
         return ILB_EINVAL;
-    rc = ilb__struct_read(&r, sizeof r, result, sizeof r);
-    return rc != ILB_OK ? rc : ilb__done_ticket(b, ticket, r.outcome, r.now_ns);
+    rc = ilb__struct_read(&r, sizeof r, result,
+                          offsetof(ilb_result, retry_after_ns));
+    return rc != ILB_OK ? rc : ilb__done_ticket(b, ticket, &r);
 }
 
 /* ---- Looking inside ---------------------------------------------------- */
@@ -3525,7 +7521,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
                                   size_t max, size_t stats_size, size_t *n)
 {
     uint64_t now_ns;
-    float median_ns;
+    ilb__figures f;
     ilb__set *s;
 
     if (b == NULL || n == NULL || (out == NULL && max > 0))
@@ -3536,14 +7532,40 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
     pthread_mutex_lock(&b->writer);
     ilb__set_reclaim(s);
     now_ns = ilb__balancer_now(b, 0);
-    median_ns = ilb__pool_median_ns(&b->selector.pool);
+    ilb__pool_figures(&b->selector.pool, &f);
     *n = (size_t)s->n_listed + s->n_draining;
     for (size_t i = 0; i < *n && i < max; i++) {
         uint32_t k =
             i < s->n_listed ? s->listed[i] : s->draining[i - s->n_listed];
 
-        ilb__stats_of(&s->slots[k], median_ns, now_ns, &out[i]);
+        ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
     }
     pthread_mutex_unlock(&b->writer);
+    return ILB_OK;
+}
+
+ILB_API int ilb_balancer_events(const ilb_balancer *b, uint64_t after,
+                                ilb_event *out, size_t max, size_t event_size,
+                                size_t *n)
+{
+    if (b == NULL || n == NULL || (out == NULL && max > 0))
+        return ILB_EINVAL;
+    if (event_size != sizeof *out)
+        return ILB_EABI;
+    *n = ilb__events_read(&b->events, after, out, max);
+    return ILB_OK;
+}
+
+ILB_API int ilb_tick(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__view view;
+
+    if (b == NULL)
+        return ILB_EINVAL;
+    now_ns = ilb__balancer_now(b, now_ns);
+    view = ilb__table_view(&b->set.table);
+    ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view, false,
+                      now_ns);
+    ilb__balancer_tell(b);
     return ILB_OK;
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What requests and checks show of an endpoint, and what follows: a detector
+ * speaks, a place under the cap is reserved, the state changes, once for
+ * however many threads; it is told, whether it happens or not.
+ */
+#ifndef ILB_HEALTH_EJECT_H
+#define ILB_HEALTH_EJECT_H
+
+#include "health/word.h"
+
+/* A failure. True: it has ejected the endpoint. */
+ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
+                                  const ilb__failing *failing,
+                                  const ilb__figures *f, uint64_t now_ns);
+
+/* Checks that the caller has made say that it is down: so many have failed in a
+ * row. True: that has ejected it. The writer's. */
+ILB_INTERNAL bool ilb__health_check_down(ilb__judge *j, ilb__slot *slot,
+                                         uint32_t n_ready, uint64_t now_ns);
+
+/* They say that it is up, and whether that is news. The writer's. */
+ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
+                                       bool again, uint64_t now_ns);
+
+#endif

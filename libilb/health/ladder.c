@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* See ladder.h. */
+#include "health/ladder.h"
+
+#include "health/cap.h"
+
+#define LADDER_LEVEL_MAX 31
+#define LADDER_LEVEL_LONGER 9
+#define LADDER_PROBE_REQUESTS 150.0
+#define LADDER_RATE_ANY 1e9f
+
+ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
+{
+    return ilb__later_ns(
+        ns, (uint64_t)((double)(ns / 10) * ((double)bits / 4294967296.0)));
+}
+
+/* Of the base, by level. With the base of 5 s: eight probes in the first
+ * minute, then three a minute. */
+#define LADDER_TIMES 9
+static const double ladder_times[LADDER_TIMES + 1] = {1,   1,   1.2, 1.5, 1.5,
+                                                      1.5, 1.5, 1.5, 2.4, 4};
+
+static uint64_t ladder_ejection_ns(const ilb__judge *j, uint32_t level,
+                                   float rate_per_s)
+{
+    double ns = (double)j->base_ejection_time_ns *
+                ladder_times[level < LADDER_TIMES ? level : LADDER_TIMES];
+    double requests = LADDER_PROBE_REQUESTS * (level < 3 ? level : 3);
+    /* A rate that is not known yet makes nothing longer. */
+    double few = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s : 0;
+
+    if (ns < few)
+        ns = few;
+    return ns < (double)j->max_ejection_time_ns ? (uint64_t)ns
+                                                : j->max_ejection_time_ns;
+}
+
+/* 90 % to 110 % of it, but at most the maximum. */
+static uint64_t ladder_jittered_ns(const ilb__judge *j, uint64_t ns,
+                                   uint32_t bits)
+{
+    double factor = 0.9 + 0.2 * ((double)bits / 4294967296.0);
+    double jittered = (double)ns * factor;
+
+    return jittered >= (double)j->max_ejection_time_ns ? j->max_ejection_time_ns
+                                                       : (uint64_t)jittered;
+}
+
+/* Requests a second that probes must be rare among. Those that fail closed
+ * are lost whether or not they are probes. */
+static float ladder_spared_per_s(const ilb__judge *j, uint32_t n_ready,
+                                 const ilb__figures *f)
+{
+    return j->fail_closed && ilb__judge_panics(j, n_ready) ? LADDER_RATE_ANY
+                                                           : f->rate_per_s;
+}
+
+static uint32_t ladder_next_level(const ilb__word *h, const ilb__failing *x)
+{
+    /* Refused again where it had said that it would be: not its fault. */
+    if (x->refused && h->by == ILB_DETECTOR_RETRY_AFTER)
+        return h->level;
+    if (h->level > 0 && h->state != ILB__PROBING &&
+        h->level < LADDER_LEVEL_LONGER)
+        return LADDER_LEVEL_LONGER;
+    return h->level < LADDER_LEVEL_MAX ? h->level + 1 : h->level;
+}
+
+ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
+                                    ilb_detector by, const ilb__failing *x,
+                                    const ilb__figures *f, uint64_t now_ns)
+{
+    float rate = ladder_spared_per_s(j, x->n_ready, f);
+
+    h->level = ladder_next_level(h, x);
+    h->state = ILB__EJECTED;
+    h->good = 0;
+    h->by = by;
+    h->until_ns = ilb__later_ns(
+        now_ns,
+        ladder_jittered_ns(j, ladder_ejection_ns(j, h->level, rate), x->bits));
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long an ejection lasts.
+ *
+ *     level      1     2     3..7    8      9 ..
+ *              base  1.2    1.5    2.4     4 base    +-10 % at random, so that
+ *                                                    callers do not return
+ *                                                    together
+ *
+ * but with few requests so long that a probe is at most one in 150 (level 1),
+ * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
+ * return, when its probe was good, is at level 9 at least: its probes say
+ * little, as those of one that fails now and then or flaps. With the base of
+ * 5 s a fault of a minute costs eight probes, each of which may fail, then
+ * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
+ * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
+ * after healing as the fault lasted.
+ *
+ * An endpoint that says when to come back (Retry-After) is EJECTED until then,
+ * and up to a tenth longer, at the level that it has: it is not at fault. Its
+ * probe may be refused again; then that takes the base, at the same level.
+ *
+ * Checks that the caller makes (signal/checks.h) eject and return an endpoint
+ * at the level that it has as well; while they fail, no probe is due.
+ *
+ * Where a balancer fails closed and is closed (ilb_options.fail_mode), requests
+ * are lost anyway: there few requests make no ejection longer.
+ */
+#ifndef ILB_HEALTH_LADDER_H
+#define ILB_HEALTH_LADDER_H
+
+#include "health/word.h"
+
+/* Up to a tenth more than asked for. */
+ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits);
+
+/* Ejects, from WARMING, HEALTHY or PROBING; its place under the cap is taken.
+ */
+ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
+                                    ilb_detector by, const ilb__failing *x,
+                                    const ilb__figures *f, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+/* See pool.h for the figures. */
+#include "health/pool.h"
+
+#include <string.h>
+
+#include "base/decay.h"
+
+#define POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
+#define POOL_SAMPLES 64
+#define POOL_HISTOGRAM_FULL 2000
+#define POOL_LONG_TAU_S 120.0
+#define POOL_SHORT_REQUESTS 50.0
+#define POOL_SHORT_MIN_S 0.5
+#define POOL_SHORT_MAX_S 30.0
+#define POOL_SHORT_PRIOR 20
+#define POOL_LONG_PRIOR 200
+/* To be counted as healthy: this part of the mean number of requests. */
+#define POOL_HEARD_OF 0.25f
+#define POOL_RATE_TAU_S 3.0
+#define POOL_CALM_TAU_S 10.0
+/* A gap in which so many requests would have come is none of their rate. */
+#define POOL_JUMP_REQUESTS 50.0
+#define POOL_SUSPECT_SHARE 0.05
+#define POOL_SUSPECT_MIN_S 0.02
+#define POOL_SUSPECT_MAX_S 1.5
+#define POOL_PATIENCE_REQUESTS 4000.0
+/* From 20 times the median it takes four time constants until a faded
+ * estimate is worth trying. */
+#define POOL_PATIENCE_TAUS 4.0
+#define POOL_APERTURE_MIN 12
+#define POOL_APERTURE_RATE 8.0f
+#define POOL_APERTURE_BUSY 2.0f
+#define POOL_SAMPLED_PER_S 1000.0f
+#define POOL_OVERLOAD_FACTOR 1.3f
+#define POOL_OVERLOAD_P0 0.1f
+#define POOL_CALM_EJECTED 8
+#define POOL_MEDIAN_UNKNOWN 0
+/* More than one in so many, and a few, not tried yet: to this caller all are
+ * newcomers. */
+#define POOL_COLD 4
+#define POOL_COLD_FEW 2
+#define POOL_TRIAL_ONE 1024
+#define POOL_TRIAL_SHARE 0.02
+/* What may be saved up: of so many seconds, but at least a few. */
+#define POOL_TRIAL_SAVED_S 5.0
+#define POOL_TRIAL_SAVED_MIN 3.0
+
+/* One look at the endpoints. */
+typedef struct pool_look {
+    float estimates[POOL_SAMPLES]; /* of the eligible ones, sorted */
+    uint32_t n_estimates;
+    ilb__tally long_term[POOL_SAMPLES];
+    ilb__tally short_term[POOL_SAMPLES];
+    uint32_t n, n_eligible, n_untried;
+    uint64_t in_flight; /* to eligible ones */
+    uint64_t ended;     /* since the last look */
+} pool_look;
+
+/* ---- Words ------------------------------------------------------------- */
+
+static uint64_t pool_bits(float f)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+static float pool_float(uint64_t bits)
+{
+    uint32_t low = (uint32_t)bits;
+    float f;
+
+    memcpy(&f, &low, sizeof f);
+    return f;
+}
+
+static uint64_t pool_pair(float low, float high)
+{
+    return pool_bits(high) << 32 | pool_bits(low);
+}
+
+static void pool_publish_steps(ilb__pool *p, float p0)
+{
+    ilb__evidence_steps s = ilb__evidence_steps_for(p0);
+
+    ilb__store_relaxed(&p->steps, (uint64_t)s.broken_up |
+                                      (uint64_t)s.broken_down << 16 |
+                                      (uint64_t)s.faulty_up << 32 |
+                                      (uint64_t)s.faulty_down << 48);
+}
+
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint64_t failures = ilb__load_relaxed(&p->failures);
+    uint64_t reach = ilb__load_relaxed(&p->reach);
+    uint64_t steps = ilb__load_relaxed(&p->steps);
+    uint64_t rate = ilb__load_relaxed(&p->rate);
+
+    f->median_ns = pool_float(latency);
+    f->p99_ns = pool_float(latency >> 32);
+    f->p0 = pool_float(failures);
+    f->suspect_ns = (failures >> 32) << 20;
+    f->aperture = (uint32_t)reach;
+    f->overloaded = (reach >> 32 & 1) != 0;
+    f->cold = (reach >> 38 & 1) != 0;
+    f->patience_ns = (float)((reach >> 48) << 20);
+    f->rate_per_s = pool_float(rate);
+    f->in_flight = pool_float(rate >> 32);
+    f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
+    f->steps.broken_up = (uint16_t)steps;
+    f->steps.broken_down = (uint16_t)(steps >> 16);
+    f->steps.faulty_up = (uint16_t)(steps >> 32);
+    f->steps.faulty_down = (uint16_t)(steps >> 48);
+}
+
+/* ---- Answers ----------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t sampling = (ilb__load_relaxed(&p->reach) >> 33) & 31;
+
+    if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
+        ilb__histogram_add(&p->answers, sample_ns);
+    if (ILB_UNLIKELY((uint32_t)latency == POOL_MEDIAN_UNKNOWN))
+        (void)ilb__cas_strong_relaxed(
+            &p->latency, latency,
+            pool_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                      pool_float(latency >> 32)));
+}
+
+/* ---- Looking at the endpoints ------------------------------------------ */
+
+/* Puts `x` in its place among `n` sorted values. */
+static void pool_insert(float *sorted, uint32_t n, float x)
+{
+    uint32_t at = n;
+
+    while (at > 0 && sorted[at - 1] > x) {
+        sorted[at] = sorted[at - 1];
+        at--;
+    }
+    sorted[at] = x;
+}
+
+static void pool_look_at(pool_look *k, ilb__slot *slot,
+                         const ilb__window_step *step)
+{
+    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
+                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
+                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
+    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    float x = ilb__latency_estimate_ns(&slot->latency);
+
+    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
+                                  (uint32_t)failed, step);
+    k->long_term[k->n] = ilb__window_long(&slot->window);
+    k->short_term[k->n] = ilb__window_short(&slot->window);
+    k->n++;
+    if (!ilb__health_eligible(health))
+        return;
+    k->n_eligible++;
+    k->n_untried += ilb__health_untried(health);
+    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    if (x > 0)
+        pool_insert(k->estimates, k->n_estimates++, x);
+}
+
+static double pool_short_tau_s(const ilb__pool *p, uint32_t n)
+{
+    double rate = (double)pool_float(ilb__load_relaxed(&p->rate));
+    double s = POOL_SHORT_REQUESTS * n / (rate + 1e-3);
+
+    return s < POOL_SHORT_MIN_S   ? POOL_SHORT_MIN_S
+           : s > POOL_SHORT_MAX_S ? POOL_SHORT_MAX_S
+                                  : s;
+}
+
+static void pool_look_around(pool_look *k, ilb__pool *p, ilb__slot *slots,
+                             const ilb__view *view, double since_s)
+{
+    uint32_t stride = view->n / POOL_SAMPLES + 1;
+    ilb__window_step step;
+
+    step.round = ilb__add_relaxed(&p->round, 1) + 2; /* 0: never part of one */
+    step.keep_long = (float)ilb__decay(since_s, POOL_LONG_TAU_S);
+    step.keep_short = (float)ilb__decay(since_s, pool_short_tau_s(p, view->n));
+    k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
+    k->in_flight = k->ended = 0;
+    for (uint32_t i = 0; i < view->n && k->n < POOL_SAMPLES; i += stride)
+        pool_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
+                     &step);
+}
+
+/* ---- What healthy endpoints fail --------------------------------------- */
+
+static float pool_share(const ilb__tally *t, float prior)
+{
+    return (t->failed + 0.5f) / (t->ended + prior);
+}
+
+/* The tallies that count, by their share of failures. Returns how many. */
+static uint32_t pool_order(const ilb__tally *tallies, uint32_t n, float prior,
+                           uint8_t *order)
+{
+    float ended = 0;
+    uint32_t m = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        ended += tallies[i].ended;
+    for (uint32_t i = 0; i < n; i++) {
+        float share = pool_share(&tallies[i], prior);
+        uint32_t at = m;
+
+        if (tallies[i].ended * (float)n < POOL_HEARD_OF * ended)
+            continue;
+        while (at > 0 && pool_share(&tallies[order[at - 1]], prior) > share) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = (uint8_t)i;
+        m++;
+    }
+    return m;
+}
+
+/* f <= l + 2 sqrt(l) + 0.5, without a root. */
+static bool pool_plausible(float failed, float expected)
+{
+    float above = failed - expected - 0.5f;
+
+    return above <= 0 || above * above <= 4 * expected;
+}
+
+static float pool_healthy_share(const ilb__tally *tallies, uint32_t n,
+                                float failed_before, float ended_before)
+{
+    ilb__tally sum = {ended_before, failed_before};
+    uint8_t order[POOL_SAMPLES];
+    uint32_t best = n < 5 ? 1 : n < 10 ? 2 : (n + 4) / 5;
+    uint32_t m = pool_order(tallies, n, ended_before, order);
+
+    for (uint32_t i = 0; i < m; i++) {
+        const ilb__tally *t = &tallies[order[i]];
+
+        if (i >= best &&
+            !pool_plausible(t->failed, sum.failed / sum.ended * t->ended))
+            break;
+        sum.ended += t->ended;
+        sum.failed += t->failed;
+    }
+    return sum.failed / sum.ended;
+}
+
+static void pool_refresh_failures(ilb__pool *p, const pool_look *k, uint32_t n,
+                                  float rate)
+{
+    float p0 = pool_healthy_share(k->long_term, k->n, 0.5f, POOL_LONG_PRIOR);
+    float now = pool_healthy_share(k->short_term, k->n, 0, POOL_SHORT_PRIOR);
+    double eligible = (double)k->n_eligible * n / k->n;
+    double per_endpoint = (double)rate / (eligible < 1 ? 1 : eligible);
+    double suspect_s = POOL_SUSPECT_MAX_S;
+
+    if (now > p0)
+        p0 = now;
+    if (per_endpoint * (double)p0 * POOL_SUSPECT_MAX_S > POOL_SUSPECT_SHARE)
+        suspect_s = POOL_SUSPECT_SHARE / (per_endpoint * (double)p0);
+    if (suspect_s < POOL_SUSPECT_MIN_S)
+        suspect_s = POOL_SUSPECT_MIN_S;
+    ilb__store_relaxed(&p->failures, (uint64_t)(suspect_s * 1e9 / (1 << 20))
+                                             << 32 |
+                                         pool_bits(p0));
+    pool_publish_steps(p, p0);
+}
+
+/* ---- The rest ---------------------------------------------------------- */
+
+static void pool_refresh_latency(ilb__pool *p, const pool_look *k)
+{
+    uint64_t latency = ilb__load_relaxed(&p->latency);
+    uint32_t total = ilb__histogram_total(&p->answers);
+    float median_ns = pool_float(latency), p99_ns = 0;
+
+    if (k->n_estimates > 0)
+        median_ns = k->estimates[(k->n_estimates - 1) / 2];
+    if (total > 0)
+        p99_ns = ilb__histogram_quantile_ns(&p->answers, total, 0.99f);
+    if (total > POOL_HISTOGRAM_FULL)
+        ilb__histogram_halve(&p->answers);
+    ilb__store_relaxed(&p->latency, pool_pair(median_ns, p99_ns));
+}
+
+static float pool_in_flight(const pool_look *k)
+{
+    return k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
+}
+
+static float pool_refresh_rate(ilb__pool *p, const pool_look *k, uint32_t n,
+                               double since_s)
+{
+    float rate = pool_float(ilb__load_relaxed(&p->rate));
+    float keep = (float)ilb__decay(since_s, POOL_RATE_TAU_S);
+    float now = (float)((double)k->ended * n / (k->n * since_s));
+
+    /* At first there is nothing to blend it with. */
+    rate = rate > 0 ? rate * keep + now * (1 - keep) : now;
+    ilb__store_relaxed(&p->rate, pool_pair(rate, pool_in_flight(k)));
+    return rate;
+}
+
+/*
+ * Do the endpoints that are left suffer from the ejections? While at most one
+ * in eight is ejected, what is in flight to an eligible endpoint and what it
+ * takes are remembered (10 s). Later: if both are above 1.3 times that, yes,
+ * and the least bad of the ejected may be chosen at their price. Also if those
+ * that are left fail 10 % themselves: then the ejected are no exception.
+ */
+static bool pool_overload(ilb__pool *p, const pool_look *k, uint32_t n_ejected,
+                          uint32_t n, double since_s)
+{
+    float median_ns = pool_float(ilb__load_relaxed(&p->latency));
+    float p0 = pool_float(ilb__load_relaxed(&p->failures));
+    uint64_t calm = ilb__load_relaxed(&p->calm);
+    float calm_in_flight = pool_float(calm);
+    float calm_ns = pool_float(calm >> 32);
+    float in_flight = pool_in_flight(k);
+
+    if (n_ejected > 0 && p0 >= POOL_OVERLOAD_P0)
+        return true;
+    if (n_ejected > 0 && n_ejected * POOL_CALM_EJECTED > n)
+        return calm_ns > 0 &&
+               in_flight > POOL_OVERLOAD_FACTOR * calm_in_flight &&
+               median_ns > POOL_OVERLOAD_FACTOR * calm_ns;
+    if (calm != 0) {
+        float keep = (float)ilb__decay(since_s, POOL_CALM_TAU_S);
+
+        in_flight = calm_in_flight * keep + in_flight * (1 - keep);
+        median_ns = calm_ns * keep + median_ns * (1 - keep);
+    }
+    ilb__store_relaxed(&p->calm, pool_pair(in_flight, median_ns));
+    return false;
+}
+
+static uint32_t pool_aperture(const pool_look *k, uint32_t n,
+                              uint32_t n_ejected, float rate)
+{
+    float by_rate = rate / POOL_APERTURE_RATE;
+    float busy =
+        POOL_APERTURE_BUSY * (float)k->in_flight * (float)n / (float)k->n;
+    float wanted = by_rate > busy ? by_rate : busy;
+
+    if (wanted < POOL_APERTURE_MIN)
+        wanted = POOL_APERTURE_MIN;
+    wanted += (float)n_ejected;
+    return wanted >= (float)n ? UINT32_MAX : (uint32_t)wanted;
+}
+
+static uint64_t pool_patience_ticks(float rate)
+{
+    double s = POOL_PATIENCE_REQUESTS / ((double)rate + 1);
+
+    s = s < 1 ? 1 : s > 30 ? 30 : s;
+    return (uint64_t)(s / POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
+}
+
+static bool pool_is_cold(const pool_look *k)
+{
+    return k->n_untried > POOL_COLD_FEW && k->n_untried * POOL_COLD > k->n;
+}
+
+static uint64_t pool_sampling(float rate)
+{
+    uint64_t shift = 0;
+
+    while (rate > POOL_SAMPLED_PER_S && shift < 31) {
+        rate /= 2;
+        shift++;
+    }
+    return shift;
+}
+
+/* ---- Trials ------------------------------------------------------------ */
+
+ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p)
+{
+    return ilb__load_relaxed(&p->trials) >= POOL_TRIAL_ONE;
+}
+
+ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p)
+{
+    uint64_t left = ilb__load_relaxed(&p->trials);
+
+    while (left >= POOL_TRIAL_ONE &&
+           !ilb__cas_relaxed(&p->trials, &left, left - POOL_TRIAL_ONE))
+        continue;
+}
+
+static void pool_refill_trials(ilb__pool *p, float rate, double since_s)
+{
+    double per_s = (double)rate * POOL_TRIAL_SHARE;
+    double most = per_s * POOL_TRIAL_SAVED_S;
+    uint64_t left = ilb__load_relaxed(&p->trials);
+    uint64_t more = (uint64_t)(per_s * since_s * POOL_TRIAL_ONE);
+    uint64_t room;
+
+    if (most < POOL_TRIAL_SAVED_MIN)
+        most = POOL_TRIAL_SAVED_MIN;
+    room = (uint64_t)(most * POOL_TRIAL_ONE);
+    if (left < room)
+        ilb__add_relaxed(&p->trials, more < room - left ? more : room - left);
+}
+
+/* ---- Refreshing -------------------------------------------------------- */
+
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
+{
+    ilb__store_relaxed(&p->failures,
+                       (uint64_t)(POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
+                           pool_bits(0.5f / POOL_LONG_PRIOR));
+    ilb__store_relaxed(&p->reach, pool_patience_ticks(0) << 48 | UINT32_MAX);
+    pool_publish_steps(p, 0.5f / POOL_LONG_PRIOR);
+    ilb__store_relaxed(&p->trials,
+                       (uint64_t)(POOL_TRIAL_SAVED_MIN * POOL_TRIAL_ONE));
+}
+
+static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
+                           const ilb__view *view, double since_s)
+{
+    uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
+    bool overload;
+    pool_look k;
+    float rate;
+
+    pool_look_around(&k, p, slots, view, since_s);
+    if (k.n == 0)
+        return;
+    rate = pool_refresh_rate(p, &k, view->n, since_s);
+    pool_refill_trials(p, rate, since_s);
+    pool_refresh_failures(p, &k, view->n, rate);
+    pool_refresh_latency(p, &k);
+    overload = pool_overload(p, &k, n_ejected, view->n, since_s);
+    ilb__store_relaxed(
+        &p->reach, pool_patience_ticks(rate) << 48 | pool_sampling(rate) << 33 |
+                       (uint64_t)pool_is_cold(&k) << 38 |
+                       (uint64_t)overload << 32 |
+                       pool_aperture(&k, view->n, n_ejected, rate));
+}
+
+/* No request for much longer than there ever was one: the clock has jumped, or
+ * the caller was idle. Either way the rate of before says more. */
+static bool pool_jumped(const ilb__pool *p, uint64_t since_ns)
+{
+    double rate = (double)pool_float(ilb__load_relaxed(&p->rate));
+
+    return since_ns > ILB_POOL_LATE_NS &&
+           (double)since_ns / 1e9 * rate > POOL_JUMP_REQUESTS;
+}
+
+static void pool_went_back(ilb__judge *j, ilb__slot *slots,
+                           const ilb__view *view, uint64_t back_ns,
+                           uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < view->n; i++)
+        ilb__health_set_back(
+            j, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))], back_ns,
+            now_ns);
+    ilb__judge_search_again(j, now_ns);
+}
+
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns)
+{
+    uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
+    uint64_t since_ns = now_ns - last;
+
+    if (!ilb__pool_due(p, failed ? POOL_FAILED_PERIOD_NS : ILB_POOL_PERIOD_NS,
+                       now_ns) ||
+        !ilb__cas_strong_relaxed(&p->refreshed_ns, last, now_ns))
+        return;
+    if (last == 0 || now_ns < last)
+        since_ns = ILB_POOL_PERIOD_NS;
+    if (now_ns < last)
+        pool_went_back(j, slots, view, last - now_ns, now_ns);
+    else if (pool_jumped(p, since_ns)) {
+        since_ns = ILB_POOL_PERIOD_NS;
+        ilb__store_relaxed(&p->jumped_ns, now_ns);
+    }
+    pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
+}

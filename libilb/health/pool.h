@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the endpoints have in common: the yardsticks of signal/figures.h.
+ *
+ * Refreshed every 100 ms by the request that comes first, from at most 64
+ * endpoints spread evenly over the table: O(1), no thread. In between they are
+ * three words on one line.
+ *
+ *   median    of the latency estimates. Where a newcomer starts, where a stale
+ *             estimate fades to. Of an even number the lower middle: with one
+ *             of two endpoints slow the reference is the fast one. Ejected
+ *             endpoints do not count.
+ *   p99       of the good answers of late, from a histogram that is halved
+ *             when it holds 2000; above 1000 answers a second only every 2nd,
+ *             4th ... is put in.
+ *   p0        share of requests that healthy endpoints fail. In each of two
+ *             windows (two minutes; 50 requests an endpoint, but half a second
+ *             to 30 s), of the best fifth of the endpoints, at least two of
+ *             five, and then in order of every other that has not
+ *             significantly more failures than those before it, which is
+ *             f <= l + 2 sqrt(l) + 0.5 where l are expected:
+ *                 long:  (failed + 0.5) / (ended + 200)
+ *                 short: failed / (ended + 20)
+ *             and of the two the larger: a clean history makes one failure
+ *             weigh much, but when all fail at once, none stands out. The best
+ *             fifth, so that four of five endpoints may be bad. Those with
+ *             less than a quarter of the mean number of requests do not count:
+ *             to have done nothing is not health.
+ *   rate      requests that end in a second, decaying over 3 s; at first what
+ *             is seen first. A gap of over 5 s in which 50 would have come is
+ *             no gap in the requests: the clock has jumped, or the caller
+ *             slept. Then the rate stays, and what began before is not timed.
+ *   suspect   5 % of the mean time between failures of a healthy endpoint,
+ *             20 ms to 1.5 s: keeping an endpoint back that long after each
+ *             failure costs at most 5 % of the capacity, whatever the rate of
+ *             random failures.
+ *   patience  a slow endpoint is tried again once in about 4000 requests, but
+ *             within 1 to 30 s.
+ *   aperture  how many endpoints to use, so that each is heard of often enough
+ *             to know it: 12, or as many as get eight requests a second, or
+ *             twice as many as are busy. Several callers with few requests
+ *             each otherwise all act on what they heard long ago. (Finagle's
+ *             aperture, by rate of information instead of load.)
+ *   cold      over a quarter of the endpoints, and more than two, have given no
+ *             good answer yet: then a newcomer is nothing out of the ordinary.
+ *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
+ *             5 s of it saved, three at least. Each trial that fails takes one.
+ *   overload  see pool_overload in the source.
+ */
+#ifndef ILB_HEALTH_POOL_H
+#define ILB_HEALTH_POOL_H
+
+#include "base/histogram.h"
+#include "health/eject.h"
+#include "health/probe.h"
+
+typedef struct ilb__pool {
+    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
+    ilb__a64 latency;   /* median and p99: two floats */
+    ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
+    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 9, cold 1,
+                            sampling 5, overload 1, aperture 32 */
+    ilb__a64 steps;     /* ilb__evidence_steps */
+    ilb__a64 rate;      /* rate and in flight: two floats */
+    ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
+                           ejected: two floats */
+    ilb__a64 round;     /* refreshes so far */
+    ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
+    ilb__a64 jumped_ns; /* where the clock stood after its last jump */
+    _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
+} ilb__pool;
+
+ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
+
+ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
+
+/* A good answer, the `count`-th of its endpoint. The first of all stands for
+ * the median until the next refresh. */
+ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
+                                 uint64_t count);
+
+/* May a request be called a trial, which its caller sends again when it fails?
+ * Only while trials that failed are at most 2 % of the requests, so that they
+ * cannot become a storm. */
+ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
+
+/* A trial failed. */
+ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p);
+
+/* How far callers' clocks may differ; more is a clock that went back. */
+#define ILB_POOL_SKEW_NS (2 * ILB_SECOND_NS)
+
+/* Is it time to refresh, `period_ns` after the last time? Also after a clock
+ * went back. */
+static inline bool ilb__pool_due(const ilb__pool *p, uint64_t period_ns,
+                                 uint64_t now_ns)
+{
+    uint64_t since_ns = now_ns - ilb__load_relaxed(&p->refreshed_ns);
+
+    return ILB_UNLIKELY(since_ns >= period_ns) &&
+           since_ns <= UINT64_MAX - ILB_POOL_SKEW_NS;
+}
+
+#define ILB_POOL_PERIOD_NS (100 * ILB_MS_NS)
+
+/* A refresh that is so late may be a clock that has jumped. */
+#define ILB_POOL_LATE_NS (5 * ILB_SECOND_NS)
+
+/* Refreshes; one of several callers does. `failed`: because a request just
+ * did, so sooner: 10 ms after the last time. */
+ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
+                                    ilb__slot *slots, const ilb__view *view,
+                                    bool failed, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* See probe.h. */
+#include "health/probe.h"
+
+/* As the word has it. */
+static uint64_t probe_rounded_ns(uint64_t until_ns)
+{
+    ilb__word h = {ILB__OUT, 0, 0, ILB_DETECTOR_NONE, 0};
+
+    h.until_ns = until_ns;
+    return ilb__word_unpack(ilb__word_pack(h)).until_ns;
+}
+
+ILB_INTERNAL void ilb__judge_due_at(ilb__judge *j, uint64_t at_ns)
+{
+    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
+
+    at_ns = probe_rounded_ns(at_ns);
+    while (at_ns < due)
+        if (ilb__cas_relaxed(&j->next_due_ns, &due, at_ns))
+            return;
+}
+
+ILB_INTERNAL bool ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
+                                           uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__word h;
+
+    do {
+        h = ilb__word_unpack(word);
+        if (h.state != ILB__PROBING)
+            return false;
+        h.state = ILB__EJECTED;
+        h.until_ns = now_ns;
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    ilb__judge_due_at(j, now_ns);
+    return true;
+}
+
+ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j, uint64_t now_ns)
+{
+    uint64_t host_ns = ilb__load_relaxed(&j->host_ns);
+
+    if (ILB_LIKELY(host_ns == 0) || now_ns - host_ns >= ILB_PROBE_HOST_NS)
+        return now_ns;
+    return now_ns > ILB_PROBE_HOST_NS ? now_ns - ILB_PROBE_HOST_NS : 0;
+}
+
+ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
+                                          uint64_t now_ns)
+{
+    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
+
+    /* Whatever falls due from here on lowers it again by itself. A search
+     * through a table that is replaced meanwhile may miss one: so there is
+     * another within a second. */
+    return due_by_ns >= due &&
+           ilb__cas_strong_relaxed(&j->next_due_ns, due,
+                                   ilb__load32_relaxed(&j->n_ejected) == 0
+                                       ? UINT64_MAX
+                                       : ilb__later_ns(now_ns, ILB_SECOND_NS));
+}
+
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
+{
+    uint64_t due = ilb__load_relaxed(&j->next_due_ns);
+
+    while (now_ns < due && !ilb__cas_relaxed(&j->next_due_ns, &due, now_ns))
+        continue;
+}
+
+ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
+                                       uint64_t back_ns, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__word h;
+
+    do {
+        h = ilb__word_unpack(word);
+        if (!ilb__word_counts(h.state) || h.until_ns <= now_ns)
+            return;
+        h.until_ns =
+            h.until_ns - now_ns > back_ns ? h.until_ns - back_ns : now_ns;
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    ilb__judge_due_at(j, h.until_ns);
+}
+
+/* Further away than any ejection lasts: set before the clock went back. */
+static bool probe_is_due(const ilb__judge *j, uint64_t until_ns,
+                         uint64_t due_by_ns, uint64_t now_ns)
+{
+    return due_by_ns >= until_ns ||
+           (until_ns > now_ns && until_ns - now_ns > j->longest_ns);
+}
+
+ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
+                                    bool may_claim, uint64_t due_by_ns,
+                                    uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__word h = ilb__word_unpack(word);
+
+    if (!ilb__word_counts(h.state))
+        return false;
+    if (!probe_is_due(j, h.until_ns, due_by_ns, now_ns) || !may_claim) {
+        ilb__judge_due_at(j, h.until_ns);
+        return false;
+    }
+    h.state = ILB__PROBING;
+    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
+    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
+        return false; /* who changed it has noted when it is due */
+    ilb__judge_due_at(j, h.until_ns);
+    return true;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* See events.h. */
+#include "observe/events.h"
+
+#include <string.h>
+
+#include "observe/stats.h"
+
+/* An update may fill one part in so many of the ring with events of its own. */
+#define EVENTS_UPDATE_PART 4
+
+_Static_assert(sizeof(ilb_event) % sizeof(ilb__a64) == 0,
+               "an event is whole words");
+
+typedef enum events_found {
+    EVENTS_WHOLE,
+    EVENTS_LOST,
+    EVENTS_UNFINISHED
+} events_found;
+
+ILB_INTERNAL void ilb__events_init(ilb__events *e, ilb__arena *a,
+                                   uint32_t capacity)
+{
+    e->capacity = capacity;
+    e->entries = ilb__arena_take(a, capacity, sizeof *e->entries);
+}
+
+/* ---- Writing ----------------------------------------------------------- */
+
+static ilb__events_entry *events_place(const ilb__events *e, uint64_t number)
+{
+    return &e->entries[number % e->capacity];
+}
+
+/* False: somebody is at work in it, or has put in a newer one. */
+static bool events_claim(ilb__events_entry *entry, uint64_t number)
+{
+    uint64_t stamp = ilb__load_relaxed(&entry->stamp);
+
+    /* Acquire: pairs with the release of the event before, whose words ours
+     * replace. */
+    while (stamp % 2 == 0 && stamp < 2 * number)
+        if (ilb__cas_acq_rel(&entry->stamp, &stamp, 2 * number + 1))
+            return true;
+    return false;
+}
+
+static void events_give_up(ilb__events_entry *entry, uint64_t number)
+{
+    uint64_t lost = ilb__load_relaxed(&entry->lost);
+
+    while (lost < number && !ilb__cas_relaxed(&entry->lost, &lost, number))
+        continue;
+}
+
+ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
+{
+    uint64_t words[ILB_EVENT_WORDS];
+    ilb__events_entry *entry;
+
+    if (e->capacity == 0)
+        return;
+    if (event->time_ns == 0)
+        event->time_ns = e->clock_ns(e->clock_user);
+    event->size = sizeof *event;
+    event->number = ilb__add_relaxed(&e->n_numbered, 1) + 1;
+    entry = events_place(e, event->number);
+    if (events_claim(entry, event->number)) {
+        memcpy(words, event, sizeof words);
+        /* Pairs with the fence in events_look: who reads one of these words
+         * sees that the entry has been claimed. */
+        ilb__fence_release();
+        for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
+            ilb__store_relaxed(&entry->words[i], words[i]);
+        /* Pairs with the acquire in events_look. */
+        ilb__store_release(&entry->stamp, 2 * event->number);
+    } else {
+        events_give_up(entry, event->number);
+    }
+    /* Pairs with the acquire in ilb__events_tell. */
+    ilb__add_release(&e->n_through, 1);
+}
+
+/* ---- What happened ----------------------------------------------------- */
+
+/* Whoever makes an event has a ticket or the mutex, so the slot is still that
+ * endpoint's. */
+static void events_of_slot(ilb_event *event, const ilb__slot *slot)
+{
+    uint32_t generation =
+        ilb__load_generation(ilb__load_relaxed(&slot->load.word));
+
+    memset(event, 0, sizeof *event);
+    (void)ilb__slot_address(slot, generation, event->address);
+    event->enforced = 1;
+    event->ejections = ilb__load_relaxed(&slot->ejections);
+}
+
+ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
+                                         const ilb__transition *t, void *user)
+{
+    ilb_event event;
+
+    events_of_slot(&event, slot);
+    event.time_ns = t->now_ns;
+    event.type = t->type;
+    event.from = t->from;
+    event.to = t->to;
+    event.detector = t->verdict.detector;
+    event.reason = t->reason;
+    event.enforced = t->type != ILB_EVENT_EJECT_REFUSED;
+    event.statistic = t->verdict.statistic;
+    event.threshold = t->verdict.threshold;
+    event.requests = t->evidence.requests;
+    event.failures = t->evidence.failures;
+    event.until_ns = t->until_ns;
+    ilb__events_write(user, &event);
+}
+
+ILB_INTERNAL void ilb__events_begin_update(ilb__events *e)
+{
+    e->n_changes = e->more_entered = e->more_left = e->more_readiness = 0;
+}
+
+ILB_INTERNAL void ilb__events_change(ilb__events *e, const ilb__slot *slot,
+                                     bool was_listed, uint8_t was_readiness)
+{
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    ilb_event event;
+
+    if (e->n_changes > e->capacity / EVENTS_UPDATE_PART) {
+        e->more_readiness += slot->listed == was_listed;
+        e->more_entered += slot->listed && !was_listed;
+        e->more_left += !slot->listed;
+        return;
+    }
+    e->n_changes++;
+    events_of_slot(&event, slot);
+    event.type = slot->listed == was_listed ? ILB_EVENT_READINESS
+                 : slot->listed             ? ILB_EVENT_ENTERED
+                                            : ILB_EVENT_LEFT;
+    event.to = ilb__stats_state(slot->listed, slot->readiness, health);
+    event.from =
+        was_listed ? ilb__stats_state(true, was_readiness, health) : event.to;
+    ilb__events_write(e, &event);
+}
+
+ILB_INTERNAL void ilb__events_end_update(ilb__events *e)
+{
+    ilb_event event;
+
+    if (e->more_entered + e->more_left + e->more_readiness == 0)
+        return;
+    memset(&event, 0, sizeof event);
+    event.type = ILB_EVENT_UPDATED;
+    event.enforced = 1;
+    event.entered = e->more_entered;
+    event.left = e->more_left;
+    event.readiness = e->more_readiness;
+    ilb__events_write(e, &event);
+}
+
+/* ---- Reading ----------------------------------------------------------- */
+
+static events_found events_look(const ilb__events *e, uint64_t number,
+                                ilb_event *out)
+{
+    const ilb__events_entry *entry = events_place(e, number);
+    /* Pairs with the release in ilb__events_write. */
+    uint64_t stamp = ilb__load_acquire(&entry->stamp);
+    uint64_t words[ILB_EVENT_WORDS];
+
+    if (stamp == 2 * number) {
+        for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
+            words[i] = ilb__load_relaxed(&entry->words[i]);
+        /* Pairs with the fence in ilb__events_write. */
+        ilb__fence_acquire();
+        if (ilb__load_relaxed(&entry->stamp) != stamp)
+            return EVENTS_LOST;
+        memcpy(out, words, sizeof words);
+        return EVENTS_WHOLE;
+    }
+    if (stamp > 2 * number + 1 || ilb__load_relaxed(&entry->lost) >= number)
+        return EVENTS_LOST;
+    return EVENTS_UNFINISHED;
+}
+
+/* The first number after `after` that may still be there. */
+static uint64_t events_next(const ilb__events *e, uint64_t after, uint64_t last)
+{
+    return last > e->capacity && after < last - e->capacity
+               ? last - e->capacity + 1
+               : after + 1;
+}
+
+ILB_INTERNAL size_t ilb__events_read(const ilb__events *e, uint64_t after,
+                                     ilb_event *out, size_t max)
+{
+    uint64_t last = ilb__load_relaxed(&e->n_numbered);
+    size_t n = 0;
+
+    if (after >= last)
+        return 0;
+    for (uint64_t k = events_next(e, after, last); k <= last && n < max; k++) {
+        events_found found = events_look(e, k, &out[n]);
+
+        if (found == EVENTS_UNFINISHED)
+            break;
+        n += found == EVENTS_WHOLE;
+    }
+    return n;
+}
+
+/* ---- Telling ----------------------------------------------------------- */
+
+static void events_tell_all(ilb__events *e)
+{
+    ilb_event event;
+
+    for (;;) {
+        uint64_t last = ilb__load_relaxed(&e->n_numbered);
+        events_found found;
+        uint64_t number;
+
+        if (e->told >= last)
+            return;
+        number = events_next(e, e->told, last);
+        found = events_look(e, number, &event);
+        if (found == EVENTS_UNFINISHED)
+            return;
+        e->told = number;
+        if (found == EVENTS_WHOLE)
+            e->on_event(&event, e->user);
+    }
+}
+
+ILB_INTERNAL void ilb__events_tell(ilb__events *e)
+{
+    uint64_t asked = 1;
+
+    /* Pairs with the release in ilb__events_write: what was through is whole
+     * to us, and by the ask to the teller. */
+    ilb__store_relaxed(&e->n_seen, ilb__load_acquire(&e->n_through));
+    if (ilb__add_acq_rel(&e->asked, 1) != 0)
+        return;
+    do
+        events_tell_all(e);
+    while (!ilb__cas_acq_rel(&e->asked, &asked, 0));
+}

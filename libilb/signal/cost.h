@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What requests cost their endpoint, where the caller knows.
+ *
+ * Unit: 1/256 of an ordinary request. An endpoint's requests in flight are
+ * counted one by one (signal/load.h); `extra` is the sum, over those in flight,
+ * of cost - 1, so that its load is in_flight + extra. It is 0, and not written,
+ * where all requests are ordinary, and comes back to exactly 0 with them. Below
+ * 0 it is a two's complement number.
+ *
+ * A request of cost c that took x says what one of cost 1 would have taken:
+ * x / c. (AWS and Envoy weigh requests in flight so, by LLM tokens for
+ * instance; neither corrects the latency.)
+ */
+#ifndef ILB_SIGNAL_COST_H
+#define ILB_SIGNAL_COST_H
+
+#include "base/atomics.h"
+
+#define ILB_COST_ONE 256u
+#define ILB_COST_LIMIT (UINT32_C(1) << 20) /* all costs are below */
+
+static inline bool ilb__cost_ok(double cost)
+{
+    return cost == 0 || (cost >= ILB_COST_MIN && cost <= ILB_COST_MAX);
+}
+
+/* `cost` is ok. */
+static inline uint32_t ilb__cost_of(double cost)
+{
+    return cost == 0 ? ILB_COST_ONE
+                     : (uint32_t)(cost * (double)ILB_COST_ONE + 0.5);
+}
+
+static inline void ilb__cost_take(ilb__a64 *extra, uint32_t cost)
+{
+    if (ILB_UNLIKELY(cost != ILB_COST_ONE))
+        ilb__add_relaxed(extra, (uint64_t)cost - ILB_COST_ONE);
+}
+
+static inline void ilb__cost_return(ilb__a64 *extra, uint32_t cost)
+{
+    if (ILB_UNLIKELY(cost != ILB_COST_ONE))
+        ilb__add_relaxed(extra, ILB_COST_ONE - (uint64_t)cost);
+}
+
+/* In ordinary requests; not below 0, also while both counts move. */
+static inline float ilb__cost_load(const ilb__a64 *extra, uint32_t in_flight)
+{
+    uint64_t e = ilb__load_relaxed(extra);
+    float q;
+
+    if (ILB_LIKELY(e == 0))
+        return (float)in_flight;
+    q = (float)in_flight + (float)(int64_t)e / (float)ILB_COST_ONE;
+    return q > 0 ? q : 0;
+}
+
+/* What an ordinary request would have taken. */
+static inline uint64_t ilb__cost_ordinary_ns(uint64_t ns, uint32_t cost)
+{
+    if (ILB_LIKELY(cost == ILB_COST_ONE))
+        return ns;
+    return (uint64_t)((double)ns * (double)ILB_COST_ONE / (double)cost);
+}
+
+#endif

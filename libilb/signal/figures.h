@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all endpoints have in common, as one request sees it: the yardsticks
+ * that an endpoint is measured against. Worked out by health/pool.h.
+ */
+#ifndef ILB_SIGNAL_FIGURES_H
+#define ILB_SIGNAL_FIGURES_H
+
+#include "signal/evidence.h"
+
+typedef struct ilb__figures {
+    float median_ns;   /* of the endpoints' latency estimates; 0: unknown */
+    float p99_ns;      /* of all good answers of late; 0: unknown */
+    float p0;          /* share of requests that healthy endpoints fail */
+    float in_flight;   /* to an eligible endpoint, in the mean */
+    float rate_per_s;  /* requests that end, of all endpoints */
+    float patience_ns; /* time constant, at most, of trying a slow one again */
+    uint64_t suspect_ns; /* how long one failure keeps an endpoint back */
+    uint64_t jumped_ns;  /* the clock has jumped, to here; 0: never */
+    uint32_t aperture;   /* endpoints to use; UINT32_MAX: all */
+    bool overloaded;     /* those that are left suffer from the ejections */
+    bool cold;           /* many have not given a good answer yet */
+    ilb__evidence_steps steps;
+} ilb__figures;
+
+#define ILB_FIGURES_HANG_P99 1.5f
+#define ILB_FIGURES_HANG_MEDIAN 3.0f
+#define ILB_FIGURES_HANG_MIN_NS 2e6f
+#define ILB_FIGURES_NEVER_NS 1e30f
+
+/* Who has not answered by then answers no more in the ordinary way:
+ * max(1.5 p99, 3 median, 2 ms); never, while nobody has answered yet. */
+static inline float ilb__figures_hang_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_HANG_P99 * f->p99_ns;
+
+    if (f->p99_ns == 0)
+        return ILB_FIGURES_NEVER_NS;
+    if (ns < ILB_FIGURES_HANG_MEDIAN * f->median_ns)
+        ns = ILB_FIGURES_HANG_MEDIAN * f->median_ns;
+    return ns < ILB_FIGURES_HANG_MIN_NS ? ILB_FIGURES_HANG_MIN_NS : ns;
+}
+
+/* Many answers take as long as this: min(p99, 3 median). */
+static inline float ilb__figures_ordinary_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_HANG_MEDIAN * f->median_ns;
+
+    return ns < f->p99_ns ? ns : f->p99_ns;
+}
+
+/* Has the time from `from_ns` to `now_ns` passed? Not if the clock jumped in
+ * between. */
+static inline bool ilb__figures_passed(const ilb__figures *f, uint64_t from_ns,
+                                       uint64_t now_ns)
+{
+    return from_ns <= now_ns &&
+           (ILB_LIKELY(f->jumped_ns <= from_ns) || f->jumped_ns > now_ns);
+}
+
+#endif

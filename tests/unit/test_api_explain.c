@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/* Why this endpoint: picks with their reasons. */
+#include "suites.h"
+#include "util.h"
+
+static ilb_explanation why;
+
+/* A pick whose explanation is of this ticket. */
+static ilb_ticket explained(ilb_balancer *b, const ilb_pick_options *options)
+{
+    ilb_ticket t;
+
+    memset(&why, 0xee, sizeof why);
+    must_eq(ilb_pick_explained(b, &t, options, &why, sizeof why), ILB_OK);
+    must_eq(why.size, sizeof why);
+    must(why.n_candidates >= 1 && why.n_candidates <= ILB_CANDIDATES_MAX);
+    must(why.chosen < why.n_candidates);
+    must(why.looks >= why.n_candidates || why.looks >= ILB_CANDIDATES_MAX);
+    must_str(why.candidates[why.chosen].address, ilb_ticket_address(b, &t));
+    return t;
+}
+
+static const ilb_candidate *candidate(uint32_t number)
+{
+    for (uint32_t i = 0; i < why.n_candidates; i++)
+        if (strcmp(why.candidates[i].address, test_address(number)) == 0)
+            return &why.candidates[i];
+    return NULL;
+}
+
+static const ilb_candidate *choice(void)
+{
+    return &why.candidates[why.chosen];
+}
+
+static void chosen_by(ilb_chosen_by by)
+{
+    must_str(ilb_chosen_by_name(why.chosen_by), ilb_chosen_by_name(by));
+}
+
+/* ---- Against what is known ---------------------------------------------- */
+
+/* The lowest cost wins; whoever is held back only among such. */
+static void the_cheapest_was_chosen(void)
+{
+    for (uint32_t i = 0; i < why.n_candidates; i++) {
+        const ilb_candidate *c = &why.candidates[i];
+
+        if (c->fate != ILB_FATE_COMPARED)
+            continue;
+        must(c->cost > 0);
+        if (choice()->held == ILB_HELD_NOT)
+            must(c->held != ILB_HELD_NOT || c->cost >= choice()->cost);
+        else
+            must(c->held != ILB_HELD_NOT);
+    }
+}
+
+/* A moment after the pick the snapshot says the same of each. */
+static void it_is_what_the_snapshot_says(ilb_balancer *b)
+{
+    for (uint32_t i = 0; i < why.n_candidates; i++) {
+        const ilb_candidate *c = &why.candidates[i];
+        ilb_endpoint_stats s = test_stats(b, test_number_of(c->address));
+
+        must_eq(c->in_flight + (i == why.chosen), s.in_flight);
+        must_be_within(c->load, c->in_flight, c->in_flight);
+        must_eq(c->weight, s.weight);
+        must_eq(c->latency_ns, s.latency_ns);
+        must_eq(c->oldest_ns, s.oldest_ns);
+        must_be_within(c->failure_ppm, s.failure_ppm, s.failure_ppm + 1);
+        if (why.chosen_by != ILB_CHOSEN_BY_PROBE)
+            must_eq(c->state, s.state);
+    }
+}
+
+START_TEST(every_pick_of_a_rough_hour_is_explained)
+{
+    uint32_t by[ILB_CHOSEN_BY_COUNT] = {0}, held[ILB_HELD_COUNT] = {0};
+    uint32_t fate[ILB_FATE_COUNT] = {0}, trials = 0;
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 3);
+    ilb_balancer *b;
+    ilb_ticket flying[24];
+    uint32_t number[24], n = 0;
+    uint64_t random = 9;
+
+    o.base_ejection_time_ns = o.max_ejection_time_ns = S_NS;
+    b = test_new(&o);
+    test_update(b, 0, 5);
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint32_t bad = i / 4000;
+
+        clock.now_ns += 2 * MS_NS;
+        if (n == 24 || (n > 0 && test_below(&random, 100) < 48)) {
+            uint32_t k = test_below(&random, n);
+            bool fails =
+                number[k] == bad ? test_below(&random, 10) < 6 : i % 300 == 0;
+
+            test_done(b, &flying[k],
+                      fails                                      ? ILB_FAILURE
+                      : number[k] == (bad + 1) % 5 && i % 4 == 0 ? ILB_OVERLOAD
+                                                                 : ILB_SUCCESS);
+            flying[k] = flying[--n];
+            number[k] = number[n];
+            continue;
+        }
+        flying[n] = explained(b, NULL);
+        number[n] = test_number(b, &flying[n]);
+        n++;
+        must_eq(why.time_ns, clock.now_ns);
+        must_eq(why.policy, ILB_POLICY_PEAK_EWMA);
+        must_eq(why.n_endpoints, 5);
+        must_eq(why.width, 5);
+        must_eq(why.trial != 0,
+                ilb_ticket_try_timeout_ns(b, &flying[n - 1]) != 0);
+        trials += why.trial != 0;
+        it_is_what_the_snapshot_says(b);
+        if (why.chosen_by == ILB_CHOSEN_BY_COST)
+            the_cheapest_was_chosen();
+        by[why.chosen_by]++;
+        for (uint32_t k = 0; k < why.n_candidates; k++) {
+            held[why.candidates[k].held]++;
+            fate[why.candidates[k].fate]++;
+        }
+    }
+    must(by[ILB_CHOSEN_BY_COST] > 5000 && by[ILB_CHOSEN_BY_PROBE] > 5);
+    must(fate[ILB_FATE_EJECTED] > 100);
+    must(trials > 5);
+    for (int i = 0; i < ILB_HELD_COUNT; i++)
+        must(held[i] > 5);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* ---- What made the choice ----------------------------------------------- */
+
+START_TEST(the_faster_of_two_wins_and_shows_why)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++) {
+        t = test_pick(b);
+        clock.now_ns += test_number(b, &t) == 0 ? 2 * MS_NS : 3 * MS_NS;
+        test_done(b, &t, ILB_SUCCESS);
+    }
+    t = explained(b, NULL);
+    chosen_by(ILB_CHOSEN_BY_COST);
+    must_str(choice()->address, test_address(0));
+    must_eq(why.n_candidates, 2);
+    must_eq(why.looks, 2);
+    must_eq(why.n_ejected, 0);
+    must_eq(why.overloaded, 0);
+    must_be_within(choice()->cost, 1.9e6, 2.1e6);
+    must_be_within(choice()->latency_ns, 1.9e6, 2.1e6);
+    must_be_within(candidate(1)->latency_ns, 2.0e6, 3.1e6);
+    must_be_within(why.median_ns, 1.9e6, 2.1e6);
+    must_be_within(why.hang_ns, 3 * 1.9e6, 3 * 2.1e6);
+    must(why.peer_failure_ppm < 3000);
+    must_eq(candidate(1)->in_flight, 0);
+    test_done(b, &t, ILB_SUCCESS);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(costs_are_told_without_what_holding_back_adds)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t, held;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)test_request(b, &clock, 2 * MS_NS, ILB_SUCCESS);
+    held = test_pick(b);
+    clock.now_ns += 900 * MS_NS;
+    t = explained(b, NULL);
+    must_eq(candidate(test_number(b, &held))->held, ILB_HELD_HANGING);
+    must_be_within(candidate(test_number(b, &held))->cost, 1.79e9, 1.81e9);
+    must_eq(candidate(test_number(b, &held))->oldest_ns, 900 * MS_NS);
+    must_eq(choice()->held, ILB_HELD_NOT);
+    must(test_number(b, &t) != test_number(b, &held));
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(what_is_in_flight_is_told_by_number_and_by_cost)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_pick_options p = ILB_PICK_OPTIONS_INIT;
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t, dear;
+
+    test_update(b, 0, 1);
+    for (uint32_t i = 0; i < 20; i++)
+        (void)test_request(b, &clock, 2 * MS_NS, ILB_SUCCESS);
+    p.cost = 7.5;
+    must_eq(ilb_pick(b, &dear, &p), ILB_OK);
+    t = explained(b, NULL);
+    must_eq(choice()->in_flight, 1);
+    must_be_within(choice()->load, 7.5, 7.5);
+    must_be_within(choice()->cost, 8.5 * 1.99e6, 8.5 * 2.01e6);
+    test_done(b, &t, ILB_SUCCESS);
+    test_done(b, &dear, ILB_SUCCESS);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(policies_without_a_cost_say_so)
+{
+    for (int p = ILB_POLICY_LEAST_REQUEST; p <= ILB_POLICY_RANDOM; p++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, (ilb_policy)p, 1);
+        ilb_balancer *b = test_new(&o);
+        ilb_ticket t, first;
+
+        test_update(b, 0, 3);
+        first = test_pick(b);
+        for (uint32_t i = 0; i < 9; i++) {
+            t = explained(b, NULL);
+            must_eq(why.policy, p);
+            chosen_by(p == ILB_POLICY_LEAST_REQUEST ? ILB_CHOSEN_BY_COST
+                      : p == ILB_POLICY_ROUND_ROBIN ? ILB_CHOSEN_BY_TURN
+                                                    : ILB_CHOSEN_BY_CHANCE);
+            must_eq(why.n_candidates, p == ILB_POLICY_LEAST_REQUEST ? 2 : 1);
+            must_eq(why.looks, why.n_candidates);
+            must_be_within(choice()->cost, 0,
+                           p == ILB_POLICY_LEAST_REQUEST ? 1 : 0);
+            must_eq(choice()->fate, ILB_FATE_COMPARED);
+            test_done(b, &t, ILB_SUCCESS);
+        }
+        test_done(b, &first, ILB_SUCCESS);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+START_TEST(a_probe_says_that_it_is_one)
+{
+    test_ejected *f = test_ejected_new(3, 1);
+    ilb_ticket t;
+
+    for (uint32_t i = 0; i < 20; i++) {
+        t = explained(f->b, NULL);
+        chosen_by(ILB_CHOSEN_BY_CHANCE);
+        must_eq(why.n_ejected, 1);
+        must(candidate(1) == NULL || candidate(1)->fate == ILB_FATE_EJECTED);
+        test_done(f->b, &t, ILB_SUCCESS);
+    }
+    f->clock.now_ns = test_stats(f->b, 1).ejected_until_ns;
+    t = explained(f->b, NULL);
+    must_eq(test_number(f->b, &t), 1);
+    chosen_by(ILB_CHOSEN_BY_PROBE);
+    must_eq(choice()->state, ILB_STATE_EJECTED);
+    test_ejected_free(f);
+}
+END_TEST
+
+START_TEST(who_is_excluded_is_told)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_pick_options p = ILB_PICK_OPTIONS_INIT;
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket first, t;
+
+    test_update(b, 0, 2);
+    first = test_pick(b);
+    p.exclude = &first;
+    p.n_exclude = 1;
+    t = explained(b, &p);
+    must_eq(why.n_candidates, 2);
+    must_eq(candidate(test_number(b, &first))->fate, ILB_FATE_EXCLUDED);
+    must_eq(choice()->fate, ILB_FATE_COMPARED);
+    must(test_number(b, &t) != test_number(b, &first));
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(fail_open_is_told)
+{
+    test_ejected *f = test_ejected_new(2, 1);
+    ilb_pick_options p = ILB_PICK_OPTIONS_INIT;
+    ilb_ticket other = test_pick(f->b), t;
+
+    must_eq(test_number(f->b, &other), 0);
+    p.exclude = &other;
+    p.n_exclude = 1;
+    t = explained(f->b, &p);
+    must_eq(test_number(f->b, &t), 1);
+    chosen_by(ILB_CHOSEN_BY_FAIL_OPEN);
+    must_eq(choice()->state, ILB_STATE_EJECTED);
+    must_eq(choice()->fate, ILB_FATE_COMPARED);
+    must(choice()->failure_ppm > 0);
+    test_ejected_free(f);
+}
+END_TEST
+
+/* 200 endpoints of which few can be taken: draws may miss them all. */
+START_TEST(a_search_is_told)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_RANDOM, 1);
+    uint32_t searched = 0, full = 0;
+    ilb_balancer *b;
+
+    o.base_ejection_time_ns = o.max_ejection_time_ns = 1000 * S_NS;
+    b = test_new(&o);
+    test_update(b, 0, 200);
+    for (uint32_t i = 0; i < 20000; i++) {
+        ilb_ticket t = test_pick(b);
+        uint32_t number = test_number(b, &t);
+
+        clock.now_ns += 100 * US_NS;
+        test_done(b, &t,
+                  number >= 2 && i > 2000 + 90 * number ? ILB_FAILURE
+                                                        : ILB_SUCCESS);
+    }
+    for (uint32_t i = 0; i < 300; i++) {
+        ilb_ticket t = explained(b, NULL);
+
+        must(choice()->state == ILB_STATE_HEALTHY);
+        must_eq(choice()->fate, ILB_FATE_COMPARED);
+        if (why.chosen_by == ILB_CHOSEN_BY_SEARCH) {
+            searched++;
+            must(why.looks > ILB_CANDIDATES_MAX);
+            full += why.n_candidates == ILB_CANDIDATES_MAX;
+            must(choice()->cost > 0);
+        } else {
+            chosen_by(ILB_CHOSEN_BY_CHANCE);
+        }
+        test_done(b, &t, ILB_SUCCESS);
+    }
+    must(searched > 10 && full > 10);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(the_width_of_an_aperture_is_told)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t;
+
+    test_update(b, 0, 100);
+    for (uint32_t i = 0; i < 200; i++)
+        (void)test_request(b, &clock, 100 * MS_NS, ILB_SUCCESS);
+    t = explained(b, NULL);
+    must_eq(why.n_endpoints, 100);
+    must_be_within(why.width, 12, 20);
+    test_done(b, &t, ILB_SUCCESS);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(an_endpoint_with_too_many_in_flight_is_told)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_ROUND_ROBIN, 1);
+    ilb_balancer *b = test_new(&o);
+    bool full = false;
+
+    test_update(b, 0, 1);
+    for (uint32_t i = 0; i < 32768; i++)
+        (void)test_pick(b);
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 4; i++) {
+        (void)explained(b, NULL);
+        must_str(choice()->address, test_address(1));
+        full = full ||
+               (candidate(0) != NULL && candidate(0)->fate == ILB_FATE_FULL &&
+                candidate(0)->in_flight == 32768);
+    }
+    must(full);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* ---- Arguments and text -------------------------------------------------- */
+
+START_TEST(what_is_refused_writes_nothing)
+{
+    ilb_balancer *b = test_new(NULL);
+    ilb_explanation before;
+    ilb_ticket t, t_before;
+
+    memset(&why, 0x5a, sizeof why);
+    memset(&t, 0x5a, sizeof t);
+    before = why;
+    t_before = t;
+    must_eq(ilb_pick_explained(b, &t, NULL, &why, sizeof why), ILB_EEMPTY);
+    test_update(b, 0, 1);
+    must_eq(ilb_pick_explained(NULL, &t, NULL, &why, sizeof why), ILB_EINVAL);
+    must_eq(ilb_pick_explained(b, NULL, NULL, &why, sizeof why), ILB_EINVAL);
+    must_eq(ilb_pick_explained(b, &t, NULL, NULL, sizeof why), ILB_EINVAL);
+    must_eq(ilb_pick_explained(b, &t, NULL, &why, 0), ILB_EABI);
+    must_eq(ilb_pick_explained(b, &t, NULL, &why, sizeof why - 1), ILB_EABI);
+    must_eq(ilb_pick_explained(b, &t, NULL, &why, sizeof why + 8), ILB_EABI);
+    must(memcmp(&why, &before, sizeof why) == 0);
+    must(memcmp(&t, &t_before, sizeof t) == 0);
+    must_eq(test_stats(b, 0).in_flight, 0);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+static void made_up(void)
+{
+    ilb_candidate *c = why.candidates;
+
+    memset(&why, 0, sizeof why);
+    why.size = sizeof why;
+    why.policy = ILB_POLICY_PEAK_EWMA;
+    why.n_endpoints = 3;
+    why.width = 3;
+    why.n_candidates = 2;
+    memcpy(c[0].address, "10.0.0.2:80", 12);
+    c[0].state = ILB_STATE_HEALTHY;
+    c[0].cost = 2.1e6;
+    c[0].latency_ns = 2100000;
+    memcpy(c[1].address, "10.0.0.1:80", 12);
+    c[1].state = ILB_STATE_WARMING;
+    c[1].cost = 6.3e6;
+    c[1].latency_ns = 2100000;
+    c[1].in_flight = 2;
+    c[1].load = 2;
+    c[1].failure_ppm = 200000;
+    c[1].held = ILB_HELD_CAP;
+}
+
+static void reads(const char *want)
+{
+    static char buf[ILB_EXPLANATION_TEXT_MAX];
+
+    must_eq(ilb_explanation_text(&why, buf, sizeof buf), strlen(want));
+    must_str(buf, want);
+}
+
+START_TEST(as_text)
+{
+    made_up();
+    reads("10.0.0.2:80 by cost, looked at 2 of 3: 10.0.0.2:80 healthy, cost "
+          "2.1 ms, latency 2.1 ms, 0 in flight; 10.0.0.1:80 warming, cost "
+          "6.3 ms, latency 2.1 ms, 2 in flight, 20.0 % failed, held back: cap");
+    why.width = 12;
+    why.n_endpoints = 200;
+    why.n_ejected = 5;
+    why.overloaded = 1;
+    why.policy = ILB_POLICY_LEAST_REQUEST;
+    why.chosen = 1;
+    why.chosen_by = ILB_CHOSEN_BY_SEARCH;
+    why.candidates[0].cost = 0;
+    why.candidates[0].latency_ns = 0;
+    why.candidates[0].state = ILB_STATE_EJECTED;
+    why.candidates[0].fate = ILB_FATE_EJECTED;
+    why.candidates[1].cost = 3;
+    why.candidates[1].held = ILB_HELD_NOT;
+    why.candidates[1].load = 7.5;
+    why.trial = 1;
+    reads("10.0.0.1:80 by search, looked at 2 of 12 of 200, 5 ejected, the "
+          "others are overloaded, a trial: 10.0.0.2:80 ejected, 0 in flight, "
+          "passed over: ejected; 10.0.0.1:80 warming, cost 3.0, latency 2.1 "
+          "ms, 2 in flight of load 7.5, 20.0 % failed");
+}
+END_TEST
+
+START_TEST(text_that_does_not_fit_is_cut_and_none_is_longer_than_promised)
+{
+    char buf[32];
+
+    made_up();
+    must(ilb_explanation_text(&why, buf, sizeof buf) > 100);
+    must_str(buf, "10.0.0.2:80 by cost, looked at ");
+    must(ilb_explanation_text(&why, NULL, 0) > 100);
+    why.n_candidates = ILB_CANDIDATES_MAX;
+    why.n_endpoints = why.width = why.n_ejected = UINT32_MAX;
+    why.overloaded = 1;
+    for (uint32_t i = 0; i < ILB_CANDIDATES_MAX; i++) {
+        ilb_candidate *c = &why.candidates[i];
+
+        memset(c->address, 'x', ILB_ADDRESS_MAX);
+        c->fate = ILB_FATE_EXCLUDED;
+        c->held = ILB_HELD_SUSPECT;
+        c->state = ILB_STATE_NOT_READY;
+        c->in_flight = c->failure_ppm = UINT32_MAX;
+        c->latency_ns = UINT64_MAX;
+        c->cost = c->load = 1e17;
+    }
+    must(ilb_explanation_text(&why, NULL, 0) < ILB_EXPLANATION_TEXT_MAX);
+}
+END_TEST
+
+START_TEST(what_is_no_explanation_is_refused)
+{
+    char buf[8] = "keep";
+
+    made_up();
+    must_eq(ilb_explanation_text(NULL, buf, sizeof buf), ILB_EINVAL);
+    must_eq(ilb_explanation_text(&why, NULL, 1), ILB_EINVAL);
+    why.size = sizeof why - 1;
+    must_eq(ilb_explanation_text(&why, buf, sizeof buf), ILB_EABI);
+    made_up();
+    why.chosen = 2;
+    must_eq(ilb_explanation_text(&why, buf, sizeof buf), ILB_EINVAL);
+    made_up();
+    why.n_candidates = ILB_CANDIDATES_MAX + 1;
+    must_eq(ilb_explanation_text(&why, buf, sizeof buf), ILB_EINVAL);
+    made_up();
+    memset(why.candidates[1].address, 'x', ILB_ADDRESS_MAX + 1);
+    must_eq(ilb_explanation_text(&why, buf, sizeof buf), ILB_EINVAL);
+    must_str(buf, "keep");
+}
+END_TEST
+
+Suite *suite_api_explain(void)
+{
+    Suite *s = suite_create("api explain");
+    TCase *tc = test_case(s, "explain");
+
+    tcase_add_test(tc, every_pick_of_a_rough_hour_is_explained);
+    tcase_add_test(tc, the_faster_of_two_wins_and_shows_why);
+    tcase_add_test(tc, costs_are_told_without_what_holding_back_adds);
+    tcase_add_test(tc, what_is_in_flight_is_told_by_number_and_by_cost);
+    tcase_add_test(tc, policies_without_a_cost_say_so);
+    tcase_add_test(tc, a_probe_says_that_it_is_one);
+    tcase_add_test(tc, who_is_excluded_is_told);
+    tcase_add_test(tc, fail_open_is_told);
+    tcase_add_test(tc, a_search_is_told);
+    tcase_add_test(tc, the_width_of_an_aperture_is_told);
+    tcase_add_test(tc, an_endpoint_with_too_many_in_flight_is_told);
+    tcase_add_test(tc, what_is_refused_writes_nothing);
+    tcase_add_test(tc, as_text);
+    tcase_add_test(
+        tc, text_that_does_not_fit_is_cut_and_none_is_longer_than_promised);
+    tcase_add_test(tc, what_is_no_explanation_is_refused);
+    return s;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* Which requests are trials, and how long to wait for them. */
+#include "suites.h"
+#include "util.h"
+
+#define PODS 5
+
+/* A balancer that knows its endpoints: 5 ms, 200 requests a second. */
+static ilb_balancer *known(test_clock *clock, uint64_t seed)
+{
+    ilb_options o = test_options(clock, ILB_POLICY_RANDOM, seed);
+    ilb_balancer *b = test_new(&o);
+
+    test_update(b, 0, PODS);
+    for (int i = 0; i < 2000; i++)
+        (void)test_request(b, clock, 5 * MS_NS, ILB_SUCCESS);
+    return b;
+}
+
+/* The next request to endpoint `number`; those to others succeed. */
+static ilb_ticket to(ilb_balancer *b, test_clock *clock, uint32_t number)
+{
+    for (int i = 0; i < 5000; i++) {
+        ilb_ticket t = test_pick(b);
+
+        if (test_number(b, &t) == number)
+            return t;
+        clock->now_ns += 5 * MS_NS;
+        test_done(b, &t, ILB_SUCCESS);
+    }
+    ck_abort_msg("endpoint %u is not chosen", number);
+    return test_pick(b);
+}
+
+static bool is_timed(uint64_t ns)
+{
+    return ns > 0 && ns < UINT64_MAX;
+}
+
+START_TEST(an_ordinary_request_is_none)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_balancer *b = known(&clock, 1);
+
+    for (int i = 0; i < 100; i++) {
+        ilb_ticket t = test_pick(b);
+
+        must_eq(ilb_ticket_try_timeout_ns(b, &t), 0);
+        test_done(b, &t, ILB_SUCCESS);
+        /* It is over. */
+        must_eq(ilb_ticket_try_timeout_ns(b, &t), 0);
+        must_eq(ilb_ticket_try_timeout_ns(NULL, &t), 0);
+    }
+    must_eq(ilb_ticket_try_timeout_ns(b, NULL), 0);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* Where nobody has answered, all are the same risk. */
+START_TEST(nobody_is_on_trial_before_the_first_answers)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_PEAK_EWMA, 1);
+    ilb_balancer *b = test_new(&o);
+
+    test_update(b, 0, PODS);
+    for (int i = 0; i < 10; i++) {
+        ilb_ticket t = test_pick(b);
+
+        must_eq(ilb_ticket_try_timeout_ns(b, &t), 0);
+    }
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* max(1.5 p99, 3 median, 2 ms) of answers that take 5 ms: 15 ms. */
+START_TEST(a_newcomer_is_on_trial_until_it_answers)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_balancer *b = known(&clock, 1);
+    ilb_ticket t;
+
+    test_update(b, 0, PODS + 1);
+    t = to(b, &clock, PODS);
+    must_be_within((double)ilb_ticket_try_timeout_ns(b, &t), 14.9e6, 15.1e6);
+    clock.now_ns += 5 * MS_NS;
+    test_done(b, &t, ILB_SUCCESS);
+    t = to(b, &clock, PODS);
+    must_eq(ilb_ticket_try_timeout_ns(b, &t), 0);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* Who has failed is timed until a good answer, and on trial for a while yet;
+ * the first failure itself could not be foreseen. */
+START_TEST(who_has_failed_is_on_trial)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_balancer *b = known(&clock, 1);
+    ilb_ticket t = to(b, &clock, 1);
+    int n;
+
+    must_eq(ilb_ticket_try_timeout_ns(b, &t), 0);
+    test_done(b, &t, ILB_FAILURE);
+    t = to(b, &clock, 1);
+    must(is_timed(ilb_ticket_try_timeout_ns(b, &t)));
+    test_done(b, &t, ILB_SUCCESS);
+    t = to(b, &clock, 1);
+    must(ilb_ticket_try_timeout_ns(b, &t) == UINT64_MAX);
+    for (n = 0; n < 500 && ilb_ticket_try_timeout_ns(b, &t) != 0; n++) {
+        test_done(b, &t, ILB_SUCCESS);
+        t = to(b, &clock, 1);
+    }
+    must_be_within(n, 4, 100);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(a_probe_is_a_trial)
+{
+    test_ejected *f = test_ejected_new(3, 1);
+    ilb_ticket t = test_ejected_probe(f);
+
+    must(is_timed(ilb_ticket_try_timeout_ns(f->b, &t)));
+    test_ejected_free(f);
+}
+END_TEST
+
+/* Where many fail, trials that fail are at most 2 % of the requests, after
+ * what was saved: 5 s of it. */
+START_TEST(trials_are_no_storm)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_balancer *b = known(&clock, seed);
+        uint32_t failed = 0, n = 20000;
+
+        for (uint32_t i = 0; i < n; i++) {
+            ilb_ticket t = test_pick(b);
+            bool bad = i % 2 == 0;
+
+            failed += bad && ilb_ticket_try_timeout_ns(b, &t) != 0;
+            clock.now_ns += 5 * MS_NS;
+            test_done(b, &t, bad ? ILB_FAILURE : ILB_SUCCESS);
+        }
+        must_be_within(failed, 10, 0.02 * n + 5 * 200 * 0.02 + 4);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+/* A probe that its caller gave up, after longer than answers take, has failed:
+ * impatient callers must not send one after the other there. */
+START_TEST(a_probe_given_up_late_has_failed)
+{
+    test_ejected *f = test_ejected_new(3, 1);
+    ilb_ticket t = test_ejected_probe(f);
+    uint64_t limit_ns = ilb_ticket_try_timeout_ns(f->b, &t);
+
+    f->clock.now_ns += limit_ns + MS_NS;
+    test_done(f->b, &t, ILB_CANCELLED);
+    must_eq(test_stats(f->b, 1).ejections, 2);
+    must_last(test_stats(f->b, 1).ejected_until_ns - f->clock.now_ns, 2,
+              TEST_EJECTED_PER_SECOND, 0.1);
+    test_ejected_free(f);
+}
+END_TEST
+
+/* A caller who had less time than an answer takes learns nothing of it. */
+START_TEST(a_timeout_of_no_time_is_no_failure)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_balancer *b = known(&clock, 1);
+
+    for (int i = 0; i < 50; i++) {
+        ilb_ticket t = to(b, &clock, 1);
+
+        clock.now_ns += MS_NS;
+        test_done(b, &t, ILB_TIMEOUT);
+    }
+    must_eq(test_stats(b, 1).failures_in_a_row, 0);
+    must_eq(test_stats(b, 1).ejections, 0);
+    must_eq(test_stats(b, 1).done[ILB_TIMEOUT], 50);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+Suite *suite_api_trial(void)
+{
+    Suite *s = suite_create("api trial");
+    TCase *tc = test_case(s, "trial");
+
+    tcase_add_test(tc, an_ordinary_request_is_none);
+    tcase_add_test(tc, nobody_is_on_trial_before_the_first_answers);
+    tcase_add_test(tc, a_newcomer_is_on_trial_until_it_answers);
+    tcase_add_test(tc, who_has_failed_is_on_trial);
+    tcase_add_test(tc, a_probe_is_a_trial);
+    tcase_add_test(tc, trials_are_no_storm);
+    tcase_add_test(tc, a_probe_given_up_late_has_failed);
+    tcase_add_test(tc, a_timeout_of_no_time_is_no_failure);
+    return s;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* observe/events.h: the ring beneath the events, writers that come to grief
+ * and the one who tells. Threads: tests/stress/stress_events.c. */
+#include "observe/events.h"
+
+#include "suites_internal.h"
+#include "util.h"
+
+#define CAPACITY 8
+
+static _Alignas(64) unsigned char block[1 << 13];
+static ilb__events ring;
+static test_clock ring_clock;
+
+static void setup(void)
+{
+    const test_clock start = TEST_CLOCK_INIT;
+    ilb__arena a = {block, 0};
+
+    memset(&ring, 0, sizeof ring);
+    memset(block, 0, sizeof block);
+    ilb__events_init(&ring, &a, CAPACITY);
+    must(a.used_bytes <= sizeof block);
+    must_eq(a.used_bytes, CAPACITY * 384); /* as ilb.h says */
+    ring_clock = start;
+    ring.clock_ns = test_clock_ns;
+    ring.clock_user = &ring_clock;
+}
+
+/* Its payload is its number. */
+static void write_one(void)
+{
+    ilb_event e;
+
+    memset(&e, 0, sizeof e);
+    e.type = ILB_EVENT_HEALTHY;
+    e.requests = ilb__load_relaxed(&ring.n_numbered) + 1;
+    ilb__events_write(&ring, &e);
+}
+
+/* The numbers after `after` are first .. last. */
+static void reads(uint64_t after, uint64_t first, uint64_t last)
+{
+    ilb_event out[2 * CAPACITY];
+    size_t n = ilb__events_read(&ring, after, out, 2 * CAPACITY);
+
+    must_eq(n, last + 1 - first);
+    for (size_t i = 0; i < n; i++) {
+        must_eq(out[i].number, first + i);
+        must_eq(out[i].requests, first + i);
+        must_eq(out[i].size, sizeof out[i]);
+    }
+}
+
+static ilb__events_entry *entry_of(uint64_t number)
+{
+    return &ring.entries[number % CAPACITY];
+}
+
+/* ---- Writing and reading ----------------------------------------------- */
+
+START_TEST(what_is_written_is_read)
+{
+    reads(0, 1, 0);
+    for (uint64_t i = 1; i <= 30; i++) {
+        uint64_t oldest = i > CAPACITY ? i - CAPACITY + 1 : 1;
+
+        write_one();
+        reads(0, oldest, i);
+        reads(i - 1, i, i);
+        reads(i, i + 1, i);
+    }
+}
+END_TEST
+
+START_TEST(the_clock_is_asked_only_without_a_time)
+{
+    ilb_event e, out;
+
+    memset(&e, 0, sizeof e);
+    e.time_ns = 5;
+    ilb__events_write(&ring, &e);
+    must_eq(ilb__events_read(&ring, 0, &out, 1), 1);
+    must_eq(out.time_ns, 5);
+    e.time_ns = 0;
+    ilb__events_write(&ring, &e);
+    must_eq(ilb__events_read(&ring, 1, &out, 1), 1);
+    must_eq(out.time_ns, ring_clock.now_ns);
+}
+END_TEST
+
+/* Somebody has taken a number and is not through. */
+static uint64_t begin_writing(void)
+{
+    uint64_t number = ilb__add_relaxed(&ring.n_numbered, 1) + 1;
+
+    ilb__store_relaxed(&entry_of(number)->stamp, 2 * number + 1);
+    return number;
+}
+
+static void end_writing(uint64_t number)
+{
+    ilb_event e;
+
+    memset(&e, 0, sizeof e);
+    e.size = sizeof e;
+    e.number = e.requests = number;
+    for (size_t i = 0; i < ILB_EVENT_WORDS; i++) {
+        uint64_t word;
+
+        memcpy(&word, (const unsigned char *)&e + 8 * i, sizeof word);
+        ilb__store_relaxed(&entry_of(number)->words[i], word);
+    }
+    ilb__store_relaxed(&entry_of(number)->stamp, 2 * number);
+    ilb__add_relaxed(&ring.n_through, 1);
+}
+
+START_TEST(readers_wait_for_what_is_being_written)
+{
+    uint64_t open;
+
+    write_one();
+    write_one();
+    open = begin_writing();
+    write_one();
+    reads(0, 1, 2);
+    reads(2, 3, 2);
+    reads(open, 4, 4); /* who has asked to go on behind it does */
+    end_writing(open);
+    reads(0, 1, 4);
+}
+END_TEST
+
+START_TEST(a_number_without_a_claim_yet_is_waited_for_as_well)
+{
+    write_one();
+    ilb__add_relaxed(&ring.n_numbered, 1);
+    write_one();
+    reads(0, 1, 1);
+}
+END_TEST
+
+START_TEST(a_writer_that_dies_costs_its_entry_and_nothing_else)
+{
+    uint64_t dead;
+    ilb_event out[CAPACITY];
+
+    write_one();
+    dead = begin_writing();
+    for (uint64_t i = dead + 1; i < dead + CAPACITY; i++) {
+        write_one();
+        reads(0, 1, i <= CAPACITY ? 1 : 0);
+        reads(dead, dead + 1, i);
+    }
+    /* A ring later: its entry is passed over from now on. */
+    for (uint64_t i = dead + CAPACITY; i < dead + 40; i++) {
+        uint64_t n_lost = 0, want = i - CAPACITY + 1;
+        size_t n;
+
+        write_one();
+        n = ilb__events_read(&ring, 0, out, CAPACITY);
+        must_eq(n, CAPACITY - 1);
+        for (size_t k = 0; k < n; k++, want++) {
+            if ((want - dead) % CAPACITY == 0) {
+                want++;
+                n_lost++;
+            }
+            must_eq(out[k].number, want);
+            must_eq(out[k].requests, want);
+        }
+        must(n_lost <= 1);
+        must_eq(ilb__load_relaxed(&entry_of(dead)->stamp), 2 * dead + 1);
+    }
+    must_eq(ilb__load_relaxed(&ring.n_through),
+            ilb__load_relaxed(&ring.n_numbered) - 1);
+}
+END_TEST
+
+/* It had its number long ago and comes when the next round has been here. */
+START_TEST(a_late_writer_does_not_overwrite_a_newer_event)
+{
+    for (uint64_t i = 1; i <= CAPACITY + 3; i++)
+        write_one();
+    ilb__store_relaxed(&ring.n_numbered, 1);
+    write_one(); /* number 2 */
+    ilb__store_relaxed(&ring.n_numbered, CAPACITY + 3);
+    reads(0, 4, CAPACITY + 3);
+}
+END_TEST
+
+/* ---- Telling ----------------------------------------------------------- */
+
+static uint64_t told[64];
+static size_t n_told;
+static uint32_t depth;
+static uint32_t to_write; /* so many more, each from inside the callback */
+
+static void hear(const ilb_event *event, void *user)
+{
+    must(user == &ring);
+    must_eq(depth, 0);
+    depth++;
+    must(n_told < 64);
+    told[n_told++] = event->number;
+    if (to_write > 0) {
+        to_write--;
+        write_one();
+        must(ilb__events_pending(&ring));
+        ilb__events_tell(&ring); /* as ilb_done at its end: leaves it be */
+        must(!ilb__events_pending(&ring));
+    }
+    depth--;
+}
+
+static void listen(void)
+{
+    setup();
+    ring.on_event = hear;
+    ring.user = &ring;
+    n_told = depth = to_write = 0;
+}
+
+static void heard(uint64_t first, uint64_t last)
+{
+    must_eq(n_told, last + 1 - first);
+    for (size_t i = 0; i < n_told; i++)
+        must_eq(told[i], first + i);
+    n_told = 0;
+}
+
+START_TEST(each_event_is_told_once_in_order)
+{
+    listen();
+    must(!ilb__events_pending(&ring));
+    write_one();
+    write_one();
+    write_one();
+    must(ilb__events_pending(&ring));
+    must_eq(n_told, 0);
+    ilb__events_tell(&ring);
+    heard(1, 3);
+    must(!ilb__events_pending(&ring));
+    ilb__events_tell(&ring);
+    must_eq(n_told, 0);
+    write_one();
+    ilb__events_tell(&ring);
+    heard(4, 4);
+    must_eq(ilb__load_relaxed(&ring.asked), 0);
+}
+END_TEST
+
+START_TEST(nothing_is_pending_without_a_callback)
+{
+    write_one();
+    must(!ilb__events_pending(&ring));
+}
+END_TEST
+
+START_TEST(what_happens_while_telling_is_told_by_the_same_teller)
+{
+    listen();
+    to_write = 20;
+    write_one();
+    ilb__events_tell(&ring);
+    heard(1, 21);
+}
+END_TEST
+
+START_TEST(more_than_the_ring_holds_are_lost_and_the_rest_told)
+{
+    listen();
+    for (uint64_t i = 1; i <= CAPACITY + 5; i++)
+        write_one();
+    ilb__events_tell(&ring);
+    heard(6, CAPACITY + 5);
+}
+END_TEST
+
+START_TEST(the_teller_waits_for_what_is_being_written)
+{
+    uint64_t open;
+
+    listen();
+    write_one();
+    open = begin_writing();
+    write_one();
+    ilb__events_tell(&ring);
+    heard(1, 1);
+    must(!ilb__events_pending(&ring));
+    end_writing(open);
+    must(ilb__events_pending(&ring));
+    ilb__events_tell(&ring);
+    heard(2, 3);
+}
+END_TEST
+
+START_TEST(whoever_asks_while_another_tells_leaves_it_to_him)
+{
+    listen();
+    ilb__store_relaxed(&ring.asked, 1); /* another thread is at it */
+    write_one();
+    ilb__events_tell(&ring);
+    must_eq(n_told, 0);
+    must_eq(ilb__load_relaxed(&ring.asked), 2);
+}
+END_TEST
+
+Suite *suite_events(void)
+{
+    Suite *s = suite_create("events");
+    TCase *tc = test_case(s, "ring");
+
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, what_is_written_is_read);
+    tcase_add_test(tc, the_clock_is_asked_only_without_a_time);
+    tcase_add_test(tc, readers_wait_for_what_is_being_written);
+    tcase_add_test(tc, a_number_without_a_claim_yet_is_waited_for_as_well);
+    tcase_add_test(tc, a_writer_that_dies_costs_its_entry_and_nothing_else);
+    tcase_add_test(tc, a_late_writer_does_not_overwrite_a_newer_event);
+    tc = test_case(s, "telling");
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, each_event_is_told_once_in_order);
+    tcase_add_test(tc, nothing_is_pending_without_a_callback);
+    tcase_add_test(tc, what_happens_while_telling_is_told_by_the_same_teller);
+    tcase_add_test(tc, more_than_the_ring_holds_are_lost_and_the_rest_told);
+    tcase_add_test(tc, the_teller_waits_for_what_is_being_written);
+    tcase_add_test(tc, whoever_asks_while_another_tells_leaves_it_to_him);
+    return s;
+}

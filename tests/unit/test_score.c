@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/* select/score.h: the cost as it is written there, and who is held back. */
+#include "slots.h"
+#include "suites_internal.h"
+#include "util.h"
+
+#define T0 (1000 * S_NS)
+
+/* As the header says. */
+#define FAILURE_PRICE 10.0
+#define HANG_P99 1.5
+#define HANG_MEDIAN 3.0
+#define HANG_MIN_NS (2 * MS_NS)
+
+/* Any cost that is not held back is far below. */
+#define HELD 1e19f
+
+static ilb__score_context context(double median_ns, double p99_ns,
+                                  uint64_t now_ns)
+{
+    ilb__score_context c;
+
+    memset(&c, 0, sizeof c);
+    c.now_ns = now_ns;
+    c.figures = test_figures(median_ns, p99_ns);
+    c.latency = true;
+    ilb__score_prepare(&c);
+    return c;
+}
+
+static ilb__score score(const ilb__slot *slot, const ilb__score_context *c)
+{
+    return ilb__score_of(slot, ilb__load_relaxed(&slot->load.word),
+                         ilb__load_relaxed(&slot->health), c);
+}
+
+static float cost(const ilb__slot *slot, ilb__score_context c)
+{
+    return score(slot, &c).cost;
+}
+
+/* Would more candidates be looked at? */
+static bool is_poor(const ilb__slot *slot, ilb__score_context c)
+{
+    ilb__score_prepare(&c);
+    return score(slot, &c).cost > c.enough;
+}
+
+/* Any other that is not is better. */
+static bool is_held(const ilb__slot *slot, ilb__score_context c)
+{
+    ilb__score s = score(slot, &c);
+
+    must_eq(s.cost >= HELD, s.held != ILB_HELD_NOT);
+    return s.cost >= HELD;
+}
+
+/* Evidence of 3 nats: one failure where healthy peers fail one in 100. */
+static void suspected(ilb__slot *slot)
+{
+    (void)ilb__evidence_bad(&slot->evidence, ilb__evidence_steps_for(0.01f));
+}
+
+static uint32_t send(ilb__slot *slot, uint32_t n, uint64_t now_ns)
+{
+    uint32_t parity = 0;
+
+    while (n-- > 0)
+        must(ilb__load_take(&slot->load, ilb__load_relaxed(&slot->load.word), 0,
+                            now_ns, &parity));
+    return parity;
+}
+
+/* ---- The cost ---------------------------------------------------------- */
+
+START_TEST(cost_is_latency_times_in_flight)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__slot *s = &f->slots[0];
+
+    /* Nothing known of anyone; then the others' median. */
+    must(cost(s, context(0, 0, T0)) == 1);
+    must(cost(s, context(4e6, 0, T0)) == 4e6f);
+    test_slots_learn(f, 0, 6 * MS_NS, T0);
+    must(cost(s, context(4e6, 0, T0)) == 6e6f);
+    (void)send(s, 3, T0);
+    must(cost(s, context(4e6, 0, T0)) == 24e6f);
+    must(cost(s, context(0, 0, T0)) == 24e6f);
+}
+END_TEST
+
+START_TEST(its_weight_is_over_the_mean_weight)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__score_context c = context(4e6, 0, T0);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 6 * MS_NS, T0);
+    (void)send(s, 3, T0);
+    /* 3 of 1.5: 6 (1 + 3/2) */
+    ilb__store32_relaxed(&s->weight, 3);
+    c.weight_scale = 1 / 1.5f;
+    must_be_within(cost(s, c), 14.99e6, 15.01e6);
+    /* 1 of 1.5 */
+    ilb__store32_relaxed(&s->weight, 1);
+    must_be_within(cost(s, c), 32.99e6, 33.01e6);
+}
+END_TEST
+
+/* Silence: 50 ms old, three of them. */
+START_TEST(silence_is_evidence)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__score_context c = context(4e6, 100e6, T0 + 50 * MS_NS);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 6 * MS_NS, T0);
+    (void)send(s, 3, T0);
+    must(cost(s, c) == 200e6f);
+    must(ilb__score_latency_ns(s, ilb__load_relaxed(&s->load.word), &c.figures,
+                               c.now_ns) == 50e6f);
+    must(is_poor(s, c) && !is_held(s, c));
+    c = context(4e6, 100e6, T0 + 5 * MS_NS);
+    /* The estimate, where that is more. */
+    must_be_within(ilb__score_latency_ns(s, ilb__load_relaxed(&s->load.word),
+                                         &c.figures, c.now_ns),
+                   5.99e6, 6.01e6);
+}
+END_TEST
+
+/* Up to 1.2 m (1 + 0.3 Q); in an aperture 0.3 m. */
+START_TEST(enough_is_near_the_median)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__score_context c = context(5.01e6, 0, T0);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 6 * MS_NS, T0);
+    must(!is_poor(s, c));
+    must(is_poor(s, context(4.99e6, 0, T0)));
+    /* 24 ms: enough where ten are in flight to each. */
+    (void)send(s, 3, T0);
+    must(is_poor(s, c));
+    c.figures.in_flight = 10;
+    must(!is_poor(s, c));
+    c = context(79e6, 0, T0);
+    c.figures.aperture = 12;
+    must(is_poor(s, c));
+    c = context(81e6, 0, T0);
+    c.figures.aperture = 12;
+    must(!is_poor(s, c));
+}
+END_TEST
+
+/* 10 medians for a certain failure, of what is more than twice p0. */
+START_TEST(failures_are_priced)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__score_context c = context(4e6, 0, T0);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 4 * MS_NS, T0);
+    (void)ilb__failures_bad(&s->failures, false, T0);
+    /* 4 + 10 x 4 x 0.2 */
+    must_be_within(cost(s, c), 11.99e6, 12.01e6);
+    must(is_poor(s, c));
+    /* Up to twice what healthy peers fail is chance. */
+    c.figures.p0 = 0.05f;
+    must_be_within(cost(s, c), 7.99e6, 8.01e6);
+    c.figures.p0 = 0.11f;
+    must(cost(s, c) == 4e6f);
+    c.figures.p0 = 0;
+    for (int i = 0; i < 60; i++)
+        (void)ilb__failures_bad(&s->failures, false, T0);
+    must_be_within(cost(s, c), (1 + FAILURE_PRICE) * 3.99e6,
+                   (1 + FAILURE_PRICE) * 4.001e6);
+    /* It fades: 4 + 40 / e after 3 s. */
+    c.now_ns = T0 + 3 * S_NS;
+    must_be_within(cost(s, c), 18.6e6, 18.75e6);
+    /* The median is taken for 1 us at least. */
+    test_slots_learn(f, 0, 100, T0);
+    must_be_within(cost(s, context(100, 0, T0)), 10000, 10110);
+}
+END_TEST
+
+/* ---- Held back --------------------------------------------------------- */
+
+START_TEST(at_its_cap)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__score_context c = context(4e6, 100e6, T0);
+    ilb__slot *s = &f->slots[0];
+
+    ilb__health_enter(&f->judge, s, 0, 1);
+    test_slots_learn(f, 0, 1, T0);
+    for (uint32_t i = 0; test_slots_state(f, 0) == ILB__WARMING; i++) {
+        uint32_t cap = ilb__health_in_flight_cap(ilb__load_relaxed(&s->health));
+
+        while (ilb__load_in_flight(ilb__load_relaxed(&s->load.word)) < cap) {
+            must(!is_held(s, c));
+            (void)send(s, 1, T0);
+        }
+        must(is_held(s, c));
+        test_slots_good(f, 0, 1, T0);
+        must(i < 100);
+    }
+    must(!is_held(s, c));
+}
+END_TEST
+
+START_TEST(one_at_a_time_after_a_peak)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__score_context c = context(4e6, 8e6, T0);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 4 * MS_NS, T0);
+    ilb__latency_learn(&s->latency, 30 * MS_NS, &c.figures, T0);
+    must_eq(ilb__latency_level(&s->latency), 1);
+    must(!is_held(s, c) && is_poor(s, c));
+    (void)send(s, 1, T0);
+    must(is_held(s, c));
+    while (ilb__latency_level(&s->latency) > 0)
+        ilb__latency_learn(&s->latency, 4 * MS_NS, &c.figures, T0);
+    must(!is_held(s, c));
+}
+END_TEST
+
+START_TEST(one_at_a_time_after_a_failure)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__score_context c = context(4e6, 100e6, T0);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 4 * MS_NS, T0);
+    /* Only where a failure says something. */
+    (void)ilb__failures_bad(&s->failures, true, T0);
+    must(!is_held(s, c));
+    (void)send(s, 1, T0);
+    must(!is_held(s, c));
+    suspected(s);
+    must(is_held(s, c));
+    ilb__failures_good(&s->failures, T0);
+    must(!is_held(s, c));
+    /* A refusal for load is no failure in a row. */
+    (void)ilb__failures_bad(&s->failures, false, T0);
+    must(!is_held(s, c));
+}
+END_TEST
+
+/* For as long as the pool says. */
+START_TEST(suspect_for_a_moment)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 4 * MS_NS, T0);
+    (void)ilb__failures_bad(&s->failures, true, T0);
+    suspected(s);
+    for (uint64_t ms = 0; ms < 3000; ms += 10) {
+        ilb__score_context c = context(4e6, 100e6, T0 + ms * MS_NS);
+
+        c.figures.suspect_ns = 1500 * MS_NS;
+        if (ms != 1500)
+            must_eq(is_held(s, c), ms < 1500);
+    }
+}
+END_TEST
+
+/* An age above max(1.5 p99, 3 m, 2 ms). */
+START_TEST(hanging)
+{
+    static const double rows[][2] = {{10, 50},    {10, 15}, {10, 21},
+                                     {0.1, 0.3},  {0.9, 1}, {0.6, 1.4},
+                                     {1000, 5000}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double median = rows[i][0] * 1e6, p99 = rows[i][1] * 1e6;
+        double limit = HANG_P99 * p99;
+        test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+        ilb__slot *s = &f->slots[0];
+
+        limit = limit > HANG_MEDIAN * median ? limit : HANG_MEDIAN * median;
+        limit = limit > HANG_MIN_NS ? limit : HANG_MIN_NS;
+        (void)send(s, 1, T0);
+        must(!is_held(s, context(median, p99, T0 + (uint64_t)(0.99 * limit))));
+        must(is_held(s, context(median, p99, T0 + (uint64_t)(1.01 * limit))));
+        /* Its first byte has come: no age any more. */
+        must(ilb__load_answer(&s->load, 0, 0, T0));
+        must(!is_held(s, context(median, p99, T0 + (uint64_t)(9 * limit))));
+    }
+}
+END_TEST
+
+/* Nobody has answered yet: all may just be slow. */
+START_TEST(nobody_hangs_before_the_first_answer)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__slot *s = &f->slots[0];
+
+    (void)send(s, 1, T0);
+    must(!is_held(s, context(0, 0, T0 + 3600 * S_NS)));
+    must(cost(s, context(0, 0, T0 + 3600 * S_NS)) == 2 * 3600e9f);
+}
+END_TEST
+
+/* ---- Requests in flight alone ------------------------------------------ */
+
+START_TEST(least_request_looks_at_nothing_else)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_LEAST_REQUEST);
+    ilb__score_context c = context(4e6, 8e6, T0);
+    ilb__slot *s = &f->slots[0];
+
+    c.latency = false;
+    test_slots_learn(f, 0, 60 * S_NS, T0);
+    (void)ilb__failures_bad(&s->failures, true, T0);
+    must(cost(s, c) == 1);
+    (void)send(s, 5, T0);
+    c.now_ns = T0 + 90 * S_NS;
+    must(cost(s, c) == 6);
+    ilb__store32_relaxed(&s->weight, 5);
+    c.weight_scale = 0.5f;
+    must(cost(s, c) == 3);
+}
+END_TEST
+
+Suite *suite_score(void)
+{
+    Suite *s = suite_create("score");
+    TCase *tc = test_case(s, "cost");
+
+    tcase_add_test(tc, cost_is_latency_times_in_flight);
+    tcase_add_test(tc, its_weight_is_over_the_mean_weight);
+    tcase_add_test(tc, silence_is_evidence);
+    tcase_add_test(tc, enough_is_near_the_median);
+    tcase_add_test(tc, failures_are_priced);
+    tc = test_case(s, "held back");
+    tcase_add_test(tc, at_its_cap);
+    tcase_add_test(tc, one_at_a_time_after_a_peak);
+    tcase_add_test(tc, one_at_a_time_after_a_failure);
+    tcase_add_test(tc, suspect_for_a_moment);
+    tcase_add_test(tc, hanging);
+    tcase_add_test(tc, nobody_hangs_before_the_first_answer);
+    tc = test_case(s, "least request");
+    tcase_add_test(tc, least_request_looks_at_nothing_else);
+    return s;
+}
