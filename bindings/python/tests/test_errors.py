@@ -78,7 +78,7 @@ def test_the_table_is_the_librarys() -> None:
 
 def test_the_family() -> None:
     for cls in (ilb.EmptyError, ilb.NotReadyError, ilb.ExcludedError,
-                ilb.BusyError):
+                ilb.BusyError, ilb.EjectedError, ilb.NotDueError):
         assert issubclass(cls, ilb.NoEndpointError)
         assert not issubclass(cls, ValueError)
     for cls in (ilb.InvalidError, ilb.TicketError, ilb.AddressError,

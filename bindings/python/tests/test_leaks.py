@@ -50,7 +50,7 @@ def work():
         refused(lambda: lb.pick(exclude=3))
         refused(lambda: lb.pick(exclude=[3]))
         refused(lambda: lb.pick(exlude=()))
-        refused(lambda: lb.pick((), 0, 0))
+        refused(lambda: lb.pick((), 0, False, 0))
         refused(lambda: lb.pick((), now_ns=-1))
         refused(lambda: lb.pick((), now_ns="x"))
         refused(lambda: lb.update(["a", "a"]))
@@ -103,13 +103,32 @@ def work():
         repr(lb)
     lb.update(["a:1", "b:2"])
 """,
+    "events": """
+heard = []
+def work():
+    for i in range(20):
+        lb.update([f"{j}:{i}" for j in range(20)])
+        lb.events()
+        str(lb.events(after=5))
+        lb.tick()
+    for i in range(100):
+        told.set_readiness("a:1", "ready" if i % 2 else "draining")
+        with told.pick(explain=True) as t:
+            t.explanation, str(t.explanation)
+        refused(lambda: lb.events(-1))
+        refused(lambda: ilb.Balancer("x", on_event=3))
+    del heard[:]
+    lb.update(["a:1", "b:2"])
+told = ilb.Balancer("told", ["a:1", "b:2"], on_event=heard.append)
+""",
     "balancers": """
 class User: pass
 def work():
     for _ in range(20):
         user = User()
         user.lb = ilb.Balancer("x", [ilb.Endpoint("a", user=user)], capacity=8,
-                               clock=ilb.ManualClock(), classify=lambda e: None)
+                               clock=ilb.ManualClock(), classify=lambda e: None,
+                               on_event=lambda e: user)
         user.ticket = user.lb.pick()
         user.ticket.success()
 """,
@@ -165,7 +184,8 @@ lb = ilb.Balancer("billing", [("a:1", 1)])
 user = object()
 own = ilb.Balancer("own", [ilb.Endpoint("a:1", user=user)])
 watched = [lb, own, user, ilb.Outcome.SUCCESS, ilb.Ticket, ilb.EndpointStats,
-           ilb.classify, ilb.TicketError]
+           ilb.classify, ilb.TicketError, ilb.Event, ilb.Explanation,
+           ilb.Candidate]
 
 def work():
     for _ in range(1000):
@@ -177,6 +197,9 @@ def work():
         with own.pick() as t:
             assert t.user is user
         own.snapshot()
+        own.events()
+        with own.pick(explain=True):
+            pass
 
 work()
 gc.collect()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -190,3 +191,59 @@ def test_nobody_but_us_retries(two: list[Pod]) -> None:
         with pytest.raises(requests.ConnectionError):
             http.get(f"{NAME}/")
         assert outcomes(http, dead) == {"connect_error": 1}
+
+
+@pytest.mark.parametrize("bad", ["fails", "hangs", "refuses"])
+def test_a_trial_costs_next_to_nothing(two: list[Pod], bad: str) -> None:
+    """A newcomer that is no good takes nothing from the retries, and is not
+    waited for longer than an ordinary answer takes."""
+    good, new = two
+    with deaf_port() as deaf:
+        address = {"fails": new.address, "hangs": deaf,
+                   "refuses": closed_port()}[bad]
+        new.statuses(500)
+        http = first_then(good.address, retries=1)
+        known = time.monotonic() + 0.3
+        while time.monotonic() < known:
+            assert http.get(f"{NAME}/", timeout=10).status_code == 200
+        http.balancer(NAME).update([good.address, address])
+        began = time.monotonic()
+        while not outcomes(http, address):
+            answer = http.get(f"{NAME}/", timeout=10)
+            assert answer.status_code == 200
+        assert answer.ilb_tries == 2
+        assert time.monotonic() - began < 5
+        http.close()
+
+
+def test_what_is_no_trial_has_no_try_timeout() -> None:
+    lb = ilb.Balancer("billing", ["a:1", "b:2"], clock=ilb.ManualClock())
+    with lb.pick() as ticket:
+        assert ticket.try_timeout is None
+    assert ticket.try_timeout is None
+
+
+def test_the_try_timeout_of_a_newcomer() -> None:
+    clock = ilb.ManualClock()
+    lb = ilb.Balancer("billing", ["a:1"], clock=clock, policy="random")
+    for _ in range(100):
+        with lb.pick():
+            clock.advance(0.005)
+    lb.update(["a:1", "b:2"])
+    limits = set()
+    for _ in range(20):
+        ticket = lb.pick()
+        if ticket.address == "b:2":
+            limits.add(ticket.try_timeout)
+        ticket.cancelled()
+    (limit,) = limits
+    assert limit is not None and 0.014 < limit < 0.016
+
+
+@pytest.mark.parametrize("given, expected", [
+    (None, 2.0), (5, 2.0), (1, 1), ((5, 1), (2.0, 1)), ((None, 9), (2.0, 2.0)),
+    ("mine", "mine")])
+def test_a_timeout_is_shortened(given: object, expected: object) -> None:
+    from ilb._requests_adapter import shortened
+
+    assert shortened(given, 2.0) == expected

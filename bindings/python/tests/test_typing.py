@@ -25,6 +25,9 @@ lb.set_readiness("a:1", "up")
 ilb.Balancer("billing", policy="best")
 for stats in lb.snapshot():
     reveal_type(stats.done)
+ilb.Balancer("billing", on_event=ilb.log_event)
+if lb.pick(explain=True).explanation.chosen_by == "cost":
+    reveal_type(lb.events(after=3)[0].detector)
 http = ilb.requests.Session({"http://billing": lb, "http://user": ["a:1"]})
 reveal_type(http.get("http://billing/").status_code)
 '''
@@ -49,6 +52,6 @@ def test_users_are_told_of_their_mistakes(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text(USE)
     said = mypy("mypy", "--strict", "use.py", cwd=tmp_path)
     errors = [line for line in said.splitlines() if ": error:" in line]
-    assert [int(e.split(":")[1]) for e in errors] == [9, 10, 11], said
+    assert [int(e.split(":")[1]) for e in errors] == [9, 10, 11, 15], said
     assert 'Revealed type is "int | None"' in said or \
         'Revealed type is "Union[builtins.int, None]"' in said

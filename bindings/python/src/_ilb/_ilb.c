@@ -21,6 +21,8 @@
 
 #include "py_stats.c"
 
+#include "py_events.c"
+
 #include "py_ticket_facts.c"
 
 #include "py_ticket.c"
@@ -46,7 +48,7 @@ static int module_exec(PyObject *module)
     py_state *state = py_state_of_module(module);
 
     if (py_errors_import(state) < 0 || py_outcome_import(state) < 0 ||
-        module_add_types(module, state) < 0)
+        py_events_import(state) < 0 || module_add_types(module, state) < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "VERSION", ILB_VERSION) < 0 ||
         PyModule_AddIntConstant(module, "EXCLUDE_MAX", ILB_EXCLUDE_MAX) < 0)
@@ -64,6 +66,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         Py_VISIT(state->outcomes[i]);
     Py_VISIT(state->classify);
+    Py_VISIT(state->event_class);
+    Py_VISIT(state->candidate_class);
+    Py_VISIT(state->explanation_class);
     Py_VISIT(state->balancer_type);
     Py_VISIT(state->ticket_type);
     Py_VISIT(state->stats_type);
@@ -80,6 +85,9 @@ static int module_clear(PyObject *module)
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         Py_CLEAR(state->outcomes[i]);
     Py_CLEAR(state->classify);
+    Py_CLEAR(state->event_class);
+    Py_CLEAR(state->candidate_class);
+    Py_CLEAR(state->explanation_class);
     Py_CLEAR(state->balancer_type);
     Py_CLEAR(state->ticket_type);
     Py_CLEAR(state->stats_type);

@@ -9,7 +9,7 @@
 typedef struct balancer_arguments {
     PyObject *name, *endpoints, *capacity, *seed, *consecutive_failures;
     PyObject *max_ejection_percent, *base_ejection_time, *max_ejection_time;
-    PyObject *clock, *classify;
+    PyObject *clock, *classify, *event_capacity, *on_event;
     const char *policy;
 } balancer_arguments;
 
@@ -27,6 +27,8 @@ static int balancer_parse(PyObject *args, PyObject *kwds, balancer_arguments *a)
         "max_ejection_time",
         "clock",
         "classify",
+        "event_capacity",
+        "on_event",
         NULL,
     };
     /* Python's parameter lacks a const that it keeps to. */
@@ -34,16 +36,18 @@ static int balancer_parse(PyObject *args, PyObject *kwds, balancer_arguments *a)
 
     memset(a, 0, sizeof *a);
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "U|O$sOOOOOOOO:Balancer", keywords, &a->name,
+            args, kwds, "U|O$sOOOOOOOOOO:Balancer", keywords, &a->name,
             &a->endpoints, &a->policy, &a->capacity, &a->seed,
             &a->consecutive_failures, &a->max_ejection_percent,
             &a->base_ejection_time, &a->max_ejection_time, &a->clock,
-            &a->classify))
+            &a->classify, &a->event_capacity, &a->on_event))
         return -1;
     if (a->clock == Py_None)
         a->clock = NULL;
     if (a->classify == Py_None)
         a->classify = NULL;
+    if (a->on_event == Py_None)
+        a->on_event = NULL;
     return 0;
 }
 
@@ -64,6 +68,35 @@ static int balancer_read_policy(py_state *state, const char *name,
     return 0;
 }
 
+static int balancer_check_callable(PyObject *value, const char *name)
+{
+    if (value == NULL || PyCallable_Check(value))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s must be callable or None, not %.100s",
+                 name, Py_TYPE(value)->tp_name);
+    return -1;
+}
+
+/* ilb.NEVER, or 0 to the most that can be kept. */
+static int balancer_read_event_capacity(py_state *state,
+                                        const balancer_arguments *a,
+                                        ilb_options *o)
+{
+    if (py_read_uint32(state, a->event_capacity, "event_capacity", ILB_NEVER,
+                       &o->event_capacity) < 0)
+        return -1;
+    if (o->event_capacity > ILB_EVENT_CAPACITY_MAX &&
+        o->event_capacity != ILB_NEVER)
+        return py_invalid(state,
+                          "event_capacity must be 0 to %u or ilb.NEVER, not %R",
+                          ILB_EVENT_CAPACITY_MAX, a->event_capacity);
+    if (o->event_capacity == ILB_NEVER && a->on_event != NULL)
+        return py_invalid(state,
+                          "on_event needs events: event_capacity must not be "
+                          "ilb.NEVER");
+    return 0;
+}
+
 static int balancer_read_hooks(py_state *state, const balancer_arguments *a,
                                ilb_options *o)
 {
@@ -73,12 +106,9 @@ static int balancer_read_hooks(py_state *state, const balancer_arguments *a,
                      Py_TYPE(a->clock)->tp_name);
         return -1;
     }
-    if (a->classify != NULL && !PyCallable_Check(a->classify)) {
-        PyErr_Format(PyExc_TypeError,
-                     "classify must be callable or None, not %.100s",
-                     Py_TYPE(a->classify)->tp_name);
+    if (balancer_check_callable(a->classify, "classify") < 0 ||
+        balancer_check_callable(a->on_event, "on_event") < 0)
         return -1;
-    }
     if (a->clock != NULL) {
         o->clock_ns = clock_read_ns;
         o->clock_user = a->clock;
@@ -90,6 +120,7 @@ static int balancer_read_options(py_state *state, const balancer_arguments *a,
                                  ilb_options *o)
 {
     if (balancer_read_policy(state, a->policy, o) < 0 ||
+        balancer_read_event_capacity(state, a, o) < 0 ||
         balancer_read_hooks(state, a, o) < 0 ||
         py_read_uint(state, a->seed, "seed", UINT64_MAX, &o->seed) < 0 ||
         py_read_uint32(state, a->capacity, "capacity", ILB_CAPACITY_MAX,
@@ -119,6 +150,11 @@ static int balancer_init(py_state *state, py_balancer *self,
     self->policy = o.policy;
     self->clock = a->clock == NULL ? NULL : py_new_ref(a->clock);
     self->classify = a->classify == NULL ? NULL : py_new_ref(a->classify);
+    if (a->on_event != NULL) {
+        self->on_event = py_new_ref(a->on_event);
+        o.on_event = events_flag;
+        o.event_user = self;
+    }
     self->writer = PyThread_allocate_lock();
     if (self->writer == NULL) {
         PyErr_NoMemory();
@@ -151,6 +187,8 @@ static PyObject *balancer_new(PyTypeObject *type, PyObject *args,
     atomic_init(&self->any_user, false);
     atomic_init(&self->n_updates, 0);
     atomic_init(&self->n_leaked, 0);
+    atomic_init(&self->events_untold, false);
+    atomic_init(&self->events_telling, false);
     if (balancer_init(py_state_of(self), self, &a) < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
@@ -164,6 +202,7 @@ static int balancer_traverse(PyObject *self, visitproc visit, void *arg)
 
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(balancer->classify);
+    Py_VISIT(balancer->on_event);
     Py_VISIT(balancer->users);
     Py_VISIT(balancer->users_next);
     return 0;
@@ -176,6 +215,7 @@ static int balancer_clear(PyObject *self)
     py_balancer *balancer = (py_balancer *)self;
 
     Py_CLEAR(balancer->classify);
+    Py_CLEAR(balancer->on_event);
     Py_CLEAR(balancer->users);
     Py_CLEAR(balancer->users_next);
     return 0;
@@ -206,6 +246,10 @@ static PyMethodDef balancer_methods[] = {
     {"pick", PY_METHOD(balancer_pick), METH_FASTCALL | METH_KEYWORDS,
      balancer_pick_doc},
     {"snapshot", balancer_snapshot, METH_NOARGS, balancer_snapshot_doc},
+    {"events", PY_METHOD(balancer_events), METH_FASTCALL | METH_KEYWORDS,
+     balancer_events_doc},
+    {"tick", PY_METHOD(balancer_tick), METH_FASTCALL | METH_KEYWORDS,
+     balancer_tick_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -220,17 +264,24 @@ PyDoc_STRVAR(
     "Balancer(name, endpoints=(), *, policy='peak_ewma', capacity=0, seed=0,\n"
     "         consecutive_failures=0, max_ejection_percent=0,\n"
     "         base_ejection_time=0.0, max_ejection_time=0.0, clock=None,\n"
-    "         classify=None)\n--\n\n"
+    "         classify=None, event_capacity=0, on_event=None)\n--\n\n"
     "One service's endpoints and what is known of them.\n\n"
     "`endpoints` is an iterable of str, (address, weight) or ilb.Endpoint.\n"
     "0 means the default everywhere: `capacity` (1024) endpoints at most;\n"
     "`seed` for the random draws (one of its own); so many\n"
-    "`consecutive_failures` (3; ilb.NEVER: none) eject an endpoint, up to\n"
-    "`max_ejection_percent` (50) at a time, for `base_ejection_time` (1 s)\n"
-    "that doubles up to `max_ejection_time` (10 s), both floats in seconds.\n"
+    "`consecutive_failures` (5; ilb.NEVER: none) eject an endpoint, with a\n"
+    "clean past fewer do, up to `max_ejection_percent` (100) of them at a\n"
+    "time, for `base_ejection_time` (5 s) and, with few requests, up to\n"
+    "`max_ejection_time` (120 s), both floats in seconds.\n"
     "`clock` is an ilb.ManualClock, for tests. `classify` takes an exception\n"
     "that left `with lb.pick()` and returns an ilb.Outcome, or None for what\n"
-    "ilb.classify makes of it.\n\n"
+    "ilb.classify makes of it.\n"
+    "`on_event` is called with each ilb.Event, in order, by one thread at a\n"
+    "time, when the call that comes next is about to return: one of a\n"
+    "ticket's, `update`, `set_readiness` or `tick`; never by `pick`, and\n"
+    "never from inside itself. It may call back. What it raises goes to\n"
+    "sys.unraisablehook. `event_capacity` (256; ilb.NEVER: none) events are\n"
+    "kept for it, and for `events`.\n\n"
     "All methods may be called from any thread.");
 
 static PyType_Slot balancer_slots[] = {

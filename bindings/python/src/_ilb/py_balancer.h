@@ -9,6 +9,7 @@ typedef struct py_balancer {
     PyObject_HEAD ilb_balancer *core; /* set once, freed in dealloc */
     PyObject *clock;                  /* set once: a ManualClock, or NULL */
     PyObject *classify;               /* set once: a callable, or NULL */
+    PyObject *on_event;               /* set once: a callable, or NULL */
     PyThread_type_lock writer;        /* one update at a time */
     /* The last list as a dict, address -> user object, and the one that an
      * update is taking over just now, or NULL. A dict in here never changes;
@@ -18,6 +19,9 @@ typedef struct py_balancer {
     atomic_bool any_user; /* some endpoint has a user object */
     _Atomic uint64_t n_updates;
     _Atomic uint64_t n_leaked;
+    atomic_bool events_untold;  /* on_event may have something to hear */
+    atomic_bool events_telling; /* somebody is at it ... */
+    uint64_t events_told;       /* ... and alone has this: the last number */
     ilb_policy policy;
     PyObject *weak_references;
 } py_balancer;
@@ -33,10 +37,15 @@ typedef struct py_ticket {
     PyObject_HEAD py_balancer *balancer; /* kept alive as long as the ticket */
     PyObject *address;                   /* a str */
     PyObject *user;                      /* NULL: none */
+    PyObject *explanation;               /* NULL: nobody asked */
     ilb_ticket core;                     /* used in a critical section only */
     atomic_int stage;
     atomic_int outcome;
 } py_ticket;
+
+/* Tells on_event what it has not been told. No lock is held, and no object is
+ * in a critical section: it calls Python. */
+static inline void py_events_tell(py_balancer *self);
 
 /* A strong reference to the user object of `address`, of the list in force or
  * else of the one that comes; NULL: there is none, or an error is set. */

@@ -64,6 +64,9 @@ typedef struct py_state {
     PyObject *errors[PY_N_ERRORS];         /* classes, by -code */
     PyObject *outcomes[ILB_OUTCOME_COUNT]; /* members of ilb.Outcome */
     PyObject *classify;                    /* ilb.classify */
+    PyObject *event_class;                 /* ilb.Event */
+    PyObject *candidate_class;             /* ilb.Candidate */
+    PyObject *explanation_class;           /* ilb.Explanation */
 } py_state;
 
 static inline py_state *py_state_of_module(PyObject *module)

@@ -65,8 +65,23 @@ static int pick_dress(py_balancer *self, py_ticket *ticket)
     return 0;
 }
 
+/* As ilb_pick; with `explain`, the ticket knows why. */
+static int pick_core(py_state *state, py_balancer *self, py_ticket *ticket,
+                     const ilb_pick_options *o, bool explain)
+{
+    ilb_explanation why;
+    int rc;
+
+    if (!explain)
+        return ilb_pick(self->core, &ticket->core, o);
+    rc = ilb_pick_explained(self->core, &ticket->core, o, &why, sizeof why);
+    if (rc == ILB_OK)
+        ticket->explanation = py_explanation_make(state, &why);
+    return rc;
+}
+
 static PyObject *pick_ticket(py_state *state, py_balancer *self,
-                             const ilb_pick_options *o)
+                             const ilb_pick_options *o, bool explain)
 {
     PyTypeObject *type = state->ticket_type;
     py_ticket *ticket = (py_ticket *)type->tp_alloc(type, 0);
@@ -77,12 +92,13 @@ static PyObject *pick_ticket(py_state *state, py_balancer *self,
     atomic_init(&ticket->stage, TICKET_NEW);
     atomic_init(&ticket->outcome, 0);
     ticket->balancer = (py_balancer *)py_new_ref(self);
-    rc = ilb_pick(self->core, &ticket->core, o);
+    rc = pick_core(state, self, ticket, o, explain);
     if (rc != ILB_OK) {
         Py_DECREF(ticket);
         return py_raise(state, rc, ilb_balancer_name(self->core));
     }
-    if (pick_dress(self, ticket) < 0) {
+    if ((explain && ticket->explanation == NULL) ||
+        pick_dress(self, ticket) < 0) {
         (void)ilb_done(self->core, &ticket->core, ILB_CANCELLED);
         Py_DECREF(ticket);
         return NULL;
@@ -94,31 +110,34 @@ static PyObject *pick_ticket(py_state *state, py_balancer *self,
 
 PyDoc_STRVAR(
     balancer_pick_doc,
-    "pick($self, /, exclude=(), now_ns=0)\n--\n\n"
+    "pick($self, /, exclude=(), now_ns=0, explain=False)\n--\n\n"
     "Choose an endpoint for one request: a Ticket, to be done exactly once.\n\n"
     "    with lb.pick() as endpoint:\n"
     "        call(endpoint.host, endpoint.port)\n\n"
     "`exclude` is a ticket, or up to 16 of them, whose endpoints are not\n"
     "wanted again, for a retry elsewhere; `now_ns` the time in nanoseconds\n"
-    "of the balancer's clock, 0: ask it. Raises a NoEndpointError: "
-    "EmptyError,\n"
+    "of the balancer's clock, 0: ask it; with `explain` the ticket's\n"
+    "`explanation` says why. Raises a NoEndpointError: EmptyError,\n"
     "NotReadyError, ExcludedError or BusyError.");
 
 static PyObject *balancer_pick(PyObject *self, PyObject *const *args,
                                Py_ssize_t n_args, PyObject *keywords)
 {
-    static const char *const names[] = {"exclude", "now_ns"};
-    static const py_signature signature = {"pick", names, 2, 0};
+    static const char *const names[] = {"exclude", "now_ns", "explain"};
+    static const py_signature signature = {"pick", names, 3, 0};
     py_state *state = py_state_of(self);
     ilb_ticket excluded[ILB_EXCLUDE_MAX];
     ilb_pick_options o = ILB_PICK_OPTIONS_INIT;
-    PyObject *given[2];
+    PyObject *given[3];
+    int explain = 0;
 
     if (n_args == 0 && keywords == NULL)
-        return pick_ticket(state, (py_balancer *)self, NULL);
+        return pick_ticket(state, (py_balancer *)self, NULL, false);
     if (py_args_read(&signature, args, n_args, keywords, given) < 0 ||
         pick_read_exclude(state, given[0], excluded, &o) < 0 ||
         py_read_uint(state, given[1], "now_ns", UINT64_MAX, &o.now_ns) < 0)
         return NULL;
-    return pick_ticket(state, (py_balancer *)self, &o);
+    if (given[2] != NULL && (explain = PyObject_IsTrue(given[2])) < 0)
+        return NULL;
+    return pick_ticket(state, (py_balancer *)self, &o, explain != 0);
 }

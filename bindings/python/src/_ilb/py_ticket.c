@@ -24,6 +24,7 @@ static int ticket_finish(py_ticket *self, ilb_outcome outcome, uint64_t now_ns)
 
 static PyObject *ticket_result(py_ticket *self, int rc)
 {
+    py_events_tell(self->balancer);
     if (rc != ILB_OK)
         return py_raise(py_state_of(self), rc,
                         ilb_balancer_name(self->balancer->core));
@@ -139,6 +140,7 @@ static PyObject *ticket_exit(PyObject *self, PyObject *const *args,
     }
     /* Not in flight any more: another thread was quicker, its word counts. */
     (void)ticket_finish(ticket, outcome, 0);
+    py_events_tell(ticket->balancer);
     if (rc < 0)
         return NULL;
     Py_RETURN_FALSE;
@@ -174,6 +176,7 @@ static int ticket_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(ticket->balancer);
     Py_VISIT(ticket->user);
+    Py_VISIT(ticket->explanation);
     return 0;
 }
 
@@ -182,6 +185,7 @@ static int ticket_traverse(PyObject *self, visitproc visit, void *arg)
 static int ticket_clear(PyObject *self)
 {
     Py_CLEAR(((py_ticket *)self)->user);
+    Py_CLEAR(((py_ticket *)self)->explanation);
     return 0;
 }
 
@@ -194,6 +198,7 @@ static void ticket_dealloc(PyObject *self)
         return; /* a warning filter has kept it */
     PyObject_GC_UnTrack(self);
     Py_CLEAR(ticket->user);
+    Py_CLEAR(ticket->explanation);
     Py_CLEAR(ticket->address);
     Py_CLEAR(ticket->balancer);
     type->tp_free(self);

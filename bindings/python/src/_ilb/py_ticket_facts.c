@@ -97,6 +97,14 @@ static PyObject *ticket_get_user(PyObject *self, void *closure)
     return py_new_ref(user == NULL ? Py_None : user);
 }
 
+static PyObject *ticket_get_explanation(PyObject *self, void *closure)
+{
+    PyObject *explanation = ((py_ticket *)self)->explanation;
+
+    (void)closure;
+    return py_new_ref(explanation == NULL ? Py_None : explanation);
+}
+
 static PyObject *ticket_get_balancer(PyObject *self, void *closure)
 {
     (void)closure;
@@ -112,6 +120,21 @@ static PyObject *ticket_get_outcome(PyObject *self, void *closure)
         Py_RETURN_NONE;
     return py_new_ref(py_state_of(self)->outcomes[atomic_load_explicit(
         &ticket->outcome, memory_order_relaxed)]);
+}
+
+static PyObject *ticket_get_try_timeout(PyObject *self, void *closure)
+{
+    py_ticket *ticket = (py_ticket *)self;
+    uint64_t ns = 0;
+
+    (void)closure;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    ns = ilb_ticket_try_timeout_ns(ticket->balancer->core, &ticket->core);
+    Py_END_CRITICAL_SECTION();
+    if (ns == 0)
+        Py_RETURN_NONE;
+    return PyFloat_FromDouble(ns == UINT64_MAX ? Py_HUGE_VAL
+                                               : (double)ns / 1e9);
 }
 
 static PyObject *ticket_repr(PyObject *self)
@@ -140,7 +163,15 @@ static PyGetSetDef ticket_getset[] = {
     {"user", ticket_get_user, NULL,
      "The object given with the endpoint, as it was at the pick, or None.",
      NULL},
+    {"explanation", ticket_get_explanation, NULL,
+     "Why this endpoint, an ilb.Explanation; None unless `pick` was asked.",
+     NULL},
     {"balancer", ticket_get_balancer, NULL, "The Balancer that picked.", NULL},
+    {"try_timeout", ticket_get_try_timeout, NULL,
+     "None, or this request is a trial, as somebody has to ask whether an\n"
+     "endpoint is good (again): if it fails, or has no answer after so many\n"
+     "seconds, a float (math.inf: not known), send it elsewhere.",
+     NULL},
     {"outcome", ticket_get_outcome, NULL,
      "How it went, an ilb.Outcome; None while in flight.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -122,6 +122,7 @@ static PyObject *balancer_update(PyObject *self, PyObject *endpoints)
     if (py_balancer_set_endpoints(py_state_of(self), (py_balancer *)self,
                                   endpoints) < 0)
         return NULL;
+    py_events_tell((py_balancer *)self);
     Py_RETURN_NONE;
 }
 
@@ -149,6 +150,7 @@ static PyObject *balancer_set_readiness(PyObject *self, PyObject *const *args,
     Py_BEGIN_ALLOW_THREADS rc = ilb_balancer_set_readiness(
         ((py_balancer *)self)->core, address, readiness);
     Py_END_ALLOW_THREADS if (rc != ILB_OK) return py_raise(state, rc, address);
+    py_events_tell((py_balancer *)self);
     Py_RETURN_NONE;
 }
 

@@ -101,6 +101,20 @@ class BusyError(NoEndpointError):
     name = "ILB_EBUSY"
 
 
+class EjectedError(NoEndpointError):
+    """Every endpoint that is ready is ejected, and the balancer fails closed."""
+
+    code = -13
+    name = "ILB_EEJECTED"
+
+
+class NotDueError(NoEndpointError):
+    """No endpoint is due for a probe."""
+
+    code = -14
+    name = "ILB_ENOTDUE"
+
+
 #: The class of each error code; read by the extension module.
 BY_CODE: dict[int, type[Error]] = {
     cls.code: cls
@@ -117,5 +131,7 @@ BY_CODE: dict[int, type[Error]] = {
         CapacityError,
         NotFoundError,
         BusyError,
+        EjectedError,
+        NotDueError,
     )
 }

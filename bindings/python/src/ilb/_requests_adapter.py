@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NoReturn, Union
 from urllib.parse import urlsplit
@@ -34,6 +35,10 @@ Classify = Callable[
 IDEMPOTENT_METHODS = frozenset(
     {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}
 )
+
+
+#: Trials that fail (Ticket.try_timeout), beside the retries, of one request.
+TRIALS_MAX = 2
 
 
 class NoEndpointError(_NoEndpointError, requests.exceptions.ConnectionError):
@@ -99,6 +104,48 @@ def may_retry(
     return is_idempotent(request) and _rewind(request)
 
 
+def shortened(timeout: Any, seconds: float) -> Any:
+    """Return a timeout of `requests` in which nothing takes longer."""
+    if isinstance(timeout, tuple):
+        return tuple(shortened(part, seconds) for part in timeout)
+    if timeout is None:
+        return seconds
+    if isinstance(timeout, (int, float)):
+        return min(timeout, seconds)
+    return timeout  # urllib3's own kind, or none at all
+
+
+class _Tries:
+    """The tries of one request: their tickets, the last one at hand."""
+
+    def __init__(self, ticket: Ticket, retries: int) -> None:
+        self.tickets = [ticket]
+        self._retries = retries
+        self._failed_trials = 0
+        self.try_timeout = ticket.try_timeout
+
+    @property
+    def is_trial(self) -> bool:
+        """A trial that fails takes nothing from the retries."""
+        return (
+            self.try_timeout is not None
+            and self._retries > 0
+            and self._failed_trials < TRIALS_MAX
+        )
+
+    @property
+    def may_go_on(self) -> bool:
+        """Is there to be another try if this one fails?"""
+        used = len(self.tickets) - self._failed_trials
+        return self.is_trial or used <= self._retries
+
+    def go_on(self, ticket: Ticket) -> None:
+        """The try at hand has failed; this is the next."""
+        self._failed_trials += self.is_trial
+        self.tickets.append(ticket)
+        self.try_timeout = ticket.try_timeout
+
+
 def _wire_request(
     request: requests.PreparedRequest,
 ) -> requests.PreparedRequest:
@@ -124,7 +171,10 @@ class Adapter(requests.adapters.HTTPAdapter):
     `balancer`      whose endpoints are "host:port"
     `retries`       how often one request may be sent once more, elsewhere:
                     if it was never sent, or has failed and is idempotent
-                    (by its method or an Idempotency-Key header). 0 to 15
+                    (by its method or an Idempotency-Key header). 0 to 13.
+                    Trials that fail (Ticket.try_timeout) do not count, two
+                    at most, and an idempotent one is given up early; with
+                    0 there are none
     `classify`      called with a Response or an exception; returns an
                     ilb.Outcome, or None for the default
     `pool_maxsize`  idle connections kept for each endpoint
@@ -142,8 +192,9 @@ class Adapter(requests.adapters.HTTPAdapter):
         pool_maxsize: int = 10,
         pool_block: bool = False,
     ) -> None:
-        if not 0 <= retries < EXCLUDE_MAX:
-            raise ValueError(f"retries must be 0 to {EXCLUDE_MAX - 1}")
+        most = EXCLUDE_MAX - 1 - TRIALS_MAX
+        if not 0 <= retries <= most:
+            raise ValueError(f"retries must be 0 to {most}")
         self.balancer = balancer
         self.retries = retries
         self._classify = classify
@@ -206,16 +257,16 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def _elsewhere(
         self,
-        tried: list[Ticket],
+        tries: _Tries,
         wire: requests.PreparedRequest,
         result: requests.Response | BaseException,
         outcome: Outcome,
     ) -> Ticket | None:
         """Return a ticket for one more try, if it may and can be made."""
-        if len(tried) > self.retries or not may_retry(wire, result, outcome):
+        if not tries.may_go_on or not may_retry(wire, result, outcome):
             return None
         try:
-            return self.balancer.pick(exclude=tried)
+            return self.balancer.pick(exclude=tries.tickets)
         except _NoEndpointError:
             return None  # nowhere else to go: what there is, is the answer
 
@@ -275,16 +326,21 @@ class Adapter(requests.adapters.HTTPAdapter):
             "cert": cert, "proxies": {},
         }
         try:
-            tried = [self.balancer.pick()]
+            tries = _Tries(self.balancer.pick(), self.retries)
         except _NoEndpointError as error:
             raise_no_endpoint(error, request)
+        tried = tries.tickets
         while True:
+            options["timeout"] = timeout
+            limit = tries.try_timeout if tries.is_trial else None
+            if limit is not None and limit < math.inf and is_idempotent(wire):
+                options["timeout"] = shortened(timeout, limit)
             try:
                 response = self._try(tried[-1], wire, options)
             except BaseException as exc:
                 outcome = self._judge(tried[-1], exc)
                 tried[-1].done(outcome)
-                ticket = self._elsewhere(tried, wire, exc, outcome)
+                ticket = self._elsewhere(tries, wire, exc, outcome)
                 if ticket is None:
                     if isinstance(exc, requests.exceptions.RequestException):
                         exc.request = request
@@ -292,9 +348,9 @@ class Adapter(requests.adapters.HTTPAdapter):
             else:
                 response.request = request
                 outcome = self._judge(tried[-1], response)
-                ticket = self._elsewhere(tried, wire, response, outcome)
+                ticket = self._elsewhere(tries, wire, response, outcome)
                 if ticket is None:
                     return self._hand_over(response, tried, outcome)
                 tried[-1].done(outcome)
                 response.close()
-            tried.append(ticket)
+            tries.go_on(ticket)
