@@ -11,10 +11,13 @@
 #include <event2/listener.h>
 
 #include "balancers.h"
+#include "events.h"
 #include "values.h"
 
 #define REQUEST_BYTES_MAX 4096
 #define TIMEOUT_S 5
+/* Events of each service on the page. */
+#define EVENTS_SHOWN 50
 
 /* evhttp is good enough here: small answers at once, clients of this host. */
 
@@ -61,8 +64,9 @@ static void on_readyz(struct evhttp_request *req, void *arg)
 static void on_unknown(struct evhttp_request *req, void *arg)
 {
     (void)arg;
-    reply_text(req, HTTP_NOTFOUND, "Not Found",
-               "{\"error\": \"there are /healthz, /readyz, /snapshot\"}\n");
+    reply_text(
+        req, HTTP_NOTFOUND, "Not Found",
+        "{\"error\": \"there are /healthz, /readyz, /snapshot, /events\"}\n");
 }
 
 /* ---- The snapshot ---- */
@@ -105,16 +109,27 @@ static int add_service(struct evbuffer *out, const struct gw_service *service)
     return evbuffer_add(out, "]}", 2);
 }
 
-static void on_snapshot(struct evhttp_request *req, void *arg)
+static int add_events(struct evbuffer *out, const struct gw_service *service)
 {
-    struct gw_settings *settings = gw_shared_settings(arg);
+    evbuffer_add_printf(out, "{\"name\":\"%s\",\"events\":", service->name);
+    if (gw_events_add(out, service->balancer, EVENTS_SHOWN) != 0)
+        return -1;
+    return evbuffer_add(out, "}", 1);
+}
+
+/* One object for each service, as `add` makes it. */
+static void reply_services(struct evhttp_request *req, struct gw_shared *shared,
+                           int (*add)(struct evbuffer *,
+                                      const struct gw_service *))
+{
+    struct gw_settings *settings = gw_shared_settings(shared);
     struct evbuffer *out = evbuffer_new();
     int rc = out ? evbuffer_add_printf(out, "{\"services\":[") : -1;
 
     for (size_t i = 0; rc >= 0 && i < settings->n_services; i++) {
         if (i > 0)
             evbuffer_add(out, ",", 1);
-        rc = add_service(out, &settings->services[i]);
+        rc = add(out, &settings->services[i]);
     }
     if (rc < 0 || evbuffer_add(out, "]}\n", 3) != 0)
         evhttp_send_error(req, HTTP_INTERNAL, "out of memory");
@@ -123,6 +138,16 @@ static void on_snapshot(struct evhttp_request *req, void *arg)
     if (out != NULL)
         evbuffer_free(out);
     gw_settings_release(settings);
+}
+
+static void on_snapshot(struct evhttp_request *req, void *arg)
+{
+    reply_services(req, arg, add_service);
+}
+
+static void on_events(struct evhttp_request *req, void *arg)
+{
+    reply_services(req, arg, add_events);
 }
 
 /* ---- Start ---- */
@@ -145,6 +170,7 @@ static void add_pages(struct evhttp *http, struct gw_shared *shared)
     evhttp_set_cb(http, "/healthz", on_healthz, shared);
     evhttp_set_cb(http, "/readyz", on_readyz, shared);
     evhttp_set_cb(http, "/snapshot", on_snapshot, shared);
+    evhttp_set_cb(http, "/events", on_events, shared);
     evhttp_set_gencb(http, on_unknown, shared);
 }
 

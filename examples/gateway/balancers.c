@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
+
 /* Room for endpoints that have left and still have requests in flight. */
 #define CAPACITY_LEAST 1024u
 
@@ -57,6 +59,9 @@ static int balancer_new(struct gw_service *service)
     balancer->policy = service->policy;
     options.policy = service->policy;
     options.consecutive_failures = service->consecutive_failures;
+    options.event_capacity = GW_EVENTS_KEPT;
+    options.on_event = gw_events_log;
+    options.event_user = balancer;
     options.capacity = CAPACITY_LEAST;
     if (service->n_endpoints > CAPACITY_LEAST / 2)
         options.capacity = (uint32_t)service->n_endpoints * 2;

@@ -8,6 +8,9 @@
 
 #include "settings.h"
 
+/* Events that a balancer keeps. */
+#define GW_EVENTS_KEPT 256
+
 struct gw_balancer {
     atomic_uint references;
     ilb_policy policy;

@@ -34,16 +34,43 @@ static int pick(struct gw_exchange *x)
 
 static void begin_try(struct gw_exchange *x)
 {
+    x->try_timeout_ns = ilb_ticket_try_timeout_ns(x->service->balancer->lb,
+                                                  &x->tickets[x->n_tickets]);
     x->n_tickets++;
     x->try_started_ns = gw_now_ns();
     gw_try_open(x, 1);
 }
 
+/* Is the try at hand a trial that may be made again? Not if there are to be no
+ * retries at all. */
+static int is_trial(const struct gw_exchange *x)
+{
+    return x->try_timeout_ns != 0 && x->service->retries > 0 &&
+           x->n_trials < GW_TRIALS_MAX;
+}
+
+/* May the try at hand be made again elsewhere? A trial that fails takes nothing
+ * from the retries: it was made for all, not for this request. */
+static int has_another_try(const struct gw_exchange *x)
+{
+    if (is_trial(x))
+        return 1;
+    return x->n_tickets - x->n_trials <= x->service->retries;
+}
+
+int gw_exchange_may_hurry(const struct gw_exchange *x)
+{
+    return is_trial(x) && x->is_repeatable;
+}
+
 int gw_exchange_pick_elsewhere(struct gw_exchange *x, int was_sent)
 {
-    return x->n_tickets <= x->service->retries &&
-           (!was_sent || x->is_repeatable) && gw_now_ns() < x->deadline_ns &&
-           pick(x) == ILB_OK;
+    if (!has_another_try(x) || (was_sent && !x->is_repeatable) ||
+        gw_now_ns() >= x->deadline_ns || pick(x) != ILB_OK)
+        return 0;
+    if (is_trial(x))
+        x->n_trials++;
+    return 1;
 }
 
 void gw_exchange_move_on(struct gw_exchange *x, ilb_outcome outcome,

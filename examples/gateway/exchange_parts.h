@@ -9,7 +9,9 @@
 #include "balancers.h"
 #include "exchange.h"
 
-#define GW_TRIES_MAX (1 + GW_RETRIES_MAX)
+/* Trials that failed (see ilb_ticket_try_timeout_ns), beside the retries. */
+#define GW_TRIALS_MAX 2u
+#define GW_TRIES_MAX (1 + GW_RETRIES_MAX + GW_TRIALS_MAX)
 
 enum gw_phase {
     PHASE_CONNECTING,
@@ -29,6 +31,8 @@ struct gw_exchange {
     /* The try at hand; the tickets of those before it are for `exclude`. */
     ilb_ticket tickets[GW_TRIES_MAX];
     unsigned n_tickets;
+    unsigned n_trials;       /* of them, trials that have failed */
+    uint64_t try_timeout_ns; /* of a trial, else 0; UINT64_MAX: not known */
     char address[ILB_ADDRESS_MAX + 1];
     struct gw_upstream *up;
     enum gw_phase phase;
@@ -65,6 +69,10 @@ void gw_try_end(struct gw_exchange *x, ilb_outcome outcome,
 /** Choose another endpoint to try, if that is allowed and there is one; 0 if
  * not. To be followed by gw_exchange_move_on. */
 int gw_exchange_pick_elsewhere(struct gw_exchange *x, int was_sent);
+
+/** Is the try at hand a trial that will be made again elsewhere if it takes
+ * longer than x->try_timeout_ns? */
+int gw_exchange_may_hurry(const struct gw_exchange *x);
 
 /** End the try at hand and begin the one that was chosen. */
 void gw_exchange_move_on(struct gw_exchange *x, ilb_outcome outcome,

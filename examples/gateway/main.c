@@ -241,6 +241,8 @@ int main(int argc, char **argv)
         return usage(stderr);
     signal(SIGPIPE, SIG_IGN);
     pthread_mutex_init(&g.shared.lock, NULL);
+    /* That the endpoints of the file enter is no news. */
+    gw_log_set_level(GW_LOG_WARNING);
     g.shared.settings = load(g.path, NULL);
     if (g.shared.settings == NULL)
         return 1;

@@ -12,6 +12,8 @@ ILB_GATEWAY_SOURCES = \
 	examples/gateway/client.h \
 	examples/gateway/client_parts.h \
 	examples/gateway/client_request.c \
+	examples/gateway/events.c \
+	examples/gateway/events.h \
 	examples/gateway/exchange.c \
 	examples/gateway/exchange.h \
 	examples/gateway/exchange_parts.h \

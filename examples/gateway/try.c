@@ -17,12 +17,20 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* How long the try at hand may take, to the head of its answer. */
+static uint64_t try_timeout_ns(const struct gw_exchange *x)
+{
+    return gw_exchange_may_hurry(x)
+               ? least(x->service->timeout_ns, x->try_timeout_ns)
+               : x->service->timeout_ns;
+}
+
 /* When the phase at hand has to be over. The deadline bounds the way to the
  * answer's head; a body may take its time as long as it moves. */
 static uint64_t phase_end_ns(const struct gw_exchange *x, uint64_t now_ns)
 {
     const struct gw_service *service = x->service;
-    uint64_t try_end_ns = x->try_started_ns + service->timeout_ns;
+    uint64_t try_end_ns = x->try_started_ns + try_timeout_ns(x);
 
     if (x->phase == PHASE_PASSING)
         return now_ns + service->timeout_ns;
@@ -61,9 +69,8 @@ void gw_try_on_timer(evutil_socket_t fd, short what, void *arg)
         /* A retry that the deadline cut short was not given its time: that
          * is no fault of the endpoint. */
         gw_exchange_fail_try(
-            x,
-            waited_ns >= x->service->timeout_ns ? ILB_TIMEOUT : ILB_CANCELLED,
-            1, 504, "the endpoint did not answer in time");
+            x, waited_ns >= try_timeout_ns(x) ? ILB_TIMEOUT : ILB_CANCELLED, 1,
+            504, "the endpoint did not answer in time");
 }
 
 /* ---- One try ---- */

@@ -889,6 +889,24 @@ def test_retries_end(start: Start, upstream: MakeUpstream) -> None:
     assert max(len(u.requests) for u in servers) == 1
 
 
+@pytest.mark.parametrize("bad", [lambda m: answer(500), hang])
+def test_trial_is_tried_elsewhere(start: Start, upstream: MakeUpstream,
+                                  bad: Any) -> None:
+    """A newcomer that hangs or fails costs a request that may be repeated
+    next to nothing, and takes nothing from its retries."""
+    good, new = upstream(), upstream(bad)
+    options = ("policy round_robin", "timeout 10s", "retries 1")
+    g = start(service("a", [good.address], *options))
+    known = time.monotonic() + 0.3  # how long answers take, in the ordinary way
+    while time.monotonic() < known:
+        assert g.ask("GET", "/a").status == 200
+    g.reload(service("a", [good.address, new.address], *options))
+    began = time.monotonic()
+    m = until_bad(g, new, lambda: g.ask("GET", "/a"))
+    assert (m.status, m.get("X-Ilb-Attempts")) == (200, "2")
+    assert time.monotonic() - began < 5.0
+
+
 def test_nowhere_else_to_go(start: Start, upstream: MakeUpstream) -> None:
     u = upstream(lambda m: answer(500, b"mine"))
     g = start(service("a", [u.address]))
@@ -1086,6 +1104,45 @@ def test_admin(start: Start, upstream: MakeUpstream) -> None:
         "failures_in_a_row": 0, "failure_share": 0, "ejections": 0,
         "done": {"success": 1, "failure": 0, "timeout": 0, "connect_error": 0,
                  "overload": 0, "cancelled": 0}}
+
+
+def test_events_are_shown_and_logged(start: Start,
+                                     upstream: MakeUpstream) -> None:
+    bad = upstream(lambda m: answer(500, b"no"))
+    good = upstream()
+    g = start(service("a", [bad.address, good.address],
+                      "policy round_robin", "consecutive_failures 2"))
+    for _ in range(8):
+        g.ask("POST", "/a")
+    status, page = g.look("/events")
+    (s,) = page["services"]
+    assert status == 200 and s["name"] == "a"
+    assert [e["number"] for e in s["events"]] == list(
+        range(1, len(s["events"]) + 1))
+    entered, *_ = s["events"]
+    assert (entered["type"], entered["to"]) == ("entered", "warming")
+    (eject,) = (e for e in s["events"] if e["type"] == "eject")
+    assert eject["address"] == bad.address and eject["enforced"] is True
+    assert (eject["from"], eject["to"]) == ("warming", "ejected")
+    assert eject["detector"] in ("consecutive_failures", "failure_percentage")
+    assert eject["statistic"] >= eject["threshold"] > 0
+    assert 1 <= eject["failures"] <= eject["requests"] <= 4
+    assert eject["ejections"] == 1 and 0 <= eject["age_s"] < 60
+    assert eject["text"].startswith(
+        f"{bad.address} ejected by {eject['detector']}: statistic ")
+    wait_for(lambda: g.logged("event=eject "))
+    line = g.logged("event=eject ")
+    assert line.startswith("ilb-gateway: warning: event=eject service=a "
+                           f"endpoint={bad.address} from=warming to=ejected "
+                           f"reason=none detector={eject['detector']} ")
+    assert f" number={eject['number']}\n" in line and " until_s=" in line
+    assert not g.logged("event=entered")
+    g.reload(service("a", [good.address, bad.address, "127.0.0.1:9"],
+                     "policy round_robin", "consecutive_failures 2"))
+    wait_for(lambda: g.logged("event=entered "))
+    assert ("ilb-gateway: event=entered service=a endpoint=127.0.0.1:9 "
+            "from=warming to=warming reason=none number="
+            ) in g.logged("event=entered ")
 
 
 # ---- Reload ----
