@@ -23,8 +23,12 @@ ASAN_RUN = (
 )
 TSAN_RUN = f"TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 CK_FORK=no {FIXED}"
 
-PROGRAMS = "tests/unit/check_ilb tests/stress/stress_balancer"
-SIM_TESTS = " ".join(f"tests/sim/test_sim_{x}" for x in ("run", "policies", "scenario"))
+PROGRAMS = "tests/unit/check_ilb tests/stress/stress_balancer tests/stress/stress_events"
+SIM_TESTS = " ".join(
+    f"tests/sim/test_sim_{x}"
+    for x in ("run", "elsewhere", "policies", "scenario", "published", "promises",
+              "invariants", "healthy")
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,25 @@ ITEMS: tuple[Item, ...] = (
          "tests/check_python.sh", (), "pytest", quick=True, limit_s=400),
     Item("quickstart", "the header's example as a program",
          "build/examples/quickstart/quickstart", ("build",), quick=True),
-    Item("sim", "the simulator: its parts, its rivals, its scenario files",
-         "cd build && tests/sim/test_sim_run && tests/sim/test_sim_policies && "
+    Item("sim", "the simulator: its parts, its engine, every fault and figure",
+         "cd build && tests/sim/test_sim_run && tests/sim/test_sim_elsewhere",
+         ("build",), "libcheck"),
+    Item("sim-rivals", "the simulator: its rivals by their formulas, its scenario files",
+         "cd build && tests/sim/test_sim_policies && "
          "tests/sim/test_sim_scenario ../tests/sim/scenarios", ("build",)),
+    Item("sim-published", "the simulator: its rivals against published figures",
+         "build/tests/sim/test_sim_published", ("build",)),
+    Item("sim-promises", "what the library promises under faults, each with its bound",
+         "cd build && (tests/sim/test_sim_promises --policy round-robin --seeds 1 "
+         ">check/promises-round-robin.txt; [ $? = 1 ]) && tests/sim/test_sim_promises",
+         ("build",)),
+    Item("sim-invariants", "what must hold in random scenarios; 10 mutants are found",
+         "cd build && tests/sim/test_sim_invariants --mutants && "
+         "tests/sim/test_sim_invariants", ("build",)),
+    Item("sim-healthy", "healthy fleets are left alone, for simulated hours",
+         "cd build && (tests/sim/test_sim_healthy --hours 5 --nervous "
+         ">check/healthy-nervous.txt; [ $? = 1 ]) && tests/sim/test_sim_healthy",
+         ("build",)),
     Item("sim-cli", "the ilb-sim command",
          "ILB_SIM=$PWD/build/tests/sim/ilb-sim python -m pytest -q "
          "-p no:cacheprovider tests/sim", ("build",), "pytest"),
@@ -127,6 +147,11 @@ ITEMS: tuple[Item, ...] = (
          ("build-asan",), alone=True),
     Item("stress-tsan", "the same under TSan",
          f"{TSAN_RUN} build/tsan/tests/stress/stress_balancer --seconds 10",
+         ("build-tsan",), alone=True),
+    Item("events", "writers and readers of one event ring, 10 s",
+         "build/tests/stress/stress_events --seconds 10", ("build",)),
+    Item("events-tsan", "the same under TSan",
+         f"{TSAN_RUN} build/tsan/tests/stress/stress_events --seconds 10",
          ("build-tsan",), alone=True),
     Item("e2e", "gateway and services, as processes",
          "python -m pytest -q -p no:cacheprovider tests/e2e",

@@ -15,6 +15,7 @@
 #include "sim_scenario.h"
 
 #define MAIN_ERROR_BYTES 1024
+#define MAIN_LIST_WIDTH 26
 
 /* Parses the words of a command that has no option but --help. How many
  * operands there are; -1: exit with *status. */
@@ -35,28 +36,54 @@ static int main_parse(const char *command, int n, char **words, int *status)
 
 /* ---- list ---- */
 
-static int main_list_scenarios(void)
+/* Of a set; NULL: those that are in none. */
+static int main_list_set(const char *set)
 {
     char error[SIM_FIND_ERROR_BYTES], path[SIM_FIND_BYTES];
     char wrong[MAIN_ERROR_BYTES];
     sim_find_list list;
     sim_scenario s;
-    int rc = 0;
+    int rc = 0, width = MAIN_LIST_WIDTH;
 
-    if (sim_find_scenarios(&list, error) != 0)
+    if (sim_find_scenarios(&list, set, error) != 0)
         return sim_cli_failed("list", "%s", error);
-    printf("Scenarios, in %s:\n", list.directory);
+    if (set == NULL)
+        printf("Scenarios, in %s:\n", list.directory);
+    else
+        printf("\nThe set %s, in %s:\n", set, list.directory);
+    for (size_t i = 0; i < list.n; i++) {
+        int length = (int)strlen(list.names[i]);
+
+        width = length > width ? length : width;
+    }
     for (size_t i = 0; i < list.n; i++) {
         if (sim_find_path(path, list.names[i], error) != 0) {
             rc = sim_cli_failed("list", "%s", error);
         } else if (sim_scenario_read(&s, path, wrong, sizeof wrong) != 0) {
             rc = sim_cli_failed("list", "%s", wrong);
         } else {
-            printf("  %-26s %s\n", s.name, s.about);
+            printf("  %-*s %s\n", width, list.names[i], s.about);
             sim_scenario_free(&s);
         }
     }
     sim_find_list_free(&list);
+    return rc;
+}
+
+static int main_list_scenarios(void)
+{
+    char error[SIM_FIND_ERROR_BYTES];
+    sim_find_list sets;
+    int rc = main_list_set(NULL);
+
+    if (sim_find_sets(&sets, error) != 0)
+        return rc != 0 ? rc : sim_cli_failed("list", "%s", error);
+    for (size_t i = 0; i < sets.n; i++) {
+        int one = main_list_set(sets.names[i]);
+
+        rc = rc != 0 ? rc : one;
+    }
+    sim_find_list_free(&sets);
     return rc;
 }
 
@@ -74,9 +101,11 @@ static int main_list(int n, char **words)
     for (size_t i = 0; sim_policies[i] != NULL; i++) {
         const sim_policy *p = sim_policies[i];
 
-        printf("  %-26s %s%s\n", p->name, p->about,
-               p->passive ? "" : " (not passive)");
-        printf("  %-26s   %s\n", "", p->source);
+        printf("  %-*s %s%s\n", MAIN_LIST_WIDTH, p->name, p->about,
+               p->variant   ? " (a variant)"
+               : p->passive ? ""
+                            : " (not passive)");
+        printf("  %-*s   %s\n", MAIN_LIST_WIDTH, "", p->source);
     }
     return rc != 0 ? rc : sim_cli_flush("list");
 }
@@ -113,7 +142,7 @@ static int main_show(int n, char **words)
     if (n != 1)
         return sim_cli_usage("show", "one scenario at a time, not %d", n);
     rc = sim_find_path(path, words[0], error);
-    if (rc == -2)
+    if (rc == SIM_FIND_UNKNOWN || rc == SIM_FIND_IS_SET)
         return sim_cli_usage("show", "%s", error);
     return rc != 0 ? sim_cli_failed("show", "%s", error) : main_copy(path);
 }

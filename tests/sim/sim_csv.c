@@ -70,8 +70,8 @@ static int csv_collect(const sim_batch *b, csv_measures *all)
 static void csv_head(FILE *to, const csv_measures *all)
 {
     fputs("scenario,policy,passive,seed,requests,failed,timed_out,cancelled,"
-          "no_endpoint,attempts,to_bad,p50_ns,p90_ns,p99_ns,p999_ns,max_ns,"
-          "mean_ns,ejections,events,hash",
+          "no_endpoint,attempts,to_bad,hidden,hidden_timed_out,p50_ns,p90_ns,"
+          "p99_ns,p999_ns,max_ns,mean_ns,ejections,events,hash",
           to);
     for (size_t i = 0; i < all->n; i++) {
         fputs("," SIM_CSV_MEASURE, to);
@@ -95,16 +95,18 @@ static void csv_line(FILE *to, const sim_scenario *s, const sim_policy *policy,
                      uint64_t seed, const sim_result *r,
                      const csv_measures *all)
 {
-    const uint64_t counts[] = {r->requests,  r->failed,      r->timed_out,
-                               r->cancelled, r->no_endpoint, r->attempts,
-                               r->to_bad};
+    const uint64_t counts[] = {
+        r->requests,  r->failed,      r->timed_out,
+        r->cancelled, r->no_endpoint, r->attempts,
+        r->to_bad,    r->hidden,      r->hidden_timed_out};
     const double latencies[] = {r->p50_ns,  r->p90_ns, r->p99_ns,
                                 r->p999_ns, r->max_ns, r->mean_ns};
 
     csv_text(to, s->name);
     fputc(',', to);
     csv_text(to, policy->name);
-    fprintf(to, ",%d,%" PRIu64, policy->passive ? 1 : 0, seed);
+    fprintf(to, ",%d,%" PRIu64, policy->passive && !policy->variant ? 1 : 0,
+            seed);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         fprintf(to, ",%" PRIu64, counts[i]);
     for (size_t i = 0; i < sizeof latencies / sizeof latencies[0]; i++)

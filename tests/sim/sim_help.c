@@ -23,7 +23,9 @@ static const char help_program[] =
     "\n"
     "Scenarios are looked for in the directory $ILB_SIM_SCENARIOS if it is\n"
     "set, else in the source tree if the program runs from a build tree, else\n"
-    "where they are installed.\n"
+    "where they are installed. A directory in that one that has .sim files is "
+    "a\n"
+    "set of scenarios.\n"
     "\n"
     "Exit status: 0 done; 1 a run failed or a file could not be used; 2 the\n"
     "command line is wrong; 130 interrupted.\n";
@@ -31,20 +33,23 @@ static const char help_program[] =
 static const char help_list[] =
     "ilb-sim list\n"
     "\n"
-    "Scenarios, with what they show, and policies, with where their formulas\n"
-    "and defaults come from.\n";
+    "Scenarios, with what they show, set by set, and policies, with where\n"
+    "their formulas and defaults come from.\n";
 
 static const char help_show[] =
     "ilb-sim show SCENARIO\n"
     "\n"
     "The text of a scenario's file. SCENARIO is a name as in 'ilb-sim list',\n"
-    "or a path: something with a slash, or that ends in .sim.\n";
+    "SET/NAME of one in a set, or a path: something else with a slash, or "
+    "that\n"
+    "ends in .sim.\n";
 
 static const char help_run[] =
     "ilb-sim run SCENARIO... [options]\n"
     "\n"
-    "SCENARIO is a name as in 'ilb-sim list', a path (something with a slash,\n"
-    "or that ends in .sim), or all.\n"
+    "SCENARIO is a name as in 'ilb-sim list'; all: those that are in no set;\n"
+    "a set, such as second: all that are in it; SET/NAME: one of them; or a\n"
+    "path (something else with a slash, or that ends in .sim).\n"
     "\n"
     "  --policy LIST    names with commas between them; all; passive: those\n"
     "                   that learn from their own requests only\n"

@@ -67,6 +67,7 @@ sim_job *sim_jobs_take(sim_jobs *jobs)
     memset(&fresh, 0, sizeof fresh);
     fresh.index = job->index;
     fresh.tried = job->tried;
+    fresh.tries = job->tries;
     fresh.stamp = job->stamp;
     *job = fresh;
     return job;

@@ -2,9 +2,10 @@
 /*
  * A job is a request with its present attempt: the client's side of it and the
  * server's. Both use one struct, since a request has one attempt at a time; a
- * client that no longer waits leaves the job to the server, which works it
- * off. Jobs are taken from a pool and do not move: a policy may keep a pointer
- * to the attempt until `done`.
+ * client that no longer waits for an attempt leaves the job to the server,
+ * which works it off, and goes on with another job if it tries again. Jobs are
+ * taken from a pool and do not move: a policy may keep a pointer to the attempt
+ * until `done`.
  */
 #ifndef SIM_JOBS_H
 #define SIM_JOBS_H
@@ -30,10 +31,14 @@ typedef struct sim_job {
     uint64_t arrived_ns;
     uint64_t patience_ns; /* when the client no longer waits */
     uint32_t client;
-    uint32_t *tried; /* room for as many as there are retries */
-    uint16_t marks;  /* measures that wait for this attempt's end */
-    bool waits;      /* the client still does */
-    bool counted;    /* arrived in the measured part of the run */
+    uint32_t *tried;    /* room for `jobs.retries` */
+    uint32_t tries;     /* attempts of all requests that had this job: an event
+                           with another number is of an earlier one */
+    uint16_t marks;     /* measures that wait for this attempt's end */
+    uint8_t elsewhere;  /* attempts of it that the policy asked for */
+    bool try_elsewhere; /* ... and asks for if this one fails */
+    bool waits;         /* the client still does */
+    bool counted;       /* arrived in the measured part of the run */
     bool heavy;
 
     /* Between them. */
@@ -58,13 +63,13 @@ typedef struct sim_jobs {
     sim_job **chunks;
     uint32_t **tried; /* room for the `tried` of each chunk */
     uint32_t n_chunks, room;
-    uint32_t retries;
+    uint32_t retries; /* attempts after the first, at most */
     sim_job *free;
     uint32_t n_used;
 } sim_jobs;
 
-/* One that is zero but for the index, `tried` and the stamp; or NULL: out of
- * memory. */
+/* One that is zero but for the index, `tried`, `tries` and the stamp; or NULL:
+ * out of memory. */
 sim_job *sim_jobs_take(sim_jobs *jobs);
 void sim_jobs_give(sim_jobs *jobs, sim_job *job);
 void sim_jobs_free(sim_jobs *jobs);

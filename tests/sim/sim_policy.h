@@ -23,17 +23,32 @@ typedef enum sim_outcome {
     SIM_CANCELLED      /* the client gave up by itself, early */
 } sim_outcome;
 
+/*
+ * A policy may ask the client to try a request elsewhere, as a balancer may
+ * that sends it to an endpoint of which it is not sure: if the attempt fails
+ * (`elsewhere`), or has no answer after a while (`try_ns`), the client tries
+ * again at once, even if the scenario has no retries. At most so many times a
+ * request, all its attempts together; then neither has any effect. Never after
+ * the deadline, or when the client gives up. No retry of the scenario's is
+ * used up by it.
+ */
+#define SIM_ELSEWHERE_MAX 3u
+
 /* One attempt of one request. It lives until `done` has been called. */
 typedef struct sim_attempt {
     uint64_t request;      /* number of the request, from 0 */
-    uint32_t number;       /* of the attempt: 0 the first, 1 a retry ... */
+    uint32_t number;       /* of the attempt: 0 the first, 1 the next ... */
     const uint32_t *tried; /* servers of the attempts before */
     uint32_t n_tried;
     uint64_t deadline_ns; /* when the client will give up */
     double cost;          /* hint of the request's cost; 1 is ordinary */
     uint64_t picked_ns;   /* set by the simulator when pick returns */
     uint32_t server;      /* set by pick */
-    uint64_t state[10];   /* the policy's own */
+    bool elsewhere;     /* set by pick, false before: if it fails, try again */
+    uint64_t try_ns;    /* set by pick, 0 before, which means no: after so
+                           long it is given up, done with SIM_TIMEOUT, and
+                           tried again. The server works it off. */
+    uint64_t state[10]; /* the policy's own; zero before pick */
 } sim_attempt;
 
 typedef struct sim_member {
@@ -69,6 +84,7 @@ typedef struct sim_policy {
     const char *source; /* where the formula and the defaults come from */
     bool passive;       /* learns from its own requests only; false: sends
                            probes or knows the truth */
+    bool variant;       /* of another one: a rival of nobody */
 
     /* NULL: out of memory or refused; the run fails with a message. */
     void *(*create)(const sim_host *host);

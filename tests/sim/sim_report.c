@@ -28,6 +28,8 @@ const char sim_report_help[] =
     "  cancelled/100k  requests that the client gave up; only where there are\n"
     "                  some, and so is the next\n"
     "  unsent/100k     picks that found no endpoint, per 100,000 requests\n"
+    "  hidden/100k     attempts that failed and were tried again elsewhere as\n"
+    "                  the policy had asked for; only where there are some\n"
     "then, where the scenario has measures, their median, least and most:\n"
     "  share, failed share, in time, peak in %; return in s; p99, p99.9 in "
     "ms;\n"
@@ -72,6 +74,12 @@ static double report_to_bad(const sim_result *r, unsigned which)
     return report_of_100k(r->to_bad, r);
 }
 
+static double report_hidden(const sim_result *r, unsigned which)
+{
+    (void)which;
+    return report_of_100k(r->hidden, r);
+}
+
 static double report_ejections(const sim_result *r, unsigned which)
 {
     (void)which;
@@ -99,6 +107,7 @@ static const report_column report_columns[] = {
     {"ejections", report_ejections, 0, false},
     {"cancelled/100k", report_cancelled, 0, true},
     {"unsent/100k", report_unsent, 0, true},
+    {"hidden/100k", report_hidden, 0, true},
 };
 
 #define REPORT_COLUMNS (sizeof report_columns / sizeof report_columns[0])

@@ -38,6 +38,29 @@ static void request_wait_no_more(sim_world *w, sim_job *job)
     w->n_live--;
 }
 
+/* The server keeps `from`; all that is the client's goes on in `to`. */
+static void request_move(sim_world *w, sim_job *from, sim_job *to)
+{
+    to->attempt.request = from->attempt.request;
+    to->attempt.number = from->attempt.number;
+    to->attempt.cost = from->attempt.cost;
+    memcpy(to->tried, from->tried, from->attempt.number * sizeof *to->tried);
+    to->arrived_ns = from->arrived_ns;
+    to->patience_ns = from->patience_ns;
+    to->client = from->client;
+    to->elsewhere = from->elsewhere;
+    to->counted = from->counted;
+    to->heavy = from->heavy;
+    to->work = from->work;
+    to->server = from->server;
+    to->before = from->before;
+    to->after = from->after;
+    *(to->before == NULL ? &w->oldest : &to->before->after) = to;
+    *(to->after == NULL ? &w->newest : &to->after->before) = to;
+    to->waits = true;
+    from->waits = false;
+}
+
 static void request_over(sim_world *w, sim_job *job, sim_outcome end)
 {
     request_wait_no_more(w, job);
@@ -67,6 +90,21 @@ static void request_send(sim_world *w, sim_job *job)
                          SIM_EVENT_AT_SERVER, job->index, 0);
 }
 
+/* What the policy asks for, if it may still ask. */
+static void request_advice(sim_world *w, sim_job *job)
+{
+    const sim_attempt *a = &job->attempt;
+    uint64_t ends_ns = sim_draw_after(w->now_ns, a->try_ns);
+
+    job->try_elsewhere = false;
+    if (job->elsewhere == SIM_ELSEWHERE_MAX)
+        return;
+    job->try_elsewhere = a->elsewhere;
+    if (a->try_ns != 0 && ends_ns < job->patience_ns)
+        sim_events_push(&w->events, ends_ns, SIM_EVENT_TRY_ENDS, job->index,
+                        job->tries);
+}
+
 /* False: there is no endpoint for it. */
 static bool request_try(sim_world *w, sim_job *job, uint32_t number)
 {
@@ -80,6 +118,10 @@ static bool request_try(sim_world *w, sim_job *job, uint32_t number)
     a->n_tried = number;
     a->deadline_ns = sim_draw_after(clock_ns, left_ns);
     a->server = UINT32_MAX;
+    a->elsewhere = false;
+    a->try_ns = 0;
+    memset(a->state, 0, sizeof a->state);
+    job->tries++;
     if (!w->policy->pick(w->clients[job->client].self, a, clock_ns)) {
         w->stats.result.no_endpoint += job->counted;
         return false;
@@ -91,6 +133,7 @@ static bool request_try(sim_world *w, sim_job *job, uint32_t number)
     }
     a->picked_ns = clock_ns;
     w->n_picks++;
+    request_advice(w, job);
     request_send(w, job);
     return true;
 }
@@ -145,22 +188,58 @@ void sim_request_begin(sim_world *w)
     }
 }
 
+/* The attempt before is done. False: no attempt is left, or no endpoint. */
+static bool request_again(sim_world *w, sim_job *job, bool elsewhere,
+                          bool timed_out)
+{
+    uint32_t number = job->attempt.number;
+
+    if (!elsewhere && number - job->elsewhere >= w->scenario->retries)
+        return false;
+    job->tried[number] = job->server;
+    job->elsewhere += elsewhere;
+    if (!request_try(w, job, number + 1))
+        return false;
+    if (elsewhere) {
+        w->stats.result.hidden += job->counted;
+        w->stats.result.hidden_timed_out += job->counted && timed_out;
+    }
+    return true;
+}
+
 void sim_request_answered(sim_world *w, sim_job *job)
 {
     sim_outcome outcome = (sim_outcome)job->outcome;
-    uint32_t number = job->attempt.number;
 
     if (job->waits) {
         request_done(w, job, outcome, job->retry_after_ns);
-        if (outcome != SIM_SUCCESS && number < w->scenario->retries) {
-            job->tried[number] = job->server;
-            memset(job->attempt.state, 0, sizeof job->attempt.state);
-            if (request_try(w, job, number + 1))
-                return;
-        }
+        if (outcome != SIM_SUCCESS &&
+            request_again(w, job, job->try_elsewhere, false))
+            return;
         request_over(w, job, outcome);
     }
     sim_jobs_give(&w->jobs, job);
+}
+
+/* Without an endpoint for the next attempt it failed, long before its deadline:
+ * it has no latency. */
+void sim_request_try_ends(sim_world *w, sim_job *job, uint32_t tries)
+{
+    sim_job *next;
+
+    if (!job->waits || job->tries != tries)
+        return;
+    next = sim_jobs_take(&w->jobs);
+    if (next == NULL) {
+        sim_world_fail_memory(w);
+        return;
+    }
+    request_done(w, job, SIM_TIMEOUT, 0);
+    request_move(w, job, next);
+    if (!request_again(w, next, true, true)) {
+        request_over(w, next, SIM_FAILURE);
+        sim_jobs_give(&w->jobs, next);
+    }
 }
 
 /* The server knows nothing of it: it works the job off. */

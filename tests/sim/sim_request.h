@@ -5,7 +5,8 @@
  *
  * For each attempt the policy is called with pick and then, once, with done;
  * just before that with first_byte for a success. A retry is made at once. A
- * deadline at the same moment as the answer comes first.
+ * deadline or the end of `try_ns` at the same moment as the answer comes first,
+ * and the deadline before the end of `try_ns`.
  */
 #ifndef SIM_REQUEST_H
 #define SIM_REQUEST_H
@@ -17,5 +18,6 @@ void sim_request_begin(sim_world *w);
 /* Events. */
 void sim_request_answered(sim_world *w, sim_job *job);
 void sim_request_given_up(sim_world *w, sim_job *job);
+void sim_request_try_ends(sim_world *w, sim_job *job, uint32_t tries);
 
 #endif

@@ -60,6 +60,9 @@ static void run_event(sim_world *w, const sim_event *e)
     case SIM_EVENT_ANSWER:
         sim_request_answered(w, sim_jobs_at(&w->jobs, e->a));
         break;
+    case SIM_EVENT_TRY_ENDS:
+        sim_request_try_ends(w, sim_jobs_at(&w->jobs, e->a), e->b);
+        break;
     case SIM_EVENT_ARRIVAL:
         sim_arrivals_one(w, e->a);
         break;
@@ -156,7 +159,7 @@ static void run_start(sim_world *w)
     w->patience_ns = s->deadline_ns;
     if (s->give_up > 0)
         w->patience_ns = sim_draw_round(s->give_up * (double)s->deadline_ns);
-    w->jobs.retries = s->retries;
+    w->jobs.retries = s->retries + SIM_ELSEWHERE_MAX;
     w->work_seed = sim_world_seed(w, SIM_STREAM_WORK, 0);
     sim_stats_init(&w->stats, s);
     if (!sim_servers_init(&w->servers, s, &w->events, &w->jobs,

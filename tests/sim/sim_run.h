@@ -28,6 +28,9 @@ typedef struct sim_result {
     uint64_t no_endpoint; /* picks that were refused */
     uint64_t attempts;
     uint64_t to_bad; /* attempts to a server while it had a fault */
+    uint64_t hidden; /* attempts that failed and were tried again because the
+                        policy had asked for it: `elsewhere` and `try_ns` */
+    uint64_t hidden_timed_out; /* of those: after `try_ns` */
     double p50_ns, p90_ns, p99_ns, p999_ns, max_ns, mean_ns;
     uint64_t ejections; /* 0 where the policy does not count them */
     double measures[SIM_MEASURES_MAX]; /* of the scenario's `measure` lines */

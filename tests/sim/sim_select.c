@@ -68,30 +68,35 @@ static int select_add(sim_select_scenarios *s, const char *path)
     return rc;
 }
 
-static int select_word(sim_select_scenarios *s, const char *word)
-{
-    char path[SIM_FIND_BYTES], error[SIM_FIND_ERROR_BYTES];
-    int rc = sim_find_path(path, word, error);
+static int select_word(sim_select_scenarios *s, const char *word);
 
-    if (rc == -2)
-        return sim_cli_usage(SELECT_COMMAND, "%s", error);
-    if (rc != 0)
-        return sim_cli_failed(SELECT_COMMAND, "%s", error);
-    return select_add(s, path);
-}
-
-static int select_all(sim_select_scenarios *s)
+/* NULL: those that are in no set. */
+static int select_set(sim_select_scenarios *s, const char *set)
 {
     char error[SIM_FIND_ERROR_BYTES];
     sim_find_list list;
     int rc = 0;
 
-    if (sim_find_scenarios(&list, error) != 0)
+    if (sim_find_scenarios(&list, set, error) != 0)
         return sim_cli_failed(SELECT_COMMAND, "%s", error);
     for (size_t i = 0; i < list.n && rc == 0; i++)
         rc = select_word(s, list.names[i]);
     sim_find_list_free(&list);
     return rc;
+}
+
+static int select_word(sim_select_scenarios *s, const char *word)
+{
+    char path[SIM_FIND_BYTES], error[SIM_FIND_ERROR_BYTES];
+    int rc = sim_find_path(path, word, error);
+
+    if (rc == SIM_FIND_IS_SET)
+        return select_set(s, word);
+    if (rc == SIM_FIND_UNKNOWN)
+        return sim_cli_usage(SELECT_COMMAND, "%s", error);
+    if (rc != 0)
+        return sim_cli_failed(SELECT_COMMAND, "%s", error);
+    return select_add(s, path);
 }
 
 int sim_select_read(sim_select_scenarios *s, int n, char **words)
@@ -100,7 +105,7 @@ int sim_select_read(sim_select_scenarios *s, int n, char **words)
 
     memset(s, 0, sizeof *s);
     for (int i = 0; i < n && rc == 0; i++)
-        rc = strcmp(words[i], SELECT_ALL) == 0 ? select_all(s)
+        rc = strcmp(words[i], SELECT_ALL) == 0 ? select_set(s, NULL)
                                                : select_word(s, words[i]);
     if (rc != 0)
         sim_select_free(s);
@@ -165,7 +170,7 @@ static int select_policy(const sim_policy **policies, size_t *n,
 
     if (all || strcmp(name, SELECT_PASSIVE) == 0) {
         for (size_t i = 0; sim_policies[i] != NULL; i++)
-            if (all || sim_policies[i]->passive)
+            if (all || (sim_policies[i]->passive && !sim_policies[i]->variant))
                 select_take(policies, n, sim_policies[i]);
         return 0;
     }

@@ -17,8 +17,9 @@ typedef struct sim_select_scenarios {
     size_t n, room;
 } sim_select_scenarios;
 
-/* Reads the scenarios of these words, in order; "all" stands for all that
- * there are, sorted. One that is meant twice is taken once. */
+/* Reads the scenarios of these words, in order; a set stands for all that are
+ * in it, "all" for those that are in none, sorted. One that is meant twice is
+ * taken once. */
 int sim_select_read(sim_select_scenarios *s, int n, char **words);
 void sim_select_free(sim_select_scenarios *s);
 

@@ -14,8 +14,8 @@
 #include "sim_server.h"
 #include "sim_stats.h"
 
-/* The clients' clock at the beginning: 1000 s, so that it can go back. */
-#define SIM_WORLD_CLOCK_NS UINT64_C(1000000000000)
+/* The clients' clock at the beginning: ten days, so that it can go back. */
+#define SIM_WORLD_CLOCK_NS (10 * 86400 * UINT64_C(1000000000))
 #define SIM_WORLD_TICK_NS UINT64_C(100000000)
 
 /* The kinds of events, after those of the servers. */
@@ -32,7 +32,8 @@ enum {
     SIM_EVENT_PROCESS,      /* a: which, b: what it makes of it */
     SIM_EVENT_STOP_ENDS,    /* a: server */
     SIM_EVENT_CRASH_ENDS,   /* a: server */
-    SIM_EVENT_REJOIN        /* a: server */
+    SIM_EVENT_REJOIN,       /* a: server */
+    SIM_EVENT_TRY_ENDS      /* a: job, b: its `tries` */
 };
 
 /* The run's random streams: each use has its own. */

@@ -13,6 +13,7 @@ ILB_SIM_SOURCES = \
 	tests/sim/policies/policy_finagle_accrual.h \
 	tests/sim/policies/policy_go_zero.c \
 	tests/sim/policies/policy_ilb.c \
+	tests/sim/policies/policy_ilb.h \
 	tests/sim/policies/policy_kratos.c \
 	tests/sim/policies/policy_linkerd.c \
 	tests/sim/policies/policy_nginx.c \
@@ -50,6 +51,7 @@ ILB_SIM_SOURCES = \
 	tests/sim/sim_faults.h \
 	tests/sim/sim_find.c \
 	tests/sim/sim_find.h \
+	tests/sim/sim_find_place.c \
 	tests/sim/sim_help.c \
 	tests/sim/sim_help.h \
 	tests/sim/sim_jobs.c \
@@ -119,7 +121,16 @@ ILB_SIM_TEST_ENGINE_SOURCES = \
 	tests/sim/test_sim_run.c \
 	tests/sim/test_sim_kit.c \
 	tests/sim/test_sim_kit.h \
-	tests/sim/test_sim_parts.c
+	tests/sim/test_sim_parts.c \
+	tests/sim/test_sim_faults.c \
+	tests/sim/test_sim_list.c \
+	tests/sim/test_sim_processes.c \
+	tests/sim/test_sim_queues.c \
+	tests/sim/test_sim_requests.c \
+	tests/sim/test_sim_chance.c \
+	tests/sim/test_sim_asking.c \
+	tests/sim/test_sim_measures.c \
+	tests/sim/test_sim_contract.c
 
 ILB_SIM_TEST_POLICIES_SOURCES = \
 	tests/sim/test_sim_policies.c \
@@ -139,3 +150,17 @@ ILB_SIM_TEST_SCENARIO_SOURCES = \
 	tests/sim/test_sim_scenario_bad.c \
 	tests/sim/test_sim_scenario_fuzz.c \
 	tests/sim/test_sim_scenario_good.c
+
+ILB_SIM_TEST_INVARIANTS_SOURCES = \
+	tests/sim/test_sim_invariants.c \
+	tests/sim/test_sim_invariants.h \
+	tests/sim/test_sim_invariants_faults.c \
+	tests/sim/test_sim_invariants_ilb.c \
+	tests/sim/test_sim_invariants_script.c \
+	tests/sim/test_sim_invariants_toy.c \
+	tests/sim/test_sim_invariants_watch.c
+
+ILB_SIM_TEST_PUBLISHED_SOURCES = \
+	tests/sim/test_sim_published.c \
+	tests/sim/test_sim_published.h \
+	tests/sim/test_sim_published_cases.c

@@ -34,8 +34,8 @@ import sim_plot  # noqa: E402
 
 COLUMNS = [
     "scenario", "policy", "passive", "seed", "requests", "failed", "timed_out", "cancelled",
-    "no_endpoint", "attempts", "to_bad", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns",
-    "mean_ns", "ejections", "events", "hash",
+    "no_endpoint", "attempts", "to_bad", "hidden", "hidden_timed_out", "p50_ns", "p90_ns",
+    "p99_ns", "p999_ns", "max_ns", "mean_ns", "ejections", "events", "hash",
 ]
 
 WORLD = """\
@@ -141,6 +141,122 @@ def test_build_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ILB_SIM_SCENARIOS")
     name = min((HERE / "scenarios").glob("*.sim"))
     assert good("show", name.stem) == name.read_text()
+    second = sorted((HERE / "scenarios/second").glob("*.sim"))
+    assert good("show", f"second/{second[0].stem}") == second[0].read_text()
+    lines = good("list").splitlines()
+    at = lines.index(next(line for line in lines if line.startswith("The set second, in ")))
+    assert [line.split()[0] for line in lines[at + 1:at + 1 + len(second)]] == [
+        f"second/{path.stem}" for path in second]
+    assert lines[at + 1 + len(second)] == ""
+
+
+# ---- Sets -------------------------------------------------------------------
+
+
+@pytest.fixture
+def sets(tmp_path: Path, scenarios: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the program find two scenarios, two sets of them, and no set."""
+    directory = tmp_path / "sets"
+    texts = [(scenarios / f"{name}.sim").read_text() for name in ("one-slow", "one-refuses")]
+    for number, name in enumerate(["slow", "refuses", "more/a-slow", "more/b-refuses",
+                                   "other/with-a-name-that-is-longer-than-most"]):
+        file = directory / f"{name}.sim"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(texts[number % 2])
+    for name in ("none", ".hidden"):
+        (directory / name).mkdir()
+    (directory / "none/notes.txt").write_text("no scenario")
+    (directory / ".hidden/x.sim").write_text(texts[0])
+    monkeypatch.setenv("ILB_SIM_SCENARIOS", str(directory))
+    return directory
+
+
+def scenarios_of(*words: str | Path) -> list[str]:
+    """Return which scenarios were run, in order."""
+    text = good("run", *words, "--seeds", "1", "--policy", "random", "--csv", "-")
+    return [row["scenario"] for row in rows_of(text)]
+
+
+def test_sets_listed(sets: Path) -> None:
+    """Each has a part of its own, with the words by which they are run."""
+    lines = good("list").splitlines()
+    assert lines[:lines.index("Policies:") - 1] == [
+        f"Scenarios, in {sets}:",
+        "  refuses                    one refuses",
+        "  slow                       one is slow",
+        "",
+        f"The set more, in {sets}/more:",
+        "  more/a-slow                one is slow",
+        "  more/b-refuses             one refuses",
+        "",
+        f"The set other, in {sets}/other:",
+        "  other/with-a-name-that-is-longer-than-most one is slow",
+    ]
+    (sets / "more/b-refuses.sim").write_text("nonsense 5\n")
+    done = sim("list")
+    assert done.returncode == 1 and "more/b-refuses.sim:1: " in done.stderr
+    assert "  more/a-slow " in done.stdout and "  other/with" in done.stdout
+
+
+def test_sets_run(sets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set is all of its own, all is what is in none; each is taken once."""
+    assert scenarios_of("all") == ["refuses", "slow"]
+    assert scenarios_of("more") == ["a-slow", "b-refuses"]
+    assert scenarios_of("more/b-refuses") == ["b-refuses"]
+    assert scenarios_of("more/b-refuses", "more", "slow", "all") == [
+        "b-refuses", "a-slow", "slow", "refuses"]
+    assert good("show", "more/a-slow") == (sets / "more/a-slow.sim").read_text()
+    # The same file by its path: what ends in .sim or begins with ./ is one.
+    monkeypatch.chdir(sets)
+    monkeypatch.setenv("ILB_SIM_SCENARIOS", ".")
+    assert scenarios_of("more/a-slow.sim") == scenarios_of("./more/a-slow.sim") == ["a-slow"]
+    assert "./more/a-slow: No such file" in sim("show", "./more/a-slow").stderr
+
+
+def test_set_of_a_scenarios_name(sets: Path) -> None:
+    """The scenario is meant; and results of one name are refused."""
+    (sets / "more.sim").write_text((sets / "slow.sim").read_text())
+    assert scenarios_of("more") == ["more"]
+    (sets / "other/slow.sim").write_text((sets / "slow.sim").read_text())
+    done = sim("run", "slow", "other")
+    assert done.returncode == 2 and "two scenarios are called 'slow'" in done.stderr
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["show", "more"], "'more' is a set of scenarios; one of them is more/NAME"),
+    (["show", "mor"], "no scenario 'mor' in {0}; near it: more"),
+    (["run", "a-slow"], "no scenario 'a-slow' in {0}; near it: slow, more/a-slow"),
+    (["run", "more/a-slo"], "no scenario 'more/a-slo' in {0}/more; near it: more/a-slow"),
+    (["run", "more/x.y"], "no scenario 'more/x.y' in {0}/more; 'ilb-sim list' shows them"),
+    (["run", "none"], "no scenario 'none' in {0}; "),
+    (["run", ".hidden"], "no scenario '.hidden' in {0}; "),
+    (["run", ".."], "no scenario '..' in {0}; "),
+])
+def test_set_usage_errors(sets: Path, words: list[str], message: str) -> None:
+    """Names in sets are told with near ones, like all others."""
+    done = sim(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message.format(sets) in done.stderr
+
+
+@pytest.mark.parametrize("word", ["none/x", "nowhere/a-slow", "more/", "/more", "more/a/b"])
+def test_no_set_is_a_path(sets: Path, word: str) -> None:
+    """What has a slash and names no set is a file."""
+    done = sim("show", word)
+    assert done.returncode == 1 and f"show: {word}: No such file" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_set(sets: Path) -> None:
+    """It is told, and hides nothing else."""
+    (sets / "more").chmod(0)
+    try:
+        for words in (["list"], ["run", "more"], ["show", "more/a-slow"]):
+            done = sim(*words)
+            assert done.returncode == 1 and "more: Permission denied" in done.stderr
+        assert "  slow " in sim("list").stdout
+    finally:
+        (sets / "more").chmod(0o755)
 
 
 # ---- Errors -----------------------------------------------------------------
@@ -244,7 +360,9 @@ def test_tables() -> None:
     first, second = text.split("\none-slow: one is slow\n")
     assert first.startswith("one-refuses: one refuses\n(3 seeds from 1, 3 s, 0 of it warm-up)\n")
     heads = [line.split() for line in first.splitlines() if line.startswith("policy")]
-    assert heads[0][:2] == ["policy", "failed/100k"] and heads[0].count("worst") == 6
+    # One more where attempts were hidden.
+    assert heads[0][:2] == ["policy", "failed/100k"]
+    assert heads[0].count("worst") == 6 + ("hidden/100k" in heads[0])
     assert heads[1] == ["policy", "lost", "least", "most", "regained", "%", "least", "most"]
     for part in (first, second):
         names = [line.split()[0] for line in part.splitlines() if line[:1] not in ("", "(")]

@@ -10,10 +10,11 @@
 
 #include "sim_draw.h"
 #include "sim_run.h"
+#include "sim_world.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
-#define KIT_CLOCK (1000 * SECOND) /* the clients' clock at the beginning */
+#define KIT_CLOCK SIM_WORLD_CLOCK_NS /* the clients' clock at the beginning */
 
 /* ---- Scenarios ---- */
 
@@ -66,6 +67,7 @@ typedef struct kit_told {
     uint32_t n_members;
     uint64_t last_ns; /* of any call, by the clients' clock */
     bool jumps;       /* that may go back */
+    bool fails;       /* the run: it does not end what is in flight */
     /* If not NULL, called in each tick or update. */
     void (*on_tick)(const sim_host *host, uint64_t now_ns);
     void (*on_update)(uint64_t now_ns);
@@ -102,6 +104,16 @@ uint64_t kit_took(uint64_t picked_ns);
 
 /* ---- Assertions ---- */
 
+/* As ck_assert, but free of cost when it holds: check's own report each
+ * success through a file, too slow for what is asked at each request. */
+#define kit_must(cond) ((cond) ? (void)0 : kit_fail(__FILE__, __LINE__, #cond))
+#define kit_must_eq(a, b)                                                      \
+    kit_must_be_equal(__FILE__, __LINE__, #a " == " #b, (uint64_t)(a),         \
+                      (uint64_t)(b))
+void kit_fail(const char *file, int line, const char *what);
+void kit_must_be_equal(const char *file, int line, const char *what, uint64_t a,
+                       uint64_t b);
+
 #define kit_within(x, low, high)                                               \
     kit_must_within(__FILE__, __LINE__, #x, (double)(x), (double)(low),        \
                     (double)(high))
@@ -117,5 +129,14 @@ void kit_must_within(const char *file, int line, const char *what, double x,
     } while (0)
 
 Suite *suite_sim_parts(void);
+Suite *suite_sim_queues(void);
+Suite *suite_sim_faults(void);
+Suite *suite_sim_processes(void);
+Suite *suite_sim_list(void);
+Suite *suite_sim_requests(void);
+Suite *suite_sim_chance(void);
+Suite *suite_sim_asking(void);
+Suite *suite_sim_measures(void);
+Suite *suite_sim_contract(void);
 
 #endif

@@ -36,10 +36,10 @@ START_TEST(events_come_by_time_then_by_order)
                 sim_events_push(&e, at_ns, i % 7, i, i + 1);
             continue;
         }
-        ck_assert_uint_eq(sim_events_count(&e), n);
+        kit_must_eq(sim_events_count(&e), n);
         if (n == 0) {
-            ck_assert(!sim_events_pop(&e, &event));
-            ck_assert(sim_events_next_ns(&e) == UINT64_MAX);
+            kit_must(!sim_events_pop(&e, &event));
+            kit_must(sim_events_next_ns(&e) == UINT64_MAX);
             continue;
         }
         for (size_t k = 1; k < n; k++)
@@ -47,18 +47,18 @@ START_TEST(events_come_by_time_then_by_order)
                 (model[k].at_ns == model[least].at_ns &&
                  model[k].order < model[least].order))
                 least = k;
-        ck_assert(sim_events_next_ns(&e) == model[least].at_ns);
-        ck_assert(sim_events_pop(&e, &event));
-        ck_assert_uint_eq(event.at_ns, model[least].at_ns);
-        ck_assert_uint_eq(event.a, model[least].a);
-        ck_assert_uint_eq(event.b, event.a + 1);
-        ck_assert_uint_eq(sim_event_kind(&event), event.a % 7);
+        kit_must(sim_events_next_ns(&e) == model[least].at_ns);
+        kit_must(sim_events_pop(&e, &event));
+        kit_must_eq(event.at_ns, model[least].at_ns);
+        kit_must_eq(event.a, model[least].a);
+        kit_must_eq(event.b, event.a + 1);
+        kit_must_eq(sim_event_kind(&event), event.a % 7);
         now_ns = event.at_ns;
         model[least] = model[--n];
         popped++;
     }
     ck_assert_uint_gt(popped, 5000);
-    ck_assert(!e.failed);
+    kit_must(!e.failed);
     sim_events_free(&e);
 }
 END_TEST
@@ -74,16 +74,16 @@ START_TEST(the_wire_keeps_its_order)
         for (int i = 0; i < 300 + 20 * round; i++, put++)
             sim_events_push_wire(&e, put, 1, put, 0);
         for (int i = 0; i < 300; i++, got++) {
-            ck_assert(sim_events_pop(&e, &event));
-            ck_assert_uint_eq(event.a, got);
+            kit_must(sim_events_pop(&e, &event));
+            kit_must_eq(event.a, got);
         }
     }
-    ck_assert_uint_eq(e.n_heap, 0);
+    kit_must_eq(e.n_heap, 0);
     /* What is not in order goes the other way, and still comes in time. */
     sim_events_push_wire(&e, 0, 1, 77, 0);
-    ck_assert_uint_eq(e.n_heap, 1);
-    ck_assert(sim_events_pop(&e, &event));
-    ck_assert_uint_eq(event.a, 77);
+    kit_must_eq(e.n_heap, 1);
+    kit_must(sim_events_pop(&e, &event));
+    kit_must_eq(event.a, 77);
     sim_events_free(&e);
 }
 END_TEST
@@ -113,8 +113,8 @@ static void parts_quantiles(uint32_t n, uint32_t values, uint64_t seed)
         /* In thousandths, so that nothing is rounded. */
         uint32_t k = ((uint32_t)(qs[i] * 1000 + 0.5) * n + 999) / 1000;
 
-        ck_assert_uint_eq((uint64_t)sim_sample_quantile(&s, qs[i]),
-                          sorted[k == 0 ? 0 : k - 1]);
+        kit_must_eq((uint64_t)sim_sample_quantile(&s, qs[i]),
+                    sorted[k == 0 ? 0 : k - 1]);
     }
     sim_sample_free(&s);
 }
@@ -123,8 +123,8 @@ START_TEST(quantiles_are_exact)
 {
     sim_sample none = {0};
 
-    ck_assert(isnan(sim_sample_quantile(&none, 0.5)));
-    ck_assert(isnan(sim_sample_mean(&none)));
+    kit_must(isnan(sim_sample_quantile(&none, 0.5)));
+    kit_must(isnan(sim_sample_mean(&none)));
     for (uint32_t n = 1; n <= 60; n++)
         for (uint32_t values = 1; values <= 60; values = 3 * values + 1)
             parts_quantiles(n, values, n);
@@ -143,8 +143,8 @@ START_TEST(quantiles_of_sorted_and_of_constant_values)
         for (uint64_t i = 0; i < n; i++)
             sim_sample_add(&s, kind == 0 ? i + 1 : kind == 1 ? n - i : 7);
         for (double q = 0.001; q < 1; q += 0.0999)
-            ck_assert_uint_eq((uint64_t)sim_sample_quantile(&s, q),
-                              kind == 2 ? 7 : (uint64_t)(q * 200000 + 0.5));
+            kit_must_eq((uint64_t)sim_sample_quantile(&s, q),
+                        kind == 2 ? 7 : (uint64_t)(q * 200000 + 0.5));
         ck_assert_double_eq_tol(sim_sample_mean(&s), kind == 2 ? 7 : 100000.5,
                                 1e-6);
         sim_sample_free(&s);
@@ -164,7 +164,7 @@ static void parts_draws(const sim_distribution *d, double sd_ns)
     for (int i = 0; i < (int)n; i++) {
         double x = sim_draw(d, &r);
 
-        ck_assert(x >= 0);
+        kit_must(x >= 0);
         sum += x;
         squares += (x - mean) * (x - mean);
     }
@@ -210,13 +210,13 @@ END_TEST
 
 START_TEST(rounding_and_adding_have_an_end)
 {
-    ck_assert_uint_eq(sim_draw_round(0.49), 0);
-    ck_assert_uint_eq(sim_draw_round(2.5), 3);
-    ck_assert_uint_eq(sim_draw_round(1e300), SIM_DRAW_LONGEST);
-    ck_assert_uint_eq(sim_draw_after(3, 4), 7);
-    ck_assert_uint_eq(sim_draw_after(UINT64_MAX - 3, 3), UINT64_MAX);
-    ck_assert_uint_eq(sim_draw_after(UINT64_MAX - 3, 4), UINT64_MAX);
-    ck_assert_uint_eq(sim_draw_after(4, UINT64_MAX), UINT64_MAX);
+    kit_must_eq(sim_draw_round(0.49), 0);
+    kit_must_eq(sim_draw_round(2.5), 3);
+    kit_must_eq(sim_draw_round(1e300), SIM_DRAW_LONGEST);
+    kit_must_eq(sim_draw_after(3, 4), 7);
+    kit_must_eq(sim_draw_after(UINT64_MAX - 3, 3), UINT64_MAX);
+    kit_must_eq(sim_draw_after(UINT64_MAX - 3, 4), UINT64_MAX);
+    kit_must_eq(sim_draw_after(4, UINT64_MAX), UINT64_MAX);
 }
 END_TEST
 
@@ -230,7 +230,7 @@ START_TEST(jobs_do_not_move_and_come_back_clean)
     for (uint32_t i = 0; i < 2000; i++) {
         all[i] = sim_jobs_take(&jobs);
         ck_assert_ptr_nonnull(all[i]);
-        ck_assert_uint_eq(all[i]->index, i);
+        kit_must_eq(all[i]->index, i);
         for (uint32_t k = 0; k < 3; k++)
             all[i]->tried[k] = i;
         all[i]->attempt.state[9] = i;
@@ -240,19 +240,19 @@ START_TEST(jobs_do_not_move_and_come_back_clean)
     for (uint32_t i = 0; i < 2000; i++) {
         ck_assert_ptr_eq(sim_jobs_at(&jobs, i), all[i]);
         for (uint32_t k = 0; k < 3; k++)
-            ck_assert_uint_eq(all[i]->tried[k], i);
+            kit_must_eq(all[i]->tried[k], i);
     }
     for (uint32_t i = 0; i < 2000; i++)
         sim_jobs_give(&jobs, all[i]);
-    ck_assert_uint_eq(jobs.n_used, 0);
+    kit_must_eq(jobs.n_used, 0);
     for (uint32_t i = 0; i < 2000; i++) {
         sim_job *job = sim_jobs_take(&jobs);
 
-        ck_assert_uint_eq(job->attempt.state[9], 0);
+        kit_must_eq(job->attempt.state[9], 0);
         ck_assert_int_eq(job->place, SIM_AWAY);
-        ck_assert_uint_eq(job->stamp, job->index); /* old plans stay old */
+        kit_must_eq(job->stamp, job->index); /* old plans stay old */
     }
-    ck_assert_uint_eq(jobs.n_chunks, 2000 / SIM_JOBS_CHUNK + 1);
+    kit_must_eq(jobs.n_chunks, 2000 / SIM_JOBS_CHUNK + 1);
     sim_jobs_free(&jobs);
 }
 END_TEST

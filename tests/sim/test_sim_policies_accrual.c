@@ -53,7 +53,7 @@ static void test_row(void)
 
 /* Times dead: 5 s, then from h to 2 h with h = 5, 10, 20 ... 160 s, then 300 s.
  */
-static void test_backoff(void)
+static void test_backoff_once(void)
 {
     uint64_t now = ACCRUAL_T0;
     bool last = false;
@@ -81,6 +81,12 @@ static void test_backoff(void)
         sim_accrual_begin(&f);
     }
     test_expect(last, "finagle", "300 s are reached");
+}
+
+static void test_backoff(void)
+{
+    for (int i = 0; i < 50; i++)
+        test_backoff_once();
 }
 
 /* Every third fails; never five in a row. */
@@ -139,6 +145,31 @@ static void test_p2c(void)
     test_close(&b);
 }
 
+/* Half of eight are dead: 4 draws of two seldom show dead ones only. */
+static void test_effort(void)
+{
+    uint32_t dead = 0;
+    sim_attempt *a;
+    test_bench b;
+
+    test_open(&b, &sim_policy_finagle, 8);
+    for (uint32_t i = 0; i < 400 && test_ejected(&b) < 4; i++) {
+        a = test_send(&b);
+        test_wait(&b, TEST_MS);
+        test_end(&b, a, a->server < 4 ? SIM_FAILURE : SIM_SUCCESS);
+    }
+    test_expect(test_ejected(&b) == 4, "finagle", "four are dead");
+    for (int i = 0; i < 4000; i++)
+        dead += test_request(&b, 0, SIM_SUCCESS) < 4;
+    test_expect(dead < 20, "finagle", "0.2^5 of all, not 0.2^2");
+    test_close(&b);
+    test_open(&b, &sim_policy_finagle, 1);
+    for (int i = 0; i < 20; i++)
+        test_request(&b, TEST_MS, SIM_CANCELLED);
+    test_expect(test_ejected(&b) == 0, "finagle", "cancelled is no failure");
+    test_close(&b);
+}
+
 /* Unequal weights: by groups. */
 static void test_weights(void)
 {
@@ -160,5 +191,6 @@ void test_policies_accrual(void)
     test_backoff();
     test_rate();
     test_p2c();
+    test_effort();
     test_weights();
 }

@@ -83,6 +83,24 @@ static void test_la_weights(void)
     test_close(&b);
 }
 
+static void test_la_rate(void)
+{
+    const double scale = (double)LA_SCALE;
+    test_bench b;
+
+    test_open(&b, &sim_policy_brpc_la, 1);
+    for (int i = 0; i < 5; i++) {
+        test_wait(&b, 290 * TEST_MS);
+        test_request(&b, 10 * TEST_MS, SIM_SUCCESS);
+        if (i == 3)
+            test_value(-test_score(&b, 0), floor(scale / 10000), "brpc-la",
+                       "qps 1 as long as the answers span less than 1 s");
+    }
+    test_value(-test_score(&b, 0), floor(scale * (4 / 1.2) / 10000), "brpc-la",
+               "then what it is");
+    test_close(&b);
+}
+
 static void test_la_errors(void)
 {
     const double scale = (double)LA_SCALE;
@@ -94,7 +112,7 @@ static void test_la_errors(void)
     test_value(-test_score(&b, 0), floor(scale / 1e6), "brpc-la",
                "an error at first: the timeout");
     test_request(&b, TEST_MS, SIM_FAILURE);
-    test_expect(-test_score(&b, 0) <= 1000, "brpc-la", "at least 1000");
+    test_value(-test_score(&b, 0), 1000, "brpc-la", "at least 1000");
     test_close(&b);
 
     test_open(&b, &sim_policy_brpc_la, 1);
@@ -125,5 +143,6 @@ void test_policies_brpc(void)
     test_p2c();
     test_p2c_tried();
     test_la_weights();
+    test_la_rate();
     test_la_errors();
 }

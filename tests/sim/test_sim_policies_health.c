@@ -90,6 +90,32 @@ static void test_envoy_threshold(void)
                 "two of five are never out");
 }
 
+static void test_envoy_longest(void)
+{
+    envoy_monitor m = {.ejected = true, .multiplier = 20, .ejected_ns = TEST_S};
+    envoy_monitor *const monitors[1] = {&m};
+    envoy_detector d = {.next_ns = TEST_S};
+
+    sim_envoy_interval(&d, monitors, 1, 300 * TEST_S);
+    test_expect(m.ejected, "envoy", "not back after 299 s");
+    sim_envoy_interval(&d, monitors, 1, 310 * TEST_S);
+    test_expect(!m.ejected, "envoy", "300 s is the longest");
+}
+
+static void test_envoy_tried(void)
+{
+    const uint32_t tried = 1;
+    test_bench b;
+    uint32_t n;
+
+    test_open(&b, &sim_policy_envoy, 2);
+    b.tried = &tried;
+    b.n_tried = 1;
+    n = test_share(&b, 1, 6400, 0);
+    test_expect(n > 50 && n < 150, "envoy", "drawn 6 times: 1/64");
+    test_close(&b);
+}
+
 static void test_envoy_consecutive(void)
 {
     const double one[2] = {1, 0};
@@ -143,7 +169,7 @@ static void test_envoy_panic(void)
 }
 
 /* Requests of one interval, of which server 0 fails every second. */
-static uint32_t health_interval(uint32_t servers, uint32_t each)
+static uint32_t health_interval(uint32_t servers, uint32_t each, uint64_t back)
 {
     sim_attempt *a;
     uint32_t ejected;
@@ -151,6 +177,9 @@ static uint32_t health_interval(uint32_t servers, uint32_t each)
 
     test_open(&b, &sim_policy_envoy, servers);
     test_wait(&b, 11 * TEST_S);
+    b.now_ns -= back;
+    b.ticked_ns -= back;
+    test_wait(&b, TEST_S);
     for (uint32_t i = 0; i < servers; i++)
         for (uint32_t j = 0; j < each; j++) {
             a = test_send_to(&b, i);
@@ -169,8 +198,13 @@ void test_policies_health(void)
     test_envoy_threshold();
     test_envoy_consecutive();
     test_envoy_panic();
-    test_expect(health_interval(5, 100) == 1, "envoy", "success rate ejects");
-    test_expect(health_interval(5, 99) == 0, "envoy",
+    test_envoy_longest();
+    test_envoy_tried();
+    test_expect(health_interval(5, 100, 0) == 1, "envoy",
+                "success rate ejects");
+    test_expect(health_interval(5, 99, 0) == 0, "envoy",
                 "not below 100 requests each");
-    test_expect(health_interval(4, 100) == 0, "envoy", "not below 5 hosts");
+    test_expect(health_interval(4, 100, 0) == 0, "envoy", "not below 5 hosts");
+    test_expect(health_interval(5, 100, 600 * TEST_S) == 1, "envoy",
+                "sweeps go on when the clock has gone back");
 }

@@ -8,6 +8,14 @@ static void informed_answer(test_bench *b, uint32_t server, double in_flight,
     b->policy->probe_answer(b->self, server, in_flight, ms * SIM_MS, b->now_ns);
 }
 
+/* 0 .. 9 in flight have been seen: more than 8 is hot. Leaves one answer, of
+ * this server, which is slow. */
+static void informed_usual(test_bench *b, uint32_t server)
+{
+    for (int i = 0; i < 128; i++)
+        informed_answer(b, server, i % 10, 50);
+}
+
 static void test_prequal_probes(void)
 {
     test_bench b;
@@ -35,9 +43,7 @@ static uint32_t informed_choice(const double *in_flight, const double *ms)
     test_bench b;
 
     test_open(&b, &sim_policy_prequal, 20);
-    /* What is usual: 0 .. 9 in flight, so that more than 8 is hot. */
-    for (int i = 0; i < 128; i++)
-        informed_answer(&b, 19, i % 10, 1);
+    informed_usual(&b, 19);
     for (uint32_t i = 0; i < 5; i++)
         informed_answer(&b, i, in_flight[i], ms[i]);
     informed_answer(&b, 19, 100, 1000);
@@ -66,13 +72,13 @@ static void test_prequal_pool(void)
     uint32_t n;
 
     test_open(&b, &sim_policy_prequal, 4);
-    informed_answer(&b, 2, 0, 1);
-    n = test_share(&b, 2, 4000, 0);
+    n = 0;
+    for (int i = 0; i < 4000; i++) {
+        informed_answer(&b, 2, 0, 1);
+        n += test_request(&b, 0, SIM_SUCCESS) == 2;
+    }
     test_expect(n > 850 && n < 1150, "prequal",
                 "one answer is too few: at random");
-    informed_answer(&b, 2, 0, 1);
-    informed_answer(&b, 3, 0, 2);
-    test_wait(&b, 1001 * TEST_MS);
     n = 0;
     for (int i = 0; i < 200; i++) {
         informed_answer(&b, 2, 0, 1);
@@ -91,6 +97,61 @@ static void test_prequal_pool(void)
     informed_answer(&b, 63, 0, 0);
     test_expect(test_request(&b, 0, SIM_SUCCESS) < 4, "prequal",
                 "answers of strangers are dropped");
+    test_close(&b);
+}
+
+/* One more is taken out a request, the oldest and the worst in turn; at 20
+ * servers uses are not limited. */
+static void test_prequal_removal(void)
+{
+    uint32_t best = 0, fifth = 0;
+    test_bench b;
+
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        test_open(&b, &sim_policy_prequal, 20);
+        b.policy->destroy(b.self);
+        b.host.seed = seed;
+        b.self = b.policy->create(&b.host);
+        test_list(&b, (const double[20]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                         1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+                  20);
+        informed_usual(&b, 19);
+        for (uint32_t i = 4; i-- > 0;)
+            informed_answer(&b, i, 0, 1 + i);
+        for (int i = 0; i < 4; i++)
+            best += test_request(&b, 0, SIM_SUCCESS) == 0;
+        fifth += test_request(&b, 0, SIM_SUCCESS) == 0;
+        test_close(&b);
+    }
+    test_expect(best == 800, "prequal", "the best stays until it is alone");
+    test_expect(fifth < 30, "prequal", "then it is too few");
+}
+
+static void test_prequal_reuse(void)
+{
+    uint32_t used = 0;
+    test_bench b;
+
+    /* 64 servers: 2 / ((1 - 16 / 64) 3 - 1) = 1.6 uses. */
+    test_open(&b, &sim_policy_prequal, 64);
+    for (int turn = 0; turn < 1000; turn++) {
+        informed_usual(&b, 63);
+        for (uint32_t i = 10; i-- > 0;)
+            informed_answer(&b, i, 0, 1 + i);
+        while (test_request(&b, 0, SIM_SUCCESS) == 0)
+            used++;
+        test_wait(&b, 1001 * TEST_MS);
+    }
+    test_expect(used > 1550 && used < 1650, "prequal", "1.6 uses each");
+    test_close(&b);
+    /* Up to 8 in flight is cold; a use makes it 9. Uses are not limited. */
+    test_open(&b, &sim_policy_prequal, 20);
+    informed_usual(&b, 9);
+    for (uint32_t i = 4; i-- > 0;)
+        informed_answer(&b, i, i == 0 ? 8 : 1, 1 + i);
+    test_expect(test_request(&b, 0, SIM_SUCCESS) == 0, "prequal", "cold yet");
+    test_expect(test_request(&b, 0, SIM_SUCCESS) == 1, "prequal",
+                "a use adds one in flight: hot");
     test_close(&b);
 }
 
@@ -131,5 +192,7 @@ void test_policies_informed(void)
     test_prequal_probes();
     test_prequal_choice();
     test_prequal_pool();
+    test_prequal_removal();
+    test_prequal_reuse();
     test_oracle();
 }

@@ -26,6 +26,12 @@ typedef struct script {
     uint64_t hash;
 } script;
 
+static bool script_is_ilb(const sim_policy *policy)
+{
+    return policy == &sim_policy_ilb || policy == &sim_policy_ilb_plain ||
+           policy == &sim_policy_ilb_unjudged;
+}
+
 static void script_update(script *s)
 {
     sim_member members[SCRIPT_SERVERS];
@@ -78,7 +84,7 @@ static void script_pick(script *s)
     s->attempts[s->n++] = a;
     s->hash = (s->hash ^ a->server) * UINT64_C(0x100000001B3);
     /* libilb may use one that is not ready if there is nothing else. */
-    if (!(s->bench.policy == &sim_policy_ilb && s->n_ready == 0))
+    if (!(script_is_ilb(s->bench.policy) && s->n_ready == 0))
         test_expect(a->server < SCRIPT_SERVERS && s->ready[a->server],
                     s->bench.policy->name, "picks what is listed and ready");
     else
@@ -160,7 +166,7 @@ static void script_count(script *s)
         test_expect(s->bench.policy->n_ejected(s->bench.self, &ejections) <=
                         s->n_listed,
                     name, "no more are ejected than there are");
-    if (s->bench.policy == &sim_policy_ilb)
+    if (script_is_ilb(s->bench.policy))
         return;
     test_expect(pool->n == s->n_ready, name, "has the list");
     for (uint32_t i = 0; i < pool->n; i++) {
@@ -200,13 +206,13 @@ static uint64_t script_run(const sim_policy *policy, uint64_t seed,
             script_count(s);
     }
     test_expect(s->picks > calls / 4, policy->name, "was asked");
-    if (policy != &sim_policy_nginx_busy && policy != &sim_policy_ilb)
+    if (policy != &sim_policy_nginx_busy && !script_is_ilb(policy))
         test_expect(s->refusals == 0, policy->name,
                     "refuses only when nothing is ready");
     while (s->n > 0)
         script_end(s);
     script_count(s);
-    if (policy != &sim_policy_ilb)
+    if (!script_is_ilb(policy))
         test_expect(((sim_pool *)s->bench.self)->gone == NULL, policy->name,
                     "has forgotten those that left");
     test_close(&s->bench);

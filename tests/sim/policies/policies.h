@@ -9,6 +9,8 @@
 #include "../sim_policy.h"
 
 extern const sim_policy sim_policy_ilb;
+extern const sim_policy sim_policy_ilb_plain;
+extern const sim_policy sim_policy_ilb_unjudged;
 extern const sim_policy sim_policy_random;
 extern const sim_policy sim_policy_round_robin;
 extern const sim_policy sim_policy_p2c;
@@ -25,9 +27,8 @@ extern const sim_policy sim_policy_c3;
 extern const sim_policy sim_policy_prequal;
 extern const sim_policy sim_policy_oracle;
 
-/* Not in the registry. libilb's score without its detectors: */
-extern const sim_policy sim_policy_ilb_unjudged;
-/* nginx as it is since 1.11.5, refusing when all have failed: */
+/* Not in the registry: nginx as it is since 1.11.5, refusing when all have
+ * failed: */
 extern const sim_policy sim_policy_nginx_busy;
 
 #endif

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ilb.h"
-#include "policies.h"
+#include "policy_ilb.h"
 
 typedef struct policy_ilb {
     ilb_balancer *balancer;
+    bool follows;     /* its advice on trials */
     ilb_ticket *last; /* a ticket of each server, to exclude it by */
     uint32_t n_last;
     uint64_t now_ns;
@@ -39,7 +39,8 @@ static void policy_ilb_destroy(void *self)
     free(p);
 }
 
-static void *policy_ilb_make(const sim_host *host, const ilb_options *with)
+void *policy_ilb_make(const sim_host *host, const ilb_options *with,
+                      bool follows)
 {
     ilb_options o = *with;
     policy_ilb *p = calloc(1, sizeof *p);
@@ -47,6 +48,7 @@ static void *policy_ilb_make(const sim_host *host, const ilb_options *with)
     if (p == NULL)
         return NULL;
     p->now_ns = 1;
+    p->follows = follows;
     o.clock_ns = policy_ilb_clock;
     o.clock_user = p;
     o.seed = host->seed == 0 ? 1 : host->seed;
@@ -57,11 +59,23 @@ static void *policy_ilb_make(const sim_host *host, const ilb_options *with)
     return p;
 }
 
+ilb_balancer *policy_ilb_balancer(void *self)
+{
+    return ((policy_ilb *)self)->balancer;
+}
+
 static void *policy_ilb_create(const sim_host *host)
 {
     const ilb_options o = ILB_OPTIONS_INIT;
 
-    return policy_ilb_make(host, &o);
+    return policy_ilb_make(host, &o, true);
+}
+
+static void *policy_ilb_create_plain(const sim_host *host)
+{
+    const ilb_options o = ILB_OPTIONS_INIT;
+
+    return policy_ilb_make(host, &o, false);
 }
 
 static void *policy_ilb_create_unjudged(const sim_host *host)
@@ -69,7 +83,7 @@ static void *policy_ilb_create_unjudged(const sim_host *host)
     ilb_options o = ILB_OPTIONS_INIT;
 
     o.consecutive_failures = ILB_NEVER;
-    return policy_ilb_make(host, &o);
+    return policy_ilb_make(host, &o, true);
 }
 
 /* Tickets by server number, zeroed where there is none yet. */
@@ -116,6 +130,19 @@ static void policy_ilb_update(void *self, const sim_member *members, uint32_t n,
     free(names);
 }
 
+/* What libilb says of a request that is a trial: the client may send it
+ * elsewhere when it fails or takes too long. */
+static void policy_ilb_advise(const policy_ilb *p, const ilb_ticket *ticket,
+                              sim_attempt *a)
+{
+    uint64_t ns = ilb_ticket_try_timeout_ns(p->balancer, ticket);
+
+    if (!p->follows || ns == 0)
+        return;
+    a->elsewhere = true;
+    a->try_ns = ns == UINT64_MAX ? 0 : ns;
+}
+
 static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
 {
     policy_ilb *p = self;
@@ -125,9 +152,11 @@ static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
 
     p->now_ns = now_ns;
     o.now_ns = now_ns;
+    o.cost = a->cost;
     o.exclude = exclude;
     for (uint32_t i = 0; i < a->n_tried && i < ILB_EXCLUDE_MAX; i++)
-        exclude[o.n_exclude++] = p->last[a->tried[i]];
+        if (a->tried[i] < p->n_last) /* else it was never in the list */
+            exclude[o.n_exclude++] = p->last[a->tried[i]];
     if (ilb_pick(p->balancer, &ticket, &o) != ILB_OK) {
         o.n_exclude = 0; /* better the same again than none */
         if (a->n_tried == 0 || ilb_pick(p->balancer, &ticket, &o) != ILB_OK)
@@ -136,6 +165,7 @@ static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
     a->server = (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &ticket) - 1;
     p->last[a->server] = ticket;
     memcpy(a->state, &ticket, sizeof ticket);
+    policy_ilb_advise(p, &ticket, a);
     return true;
 }
 
@@ -162,11 +192,12 @@ static void policy_ilb_done(void *self, sim_attempt *a, sim_outcome outcome,
     ilb_result r = ILB_RESULT_INIT;
     ilb_ticket ticket;
 
-    (void)retry_after_ns;
     p->now_ns = now_ns;
     memcpy(&ticket, a->state, sizeof ticket);
     r.outcome = outcomes[outcome];
     r.now_ns = now_ns;
+    r.retry_after_ns =
+        outcome == SIM_OVERLOAD || outcome == SIM_FAILURE ? retry_after_ns : 0;
     if (ilb_done_with(p->balancer, &ticket, &r) != ILB_OK)
         abort();
     memcpy(a->state, &ticket, sizeof ticket);
@@ -203,10 +234,25 @@ static uint32_t policy_ilb_n_ejected(void *self, uint64_t *ejections)
 
 const sim_policy sim_policy_ilb = {
     .name = "ilb",
-    .about = "libilb, all defaults",
+    .about = "libilb, all defaults; trials that fail are tried elsewhere",
     .source = "this project",
     .passive = true,
     .create = policy_ilb_create,
+    .destroy = policy_ilb_destroy,
+    .update = policy_ilb_update,
+    .pick = policy_ilb_pick,
+    .first_byte = policy_ilb_first_byte,
+    .done = policy_ilb_done,
+    .n_ejected = policy_ilb_n_ejected,
+};
+
+const sim_policy sim_policy_ilb_plain = {
+    .name = "ilb-plain",
+    .about = "libilb whose client does not try trials again elsewhere",
+    .source = "this project",
+    .passive = true,
+    .variant = true,
+    .create = policy_ilb_create_plain,
     .destroy = policy_ilb_destroy,
     .update = policy_ilb_update,
     .pick = policy_ilb_pick,
@@ -220,6 +266,7 @@ const sim_policy sim_policy_ilb_unjudged = {
     .about = "libilb with its detectors off: the score alone",
     .source = "this project",
     .passive = true,
+    .variant = true,
     .create = policy_ilb_create_unjudged,
     .destroy = policy_ilb_destroy,
     .update = policy_ilb_update,

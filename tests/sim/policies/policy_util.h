@@ -9,6 +9,10 @@
  * An endpoint that leaves and comes back begins anew: its late answers go to
  * the old record, which nobody reads.
  *
+ * All see the client's clock, which a scenario may make jump. brpc, kratos and
+ * nginx read such a clock; Envoy, Finagle, go-zero, tower and linkerd read one
+ * that never jumps, so a jump shows them worse than they are.
+ *
  * Endpoints that are not ready are not in the pool: every rival learns of
  * readiness from its registry, as of a removal.
  */

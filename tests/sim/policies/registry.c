@@ -6,6 +6,8 @@
 /* libilb first; then from the simplest to those that know most. */
 const sim_policy *const sim_policies[] = {
     &sim_policy_ilb,
+    &sim_policy_ilb_plain,
+    &sim_policy_ilb_unjudged,
     &sim_policy_random,
     &sim_policy_round_robin,
     &sim_policy_p2c,

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Does the library keep what it promises? Runs the scenarios of the table and
+ * prints a line a promise: the median over the seeds, the worst of them, the
+ * bound, and whether the median keeps it.
+ *
+ *   test_sim_promises [--seeds N] [--policy NAME] [--jobs N] [BEGINNING...]
+ *
+ * 5 seeds, policy ilb, and as many jobs as there are processors. BEGINNING:
+ * only promises of scenarios whose names begin so. Exit status 1: one was
+ * missed.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim_batch.h"
+#include "sim_cli.h"
+#include "sim_find.h"
+#include "sim_spread.h"
+#include "test_sim_promises.h"
+
+#define PROMISES_NAME "test_sim_promises"
+#define PROMISES_SEEDS 5
+#define PROMISES_RUNS 80 /* pairs of a scenario and a policy */
+
+/* A scenario and a policy, all seeds. */
+typedef struct promises_run {
+    const char *scenario; /* the word of the table */
+    const sim_policy *policy;
+    sim_scenario read;
+    sim_result *results;
+} promises_run;
+
+typedef struct promises_all {
+    const sim_policy *subject;
+    uint64_t seeds, jobs;
+    promises_run runs[PROMISES_RUNS];
+    uint32_t n_runs;
+    double *values; /* room for one a seed */
+    uint32_t lines, missed;
+} promises_all;
+
+static void promises_stop(const char *what, const char *error)
+{
+    fflush(stdout);
+    fprintf(stderr, PROMISES_NAME ": %s: %s\n", what, error);
+    exit(2);
+}
+
+/* ---- Runs ---- */
+
+static void promises_read(sim_scenario *s, const char *word)
+{
+    char path[SIM_FIND_BYTES], error[SIM_FIND_ERROR_BYTES];
+
+    if (sim_find_path(path, word, error) != 0 ||
+        sim_scenario_read(s, path, error, sizeof error) != 0)
+        promises_stop(word, error);
+}
+
+static const promises_run *promises_get(promises_all *all, const char *scenario,
+                                        const sim_policy *policy)
+{
+    char error[SIM_BATCH_ERROR_BYTES];
+    promises_run *r = all->runs;
+    sim_batch b = {.policies = &policy,
+                   .n_scenarios = 1,
+                   .n_policies = 1,
+                   .n_seeds = (size_t)all->seeds,
+                   .first_seed = 1,
+                   .jobs = (unsigned)all->jobs,
+                   .quiet = true};
+
+    for (; r < all->runs + all->n_runs; r++)
+        if (strcmp(r->scenario, scenario) == 0 && r->policy == policy)
+            return r;
+    if (all->n_runs == PROMISES_RUNS)
+        promises_stop(scenario, "more runs than there is room for");
+    promises_read(&r->read, scenario);
+    b.scenarios = &r->read;
+    if (sim_batch_run(&b, error) != 0)
+        promises_stop(scenario, error);
+    r->scenario = scenario;
+    r->policy = policy;
+    r->results = b.results;
+    all->n_runs++;
+    return r;
+}
+
+static void promises_free(promises_all *all)
+{
+    for (uint32_t i = 0; i < all->n_runs; i++) {
+        sim_scenario_free(&all->runs[i].read);
+        free(all->runs[i].results);
+    }
+    free(all->values);
+}
+
+/* ---- Figures ---- */
+
+/* NaN, "no value", is worse than all. */
+static bool promises_worse(const promise *p, double a, double b)
+{
+    return isnan(a) || (p->at_least ? a < b : a > b);
+}
+
+static double promises_measure(const promise *p, const promises_run *run,
+                               uint64_t seed)
+{
+    const sim_scenario *s = &run->read;
+    const sim_result *r = &run->results[seed];
+    size_t n = p->measure == NULL ? 0 : strlen(p->measure);
+    bool many = n > 0 && p->measure[n - 1] == '*', found = false;
+    double value = 0;
+
+    if (p->measure == NULL)
+        return (double)r->failed;
+    for (uint32_t i = 0; i < s->n_measures; i++) {
+        const char *name = s->measures[i].name;
+
+        if (many ? strncmp(name, p->measure, n - 1) != 0
+                 : strcmp(name, p->measure) != 0)
+            continue;
+        if (!found || promises_worse(p, r->measures[i], value))
+            value = r->measures[i];
+        found = true;
+    }
+    if (!found)
+        promises_stop(run->scenario, "it has no such measure");
+    return value;
+}
+
+static double promises_value(promises_all *all, const promise *p, uint64_t seed)
+{
+    const sim_policy *other =
+        p->rival == NULL ? all->subject : sim_policy_find(p->rival);
+    const char *twin = p->twin == NULL ? p->scenario : p->twin;
+    double value =
+        promises_measure(p, promises_get(all, p->scenario, all->subject), seed);
+
+    if (other == NULL)
+        promises_stop(p->rival, "no such policy");
+    if (p->twin != NULL || p->rival != NULL) {
+        double its = promises_measure(p, promises_get(all, twin, other), seed);
+
+        value = p->ratio ? value / its : value - its;
+    }
+    return p->times > 0 ? p->times * value : value;
+}
+
+static void promises_check(promises_all *all, const promise *p)
+{
+    double worst;
+    sim_spread s;
+    bool kept;
+
+    for (uint64_t i = 0; i < all->seeds; i++)
+        all->values[i] = promises_value(all, p, i);
+    s = sim_spread_of(all->values, (size_t)all->seeds, p->at_least);
+    worst = p->at_least ? s.least : s.most;
+    kept = !isnan(s.median) && !promises_worse(p, s.median, p->bound);
+    all->lines++;
+    all->missed += !kept;
+    printf("%-60s %8.5g %-2s (%8.5g)  %s %6.5g  %s\n", p->name, s.median,
+           p->unit == NULL ? "" : p->unit, worst,
+           p->at_least ? ">=" : "<=", p->bound, kept ? "ok" : "MISSED");
+    fflush(stdout);
+}
+
+/* ---- The command line ---- */
+
+static bool promises_wanted(const promise *p, int n, char **words)
+{
+    for (int i = 0; i < n; i++)
+        if (strncmp(p->scenario, words[i], strlen(words[i])) == 0)
+            return true;
+    return n == 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *policy = "ilb";
+    promises_all all = {.seeds = PROMISES_SEEDS, .jobs = sim_batch_cores()};
+    const sim_cli_option options[] = {
+        {"--seeds", SIM_CLI_NUMBER, &all.seeds, 1, 100000},
+        {"--jobs", SIM_CLI_NUMBER, &all.jobs, 1, SIM_BATCH_JOBS_MAX},
+        {"--policy", SIM_CLI_TEXT, &policy, 0, 0},
+        {NULL, SIM_CLI_FLAG, NULL, 0, 0},
+    };
+    int n = sim_cli_parse(PROMISES_NAME, options, argc - 1, argv + 1);
+
+    if (n < 0)
+        return 2;
+    all.subject = sim_policy_find(policy);
+    if (all.subject == NULL)
+        promises_stop(policy, "no such policy");
+    all.values = calloc((size_t)all.seeds, sizeof *all.values);
+    if (all.values == NULL)
+        promises_stop(policy, "out of memory");
+    printf("%s: medians of %" PRIu64 " seeds (the worst), bounds\n", policy,
+           all.seeds);
+    for (uint32_t i = 0; i < promises_n; i++)
+        if (promises_wanted(&promises[i], n, argv + 1))
+            promises_check(&all, &promises[i]);
+    if (all.lines == 0)
+        promises_stop(argv[1], "no promise of a scenario that begins so");
+    printf("%" PRIu32 " promises, %" PRIu32 " missed\n", all.lines, all.missed);
+    promises_free(&all);
+    return all.missed == 0 ? 0 : 1;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of test_sim_published: what was published, and where. */
+#ifndef TEST_SIM_PUBLISHED_H
+#define TEST_SIM_PUBLISHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct published_figure {
+    const char *policy;
+    double published;
+    double tolerance; /* to either side */
+} published_figure;
+
+/* A scenario, and one figure of it. */
+typedef struct published_case {
+    const char *name;
+    const char *from;    /* who published it */
+    const char *text;    /* of the scenario */
+    const char *measure; /* its name; "worst": the greatest of all */
+    double plus, times;  /* the figure is plus + times x the measure */
+    const char *unit;
+
+    /* NULL, or a measure that must be at least 1, else another seed is tried:
+     * a fault of a moment that has to hit something. */
+    const char *hit;
+
+    /* All services are half constant and half exponential: 5 ms + Exp(5 ms)
+     * for a half of 5 ms. 0: as the text says. */
+    double half_ms;
+
+    published_figure figures[8]; /* as many as have a policy */
+} published_case;
+
+extern const published_case published_cases[];
+extern const uint32_t published_n;
+
+#endif
