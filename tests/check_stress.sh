@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The stress program for two seconds, as `make check` runs it. ./check runs it
-# longer, and under sanitizers.
+# The stress programs for two seconds each, as `make check` runs them. ./check
+# runs them longer, and under sanitizers.
 set -euo pipefail
-exec "${ILB_BUILD:-build}/tests/stress/stress_balancer" --seconds 2
+"${ILB_BUILD:-build}/tests/stress/stress_balancer" --seconds 2
+"${ILB_BUILD:-build}/tests/stress/stress_events" --seconds 2
