@@ -288,6 +288,9 @@ typedef struct ilb_options {
                               news. 0: 2 */
     ilb_check_effect check_effect; /**< what these then do; default: only what
                              they prove */
+    uint64_t latency_margin_ns;    /**< an endpoint is slow whose answers take
+                                three times the others' median, and at least so
+                                much more than it. 0: 20 ms */
     uint64_t slow_start_ns; /**< for so long an endpoint that is new, ready
                              again or back from an ejection takes part of its
                              share: from 10 % up, evenly. With every policy and
@@ -299,7 +302,7 @@ typedef struct ilb_options {
     {                                                                          \
         sizeof(ilb_options), NULL, NULL, NULL, 0, ILB_POLICY_DEFAULT, 0, 0, 0, \
             0, 0, 0, NULL, NULL, ILB_FAIL_OPEN, 0, 0, 0, 0, 0, 0, 0,           \
-            ILB_CHECK_PROBES, 0                                                \
+            ILB_CHECK_PROBES, 0, 0                                             \
     }
 
 #define ILB_CAPACITY_MAX 1000000u
@@ -825,9 +828,10 @@ typedef enum ilb_event_type {
  * One event and the evidence for it. The statistic and the threshold are in
  * the detector's own unit: failures in a row for consecutive_failures; for
  * failure_percentage and success_rate the log-likelihood ratio, in nats, of
- * "it fails" against "it fails as healthy peers do"; for retry_after the
- * seconds that it asked for, against 0; for probe the checks that failed, or
- * passed, in a row. Ejected is who reaches the threshold.
+ * "it fails" against "it fails as healthy peers do"; for latency the same of
+ * "it is slow"; for hang the age of the oldest request, in seconds; for
+ * retry_after the seconds that it asked for, against 0; for probe the checks
+ * that failed, or passed, in a row. Ejected is who reaches the threshold.
  */
 typedef struct ilb_event {
     size_t size;     /**< of this struct, in the library that made it */

@@ -24,7 +24,8 @@ struct ilb_balancer {
     ilb__events events;
     ilb_clock clock_ns;
     void *clock_user;
-    uint64_t secret; /* of this balancer's tickets */
+    uint64_t secret;    /* of this balancer's tickets */
+    uint64_t update_ns; /* the time of the update that is going on */
     pthread_mutex_t writer;
     ilb_allocator allocator;
     void *memory;
@@ -153,9 +154,8 @@ static void balancer_enters(ilb__slot *slot, void *user)
 {
     ilb_balancer *b = user;
 
-    /* A clock may be slow, and thousands may enter. */
     ilb__health_enter(&b->judge, slot, ilb__table_view(&b->set.table).n,
-                      b->judge.slow_start_ns == 0 ? 0 : balancer_now(b, 0));
+                      b->update_ns);
 }
 
 static void balancer_leaves(ilb__slot *slot, void *user)
@@ -175,6 +175,7 @@ static ilb__set_watch balancer_watch(ilb_balancer *b)
     ilb__set_watch watch = {balancer_enters, balancer_leaves, b,
                             b->events.capacity == 0 ? NULL : balancer_changes};
 
+    b->update_ns = balancer_now(b, 0);
     ilb__events_begin_update(&b->events);
     return watch;
 }
@@ -183,13 +184,11 @@ static ilb__set_watch balancer_watch(ilb_balancer *b)
 static void balancer_enforce_cap(ilb_balancer *b)
 {
     ilb__view v = ilb__table_view(&b->set.table);
-    uint64_t now_ns = balancer_now(b, 0);
-
     for (uint32_t i = 0; i < v.n; i++)
         ilb__health_enforce_cap(
             &b->judge,
             &b->set.slots[ilb__endpoint_id_index(ilb__view_id(&v, i))], v.n,
-            now_ns);
+            b->update_ns);
 }
 
 static bool balancer_readiness_ok(ilb_readiness r)
@@ -541,19 +540,47 @@ static void done_cancelled(ilb_balancer *b, const done_facts *d,
     (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
 }
 
+/* An answer, or none so far, is slow or is not. True: it was the probe of an
+ * endpoint that is ejected for this, and has failed. */
+static bool done_slow(ilb_balancer *b, const done_facts *d,
+                      const ilb__figures *f)
+{
+    ilb__failing x = {0};
+    ilb__slowness s;
+
+    if (!ilb__slowness_add(&d->slot->slowness, f, d->picked_ns, d->now_ns,
+                           &s) &&
+        !d->probe)
+        return false;
+    ilb__add_relaxed(&d->slot->slow, 1);
+    x.n_ready = ilb__table_view(&b->set.table).n;
+    /* Slow answers are many: they leave the stream of the picks alone. */
+    x.bits = (uint32_t)ilb__mix64(b->set.salt ^ d->now_ns);
+    if (!ilb__health_slow(&b->judge, d->slot, d->probe, &s, &x, f, d->now_ns))
+        return false;
+    ilb__health_enforce_cap(&b->judge, d->slot,
+                            ilb__table_view(&b->set.table).n, d->now_ns);
+    return d->probe;
+}
+
 /* What a request without a good answer teaches. */
 static void done_bad(ilb_balancer *b, const done_facts *d)
 {
     bool in_a_row;
     ilb__figures f;
-    ilb__failing x;
+    ilb__failing x = {0};
 
     done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
-    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns))
-        ilb__latency_learn_bound(&d->slot->latency,
-                                 ilb__cost_ordinary_ns(d->waited_ns, d->cost),
-                                 &f, d->now_ns);
+    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
+        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+
+        ilb__latency_learn_bound(&d->slot->latency, ns, &f, d->now_ns);
+        if ((float)ns > f.slow_ns && !d->probe &&
+            (d->outcome == ILB_CANCELLED || d->outcome == ILB_TIMEOUT))
+            (void)done_slow(b, d, &f);
+    }
+    ilb__health_gave_up(&b->judge, d->slot, &f, d->now_ns);
     /* Also a caller who had less time than an ordinary answer takes. */
     if (d->outcome == ILB_CANCELLED ||
         (d->outcome == ILB_TIMEOUT &&
@@ -582,20 +609,26 @@ static void done_bad(ilb_balancer *b, const done_facts *d)
 static void done_good(ilb_balancer *b, const done_facts *d)
 {
     ilb__slot *slot = d->slot;
+    bool probe_failed = false;
     ilb__figures f;
 
     done_figures(b, d, false, &f);
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
-        ilb__latency_learn(&slot->latency,
-                           ilb__cost_ordinary_ns(d->waited_ns, d->cost), &f,
-                           d->now_ns);
+        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+
+        ilb__latency_learn(&slot->latency, ns, &f, d->now_ns);
         ilb__pool_good(&b->selector.pool, d->waited_ns,
                        ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
+        if (ILB_UNLIKELY((float)ns > f.slow_ns))
+            probe_failed = done_slow(b, d, &f);
+        else
+            ilb__slowness_good(&slot->slowness, &f);
     }
     ilb__failures_good(&slot->failures, d->now_ns);
     ilb__evidence_good(&slot->evidence, f.steps);
     ilb__refusals_end(&slot->refusals);
-    ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
+    if (!probe_failed)
+        ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
 }
 
 static bool done_result_ok(const ilb_result *r)

@@ -20,6 +20,7 @@ ILB_HEADER_FILES = \
 	libilb/signal/load.h \
 	libilb/signal/latency.h \
 	libilb/signal/failures.h \
+	libilb/signal/slowness.h \
 	libilb/signal/refusals.h \
 	libilb/signal/checks.h \
 	libilb/set/slot.h \
@@ -36,6 +37,7 @@ ILB_HEADER_FILES = \
 	libilb/health/ladder.h \
 	libilb/health/probe.h \
 	libilb/health/eject.h \
+	libilb/health/sweep.h \
 	libilb/health/pool.h \
 	libilb/select/score.h \
 	libilb/select/draw.h \
@@ -58,6 +60,7 @@ ILB_SOURCES = \
 	libilb/signal/load.c \
 	libilb/signal/latency.c \
 	libilb/signal/failures.c \
+	libilb/signal/slowness.c \
 	libilb/signal/refusals.c \
 	libilb/signal/checks.c \
 	libilb/set/slot.c \
@@ -72,6 +75,7 @@ ILB_SOURCES = \
 	libilb/health/ladder.c \
 	libilb/health/probe.c \
 	libilb/health/eject.c \
+	libilb/health/sweep.c \
 	libilb/health/pool.c \
 	libilb/select/score.c \
 	libilb/select/draw.c \

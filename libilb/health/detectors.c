@@ -10,6 +10,9 @@
 /* Where this share of healthy endpoints' requests fails, failures in a row
  * say nothing about one endpoint. */
 #define DETECTORS_ROW_P0_MAX 0.25f
+#define DETECTORS_SLOW (16 * ILB_EVIDENCE_ONE)
+#define DETECTORS_SLOW_ANSWERS 4
+#define DETECTORS_NEEDED 0.1f
 
 /* ---- Failures ---------------------------------------------------------- */
 
@@ -67,6 +70,29 @@ static ilb__verdict detectors_faulty(const ilb__judge *j, uint64_t health,
     return detectors_sum(ILB_DETECTOR_SUCCESS_RATE, x->sums.faulty,
                          (DETECTORS_FAULTY + detectors_more(j, x->n_ready)) /
                              (ilb__health_of_late(health) ? 2 : 1));
+}
+
+ILB_INTERNAL bool ilb__detect_latency(const ilb__judge *j,
+                                      const ilb__slot *slot, uint64_t health,
+                                      const ilb__slowness *s, uint32_t n_ready,
+                                      ilb__verdict *v, uint64_t now_ns)
+{
+    uint32_t part = ilb__health_of_late(health) ? 2 : 1;
+    uint64_t warm_ns = ilb__load_relaxed(&slot->warm_ns);
+
+    *v = detectors_sum(ILB_DETECTOR_LATENCY, s->sum,
+                       (DETECTORS_SLOW + detectors_more(j, n_ready)) / part);
+    return v->detector != ILB_DETECTOR_NONE &&
+           s->n >= DETECTORS_SLOW_ANSWERS / part &&
+           ilb__health_eligible(health) &&
+           /* Further ahead than it can be: a clock went back. */
+           (now_ns >= warm_ns || warm_ns - now_ns > ILB_HEALTH_WARM_UP_NS);
+}
+
+ILB_INTERNAL bool ilb__detector_needs(const ilb__slot *slot,
+                                      const ilb__figures *f)
+{
+    return ilb__window_short(&slot->window).ended > DETECTORS_NEEDED * f->heard;
 }
 
 ILB_INTERNAL bool ilb__detector_heard(const ilb__judge *j, ilb__slot *slot,

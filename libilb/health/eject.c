@@ -68,6 +68,59 @@ static bool eject_failed(ilb__judge *j, ilb__slot *slot, bool probe,
            eject_enforce(j, slot, word, &v, x, f, now_ns);
 }
 
+ILB_INTERNAL bool ilb__health_verdict(ilb__judge *j, ilb__slot *slot,
+                                      const ilb__verdict *v,
+                                      const ilb__failing *x,
+                                      const ilb__figures *f, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+
+    return ilb__health_eligible(word) &&
+           ilb__detector_heard(j, slot, v, now_ns) &&
+           eject_enforce(j, slot, word, v, x, f, now_ns);
+}
+
+ILB_INTERNAL bool ilb__health_slow(ilb__judge *j, ilb__slot *slot, bool probe,
+                                   const ilb__slowness *s,
+                                   const ilb__failing *x, const ilb__figures *f,
+                                   uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__verdict v;
+
+    if (probe && ilb__health_state_of(word) == ILB__PROBING)
+        return ilb__health_wants_fast(word) &&
+               eject_probe_failed(j, slot, word, x, f, now_ns);
+    if (!ilb__detect_latency(j, slot, word, s, x->n_ready, &v, now_ns) ||
+        !ilb__detector_heard(j, slot, &v, now_ns))
+        return false;
+    if (f->overloaded || ilb__detector_needs(slot, f)) {
+        ilb__tell_refused(j, slot, ILB_REASON_CAPACITY, &v, now_ns);
+        return false;
+    }
+    return eject_enforce(j, slot, word, &v, x, f, now_ns);
+}
+
+ILB_INTERNAL void ilb__health_gave_up(ilb__judge *j, ilb__slot *slot,
+                                      const ilb__figures *f, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    uint64_t until_ns;
+    ilb__word h;
+
+    do {
+        h = ilb__word_unpack(word);
+        if (ILB_LIKELY(h.state != ILB__EJECTED || h.by != ILB_DETECTOR_HANG) ||
+            ilb__load_unanswered(ilb__load_relaxed(&slot->load.word)) > 1)
+            return;
+        until_ns = ilb__ladder_until_ns(j, h.level, f, now_ns);
+        if (h.until_ns <= until_ns)
+            return;
+        h.until_ns = until_ns;
+    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
+    ilb__judge_due_at(j, until_ns);
+}
+
 /* Ejects it until then, or longer, at the level that it has. False: there is no
  * place under the cap. */
 static bool eject_until(ilb__judge *j, ilb__slot *slot, uint32_t n_ready,
@@ -173,5 +226,5 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
     }
     ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
               ilb__word_pack(h), &v, now_ns);
-    ilb__health_returned(j, slot, now_ns);
+    ilb__health_returned(j, slot, word, now_ns);
 }

@@ -8,6 +8,8 @@
 #define LADDER_LEVEL_LONGER 9
 #define LADDER_PROBE_REQUESTS 150.0
 #define LADDER_RATE_ANY 1e9f
+#define LADDER_SLOW_REQUESTS 1000.0
+#define LADDER_SLOW_MOST_NS 3e10
 
 ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
 {
@@ -21,8 +23,19 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
 static const double ladder_times[LADDER_TIMES + 1] = {1,   1,   1.2, 1.5, 1.5,
                                                       1.5, 1.5, 1.5, 2.4, 4};
 
+/* A slow answer costs a caller more than a failed one that can be sent again.
+ */
+static double ladder_patience_ns(uint32_t level, float rate_per_s)
+{
+    double requests = LADDER_SLOW_REQUESTS * (level < 4 ? level : 4);
+    double ns = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s
+                               : LADDER_SLOW_MOST_NS;
+
+    return ns < LADDER_SLOW_MOST_NS ? ns : LADDER_SLOW_MOST_NS;
+}
+
 static uint64_t ladder_ejection_ns(const ilb__judge *j, uint32_t level,
-                                   float rate_per_s)
+                                   ilb_detector by, float rate_per_s)
 {
     double ns = (double)j->base_ejection_time_ns *
                 ladder_times[level < LADDER_TIMES ? level : LADDER_TIMES];
@@ -30,6 +43,10 @@ static uint64_t ladder_ejection_ns(const ilb__judge *j, uint32_t level,
     /* A rate that is not known yet makes nothing longer. */
     double few = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s : 0;
 
+    if (by == ILB_DETECTOR_HANG)
+        return j->max_ejection_time_ns;
+    if (by == ILB_DETECTOR_LATENCY)
+        few = ladder_patience_ns(level, rate_per_s);
     if (ns < few)
         ns = few;
     return ns < (double)j->max_ejection_time_ns ? (uint64_t)ns
@@ -67,6 +84,14 @@ static uint32_t ladder_next_level(const ilb__word *h, const ilb__failing *x)
     return h->level < LADDER_LEVEL_MAX ? h->level + 1 : h->level;
 }
 
+ILB_INTERNAL uint64_t ilb__ladder_until_ns(const ilb__judge *j, uint32_t level,
+                                           const ilb__figures *f,
+                                           uint64_t now_ns)
+{
+    return ilb__later_ns(
+        now_ns, ladder_ejection_ns(j, level, ILB_DETECTOR_NONE, f->rate_per_s));
+}
+
 ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
                                     ilb_detector by, const ilb__failing *x,
                                     const ilb__figures *f, uint64_t now_ns)
@@ -78,6 +103,6 @@ ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
     h->good = 0;
     h->by = by;
     h->until_ns = ilb__later_ns(
-        now_ns,
-        ladder_jittered_ns(j, ladder_ejection_ns(j, h->level, rate), x->bits));
+        now_ns, ladder_jittered_ns(j, ladder_ejection_ns(j, h->level, by, rate),
+                                   x->bits));
 }

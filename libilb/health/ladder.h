@@ -16,6 +16,15 @@
  * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
  * after healing as the fault lasted.
  *
+ * Whoever was ejected as it is slow is tried at most once in 1000 requests
+ * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
+ * level says if that is more.
+ *
+ * Whoever hangs says so by every request that it does not answer: a probe would
+ * only wait with them. It is tried when it has answered one after all; or as
+ * after any ejection, from when the last of them was given up; or, if they
+ * never end, after max.
+ *
  * An endpoint that says when to come back (Retry-After) is EJECTED until then,
  * and up to a tenth longer, at the level that it has: it is not at fault. Its
  * probe may be refused again; then that takes the base, at the same level.
@@ -33,6 +42,11 @@
 
 /* Up to a tenth more than asked for. */
 ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits);
+
+/* When an ejection at this level would end that begins now; without jitter. */
+ILB_INTERNAL uint64_t ilb__ladder_until_ns(const ilb__judge *j, uint32_t level,
+                                           const ilb__figures *f,
+                                           uint64_t now_ns);
 
 /* Ejects, from WARMING, HEALTHY or PROBING; its place under the cap is taken.
  */

@@ -28,6 +28,7 @@
 /* From 20 times the median it takes four time constants until a faded
  * estimate is worth trying. */
 #define POOL_PATIENCE_TAUS 4.0
+#define POOL_SLOW_FACTOR 3.0f
 #define POOL_APERTURE_MIN 12
 #define POOL_APERTURE_RATE 8.0f
 #define POOL_APERTURE_BUSY 2.0f
@@ -52,6 +53,8 @@ typedef struct pool_look {
     uint32_t n_estimates;
     ilb__tally long_term[POOL_SAMPLES];
     ilb__tally short_term[POOL_SAMPLES];
+    ilb__tally slow_long[POOL_SAMPLES];
+    ilb__tally slow_short[POOL_SAMPLES];
     uint32_t n, n_eligible, n_untried;
     uint64_t in_flight; /* to eligible ones */
     uint64_t ended;     /* since the last look */
@@ -98,6 +101,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     uint64_t reach = ilb__load_relaxed(&p->reach);
     uint64_t steps = ilb__load_relaxed(&p->steps);
     uint64_t rate = ilb__load_relaxed(&p->rate);
+    uint64_t slow = ilb__load_relaxed(&p->slow);
 
     f->median_ns = pool_float(latency);
     f->p99_ns = pool_float(latency >> 32);
@@ -110,6 +114,9 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->rate_per_s = pool_float(rate);
     f->in_flight = pool_float(rate >> 32);
     f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
+    f->slow_ns = pool_float(slow);
+    f->slow_share = pool_float(slow >> 32);
+    f->heard = pool_float(ilb__load_relaxed(&p->heard));
     f->steps.broken_up = (uint16_t)steps;
     f->steps.broken_down = (uint16_t)(steps >> 16);
     f->steps.faulty_up = (uint16_t)(steps >> 32);
@@ -161,6 +168,10 @@ static void pool_look_at(pool_look *k, ilb__slot *slot,
                                   (uint32_t)failed, step);
     k->long_term[k->n] = ilb__window_long(&slot->window);
     k->short_term[k->n] = ilb__window_short(&slot->window);
+    (void)ilb__window_bring(&slot->slow_window, (uint32_t)ended,
+                            (uint32_t)ilb__load_relaxed(&slot->slow), step);
+    k->slow_long[k->n] = ilb__window_long(&slot->slow_window);
+    k->slow_short[k->n] = ilb__window_short(&slot->slow_window);
     k->n++;
     if (!ilb__health_eligible(health))
         return;
@@ -295,6 +306,31 @@ static void pool_refresh_latency(ilb__pool *p, const pool_look *k)
     ilb__store_relaxed(&p->latency, pool_pair(median_ns, p99_ns));
 }
 
+static float pool_heard(const pool_look *k)
+{
+    float ended = 0;
+
+    for (uint32_t i = 0; i < k->n; i++)
+        ended += k->short_term[i].ended;
+    return ended / (float)k->n;
+}
+
+static void pool_refresh_slow(ilb__pool *p, const pool_look *k,
+                              const ilb__judge *j)
+{
+    float median_ns = pool_float(ilb__load_relaxed(&p->latency));
+    float share = pool_healthy_share(k->slow_long, k->n, 0.5f, POOL_LONG_PRIOR);
+    float now = pool_healthy_share(k->slow_short, k->n, 0, POOL_SHORT_PRIOR);
+    float slow_ns = POOL_SLOW_FACTOR * median_ns;
+
+    if (slow_ns < median_ns + (float)j->latency_margin_ns)
+        slow_ns = median_ns + (float)j->latency_margin_ns;
+    if (median_ns == 0)
+        slow_ns = ILB_FIGURES_NEVER_NS;
+    ilb__store_relaxed(&p->slow, pool_pair(slow_ns, now > share ? now : share));
+    ilb__store_relaxed(&p->heard, pool_bits(pool_heard(k)));
+}
+
 static float pool_in_flight(const pool_look *k)
 {
     return k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
@@ -424,6 +460,8 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
                            pool_bits(0.5f / POOL_LONG_PRIOR));
     ilb__store_relaxed(&p->reach, pool_patience_ticks(0) << 48 | UINT32_MAX);
     pool_publish_steps(p, 0.5f / POOL_LONG_PRIOR);
+    ilb__store_relaxed(&p->slow,
+                       pool_pair(ILB_FIGURES_NEVER_NS, 0.5f / POOL_LONG_PRIOR));
     ilb__store_relaxed(&p->trials,
                        (uint64_t)(POOL_TRIAL_SAVED_MIN * POOL_TRIAL_ONE));
 }
@@ -443,6 +481,7 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     pool_refill_trials(p, rate, since_s);
     pool_refresh_failures(p, &k, view->n, rate);
     pool_refresh_latency(p, &k);
+    pool_refresh_slow(p, &k, j);
     overload = pool_overload(p, &k, n_ejected, view->n, since_s);
     ilb__store_relaxed(
         &p->reach, pool_patience_ticks(rate) << 48 | pool_sampling(rate) << 33 |
@@ -461,23 +500,13 @@ static bool pool_jumped(const ilb__pool *p, uint64_t since_ns)
            (double)since_ns / 1e9 * rate > POOL_JUMP_REQUESTS;
 }
 
-static void pool_went_back(ilb__judge *j, ilb__slot *slots,
-                           const ilb__view *view, uint64_t back_ns,
-                           uint64_t now_ns)
-{
-    for (uint32_t i = 0; i < view->n; i++)
-        ilb__health_set_back(
-            j, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))], back_ns,
-            now_ns);
-    ilb__judge_search_again(j, now_ns);
-}
-
 ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                                     ilb__slot *slots, const ilb__view *view,
                                     bool failed, uint64_t now_ns)
 {
     uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
     uint64_t since_ns = now_ns - last;
+    ilb__figures f;
 
     if (!ilb__pool_due(p, failed ? POOL_FAILED_PERIOD_NS : ILB_POOL_PERIOD_NS,
                        now_ns) ||
@@ -486,10 +515,12 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
     if (last == 0 || now_ns < last)
         since_ns = ILB_POOL_PERIOD_NS;
     if (now_ns < last)
-        pool_went_back(j, slots, view, last - now_ns, now_ns);
+        ilb__judge_search_again(j, now_ns);
     else if (pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
     }
     pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
+    ilb__pool_figures(p, &f);
+    ilb__sweep(j, slots, view, &f, ilb__load_relaxed(&p->round), now_ns);
 }

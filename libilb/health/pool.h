@@ -26,6 +26,9 @@
  *             fifth, so that four of five endpoints may be bad. Those with
  *             less than a quarter of the mean number of requests do not count:
  *             to have done nothing is not health.
+ *   slow      from what on an answer is slow, and the share of healthy
+ *             endpoints' answers that are slow (signal/slowness.h); the share
+ *             is worked out as p0 is.
  *   rate      requests that end in a second, decaying over 3 s; at first what
  *             is seen first. A gap of over 5 s in which 50 would have come is
  *             no gap in the requests: the clock has jumped, or the caller
@@ -53,6 +56,7 @@
 #include "base/histogram.h"
 #include "health/eject.h"
 #include "health/probe.h"
+#include "health/sweep.h"
 
 typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
@@ -67,6 +71,8 @@ typedef struct ilb__pool {
     ilb__a64 round;     /* refreshes so far */
     ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
+    ilb__a64 slow;      /* slow_ns and slow_share: two floats */
+    ilb__a64 heard;     /* a float */
     _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 

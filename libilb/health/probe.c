@@ -70,22 +70,6 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
         continue;
 }
 
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns)
-{
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__word h;
-
-    do {
-        h = ilb__word_unpack(word);
-        if (!ilb__word_counts(h.state) || h.until_ns <= now_ns)
-            return;
-        h.until_ns =
-            h.until_ns - now_ns > back_ns ? h.until_ns - back_ns : now_ns;
-    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
-    ilb__judge_due_at(j, h.until_ns);
-}
-
 /* Further away than any ejection lasts: set before the clock went back. */
 static bool probe_is_due(const ilb__judge *j, uint64_t until_ns,
                          uint64_t due_by_ns, uint64_t now_ns)

@@ -33,11 +33,6 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
  * one, or a clock went back and what is due later may be due now. */
 ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 
-/* The clock went back by so much: an ejection ends as much earlier, as no time
- * passed. */
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns);
-
 /* Whoever is due by then may be probed by a request: now, but earlier while the
  * caller makes probes of his own. */
 ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j,

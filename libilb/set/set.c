@@ -149,6 +149,8 @@ static uint32_t set_new_slot(ilb__set *s, const char *address)
     ilb__store_relaxed(&slot->failures.word, 0);
     ilb__store_relaxed(&slot->evidence, 0);
     ilb__window_reset(&slot->window);
+    ilb__window_reset(&slot->slow_window);
+    ilb__store_relaxed(&slot->slow, 0);
     ilb__store_relaxed(&slot->extra_cost, 0);
     ilb__store_relaxed(&slot->ejections, 0);
     ilb__store_relaxed(&slot->refusals, 0);

@@ -19,6 +19,7 @@
 #include "signal/latency.h"
 #include "signal/load.h"
 #include "signal/refusals.h"
+#include "signal/slowness.h"
 #include "signal/window.h"
 
 typedef struct ilb__slot {
@@ -34,14 +35,18 @@ typedef struct ilb__slot {
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
     ilb__a64 ejections;
-    ilb__a64 refusals; /* signal/refusals.h */
-    ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    ilb__a64 refusals;   /* signal/refusals.h */
+    ilb__a64 ramp_ns;    /* when its slow start began; 0: it has none */
+    ilb__a64 warm_ns;  /* until then it may be slow as it warms up */
+    ilb__a64 slowness;   /* signal/slowness.h */
+    ilb__a64 slow;       /* slow answers, those in flight together as one */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
     ilb__a32 noted[ILB_DETECTOR_COUNT];
     _Atomic(void *) user;
     ilb__window window;
+    ilb__window slow_window; /* of requests that ended, those that were slow */
 
     /* The writer's, under the balancer's mutex; the address is also read by
      * holders of a ticket, whose request keeps the slot from being reused. */

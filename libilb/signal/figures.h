@@ -15,6 +15,10 @@ typedef struct ilb__figures {
     float in_flight;   /* to an eligible endpoint, in the mean */
     float rate_per_s;  /* requests that end, of all endpoints */
     float patience_ns; /* time constant, at most, of trying a slow one again */
+    float slow_ns;     /* an answer that takes longer is slow; NEVER: unknown */
+    float slow_share;  /* of healthy endpoints' answers that are slow */
+    float heard;         /* requests of an endpoint that ended of late, in the mean,
+                            as its short window has them */
     uint64_t suspect_ns; /* how long one failure keeps an endpoint back */
     uint64_t jumped_ns;  /* the clock has jumped, to here; 0: never */
     uint32_t aperture;   /* endpoints to use; UINT32_MAX: all */

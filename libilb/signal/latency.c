@@ -180,6 +180,15 @@ ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l)
     return latency_unpack(ilb__load_relaxed(&l->word)).level;
 }
 
+ILB_INTERNAL float ilb__latency_quiet_ns(const ilb__latency *l, uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&l->word);
+
+    return word == 0
+               ? (float)LATENCY_STAMP_MASK * (float)(1 << LATENCY_STAMP_SHIFT)
+               : latency_since_ns(word, now_ns);
+}
+
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
                                         const ilb__figures *f, uint64_t now_ns)
 {

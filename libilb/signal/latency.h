@@ -69,6 +69,11 @@ ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l);
 /* Peaks in a row: above 0, the endpoint has not proved itself since. */
 ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l);
 
+/* How long it has given no good answer, and none was shown to take longer; at
+ * most the clock's circle. */
+ILB_INTERNAL float ilb__latency_quiet_ns(const ilb__latency *l,
+                                         uint64_t now_ns);
+
 /* What the estimate is worth now. Without a median, nothing is known of the
  * others either; then the estimate stands as it is. */
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,

@@ -75,6 +75,14 @@ static void sim_send(test_sim *sim)
     takes_ns = pod->takes_ns * 3 / 4 +
                test_random(&sim->random) % (pod->takes_ns / 2 + 1);
     f->outcome = pod->outcome;
+    if (pod->fails_ppm > 0 &&
+        test_below(&sim->random, 1000000) < pod->fails_ppm)
+        f->outcome = ILB_FAILURE;
+    if (pod->heavy_ppm > 0 &&
+        test_below(&sim->random, 1000000) < pod->heavy_ppm)
+        takes_ns *= 10;
+    if (pod->stops_ns > sim->clock.now_ns)
+        takes_ns += pod->stops_ns - sim->clock.now_ns;
     if (pod->hangs || takes_ns > sim->timeout_ns) {
         takes_ns = sim->timeout_ns;
         f->outcome = ILB_TIMEOUT;

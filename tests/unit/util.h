@@ -195,6 +195,9 @@ typedef struct test_pod {
     uint64_t takes_ns;   /* an answer, on the average: 75 % to 125 % of it */
     ilb_outcome outcome; /* of each request */
     bool hangs;          /* never answers: the client's timeout ends it */
+    uint32_t fails_ppm;  /* of requests, at random, whatever the outcome */
+    uint32_t heavy_ppm;  /* of requests, at random, take ten times as long */
+    uint64_t stops_ns;   /* it stands still until then */
     uint64_t n_picked;   /* since the last test_sim_forget */
     uint32_t in_flight;
     uint32_t in_flight_max;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources b68ba89890398bab; do not edit.
+ * Made by build-aux/amalgamate.py from sources 9975a93460375eb6; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -4030,11 +4030,6 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
  * one, or a clock went back and what is due later may be due now. */
 ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 
-/* The clock went back by so much: an ejection ends as much earlier, as no time
- * passed. */
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns);
-
 /* Whoever is due by then may be probed by a request: now, but earlier while the
  * caller makes probes of his own. */
 ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j,
@@ -4121,22 +4116,6 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
 
     while (now_ns < due && !ilb__cas_relaxed(&j->next_due_ns, &due, now_ns))
         continue;
-}
-
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns)
-{
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__word h;
-
-    do {
-        h = ilb__word_unpack(word);
-        if (!ilb__word_counts(h.state) || h.until_ns <= now_ns)
-            return;
-        h.until_ns =
-            h.until_ns - now_ns > back_ns ? h.until_ns - back_ns : now_ns;
-    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
-    ilb__judge_due_at(j, h.until_ns);
 }
 
 /* Further away than any ejection lasts: set before the clock went back. */
@@ -4393,25 +4372,22 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
  *             less than a quarter of the mean number of requests do not count:
  *             to have done nothing is not health.
  *   rate      requests that end in a second, decaying over 3 s; at first what
- *             is seen first. A gap of over 5 s in which 50 would have come is
- *             no gap in the requests: the clock has jumped, or the caller
- *             slept. Then the rate stays, and what began before is not timed.
- *   suspect   5 % of the mean time between failures of a healthy endpoint,
- *             20 ms to 1.5 s: keeping an endpoint back that long after each
- *             failure costs at most 5 % of the capacity, whatever the rate of
- *             random failures.
- *   patience  a slow endpoint is tried again once in about 4000 requests, but
- *             within 1 to 30 s.
- *   aperture  how many endpoints to use, so that each is heard of often enough
- *             to know it: 12, or as many as get eight requests a second, or
- *             twice as many as are busy. Several callers with few requests
- *             each otherwise all act on what they heard long ago. (Finagle's
+ * is seen first. A gap of over 5 s in which 50 would have come is no gap in the
+ * requests: the clock has jumped, or the caller slept. Then the rate stays, and
+ * what began before is not timed. suspect   5 % of the mean time between
+ * failures of a healthy endpoint, 20 ms to 1.5 s: keeping an endpoint back that
+ * long after each failure costs at most 5 % of the capacity, whatever the rate
+ * of random failures. patience  a slow endpoint is tried again once in about
+ * 4000 requests, but within 1 to 30 s. aperture  how many endpoints to use, so
+ * that each is heard of often enough to know it: 12, or as many as get eight
+ * requests a second, or twice as many as are busy. Several callers with few
+ * requests each otherwise all act on what they heard long ago. (Finagle's
  *             aperture, by rate of information instead of load.)
  *   cold      over a quarter of the endpoints, and more than two, have given no
  *             good answer yet: then a newcomer is nothing out of the ordinary.
- *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
- *             5 s of it saved, three at least. Each trial that fails takes one.
- *   overload  see pool_overload in the source.
+ *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to 5
+ * s of it saved, three at least. Each trial that fails takes one. overload  see
+ * pool_overload in the source.
  */
 #ifndef ILB_HEALTH_POOL_H
 #define ILB_HEALTH_POOL_H
@@ -4934,17 +4910,6 @@ static bool ilb__pool_jumped(const ilb__pool *p, uint64_t since_ns)
            (double)since_ns / 1e9 * rate > ILB__POOL_JUMP_REQUESTS;
 }
 
-static void ilb__pool_went_back(ilb__judge *j, ilb__slot *slots,
-                           const ilb__view *view, uint64_t back_ns,
-                           uint64_t now_ns)
-{
-    for (uint32_t i = 0; i < view->n; i++)
-        ilb__health_set_back(
-            j, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))], back_ns,
-            now_ns);
-    ilb__judge_search_again(j, now_ns);
-}
-
 ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                                     ilb__slot *slots, const ilb__view *view,
                                     bool failed, uint64_t now_ns)
@@ -4959,7 +4924,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
     if (last == 0 || now_ns < last)
         since_ns = ILB_POOL_PERIOD_NS;
     if (now_ns < last)
-        ilb__pool_went_back(j, slots, view, last - now_ns, now_ns);
+        ilb__judge_search_again(j, now_ns);
     else if (ilb__pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
