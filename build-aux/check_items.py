@@ -124,7 +124,7 @@ ITEMS: tuple[Item, ...] = (
          ("build-asan",), "libcheck"),
     Item("unit-tsan", "unit tests under TSan",
          f"cd build/tsan && {TSAN_RUN} tests/unit/check_ilb",
-         ("build-tsan",), "libcheck"),
+         ("build-tsan",), "libcheck", limit_s=900),
     Item("amalgam", "the one-file forms: clean, complete, twice in a program",
          "tests/check_amalgam.sh"),
     Item("install", "installed and found by pkg-config, shared and static",
