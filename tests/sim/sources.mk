@@ -130,7 +130,8 @@ ILB_SIM_TEST_ENGINE_SOURCES = \
 	tests/sim/test_sim_chance.c \
 	tests/sim/test_sim_asking.c \
 	tests/sim/test_sim_measures.c \
-	tests/sim/test_sim_contract.c
+	tests/sim/test_sim_contract.c \
+	tests/sim/test_sim_refused.c
 
 ILB_SIM_TEST_POLICIES_SOURCES = \
 	tests/sim/test_sim_policies.c \

@@ -1,30 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whoever breaks the contract is told so, and nothing is left behind: policies
- * that pick, ask or count what they must not, and scenarios without sense.
+ * that pick, ask or count what they must not.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "test_sim_kit.h"
-
-/* The run fails with this message, and its result is not touched. */
-static void contract_fails(kit *k, const sim_policy *policy,
-                           const char *message)
-{
-    char error[256] = "";
-    sim_result r, before;
-
-    memset(&r, 0xee, sizeof r);
-    before = r;
-    kit_log.last_ns = 0;
-    kit_log.fails = true;
-    ck_assert_int_eq(sim_run(&k->s, policy, 1, &r, error, sizeof error), -1);
-    ck_assert_mem_eq(&r, &before, sizeof r);
-    ck_assert_msg(strstr(error, message) != NULL, "\"%s\" is not in \"%s\"",
-                  message, error);
-}
 
 /* ---- Instances ---- */
 
@@ -85,7 +68,7 @@ START_TEST(an_instance_that_is_refused)
     for (uint32_t at = 0; at < 5; at++) {
         sim_policy p = contract_counting(at);
 
-        contract_fails(&k, &p, "create of client");
+        kit_fails_with(&k, &p, "create of client");
         kit_must_eq(contract_created, at);
         kit_must_eq(contract_destroyed, at);
     }
@@ -104,11 +87,11 @@ START_TEST(a_server_that_is_not_in_the_list)
     kit_clear();
     kit_log.choice = KIT_BLIND;
     for (kit_log.always = 2; kit_log.always < 9; kit_log.always++)
-        contract_fails(&k, &kit_policy, "is not in its list of 2");
+        kit_fails_with(&k, &kit_policy, "is not in its list of 2");
     kit_log.always = UINT32_MAX;
-    contract_fails(&k, &kit_policy, "picked server 4294967295");
+    kit_fails_with(&k, &kit_policy, "picked server 4294967295");
     kit_log.always = 1;
-    contract_fails(&k, &kit_policy, "5.005000 s: it picked server 1");
+    kit_fails_with(&k, &kit_policy, "5.005000 s: it picked server 1");
 }
 END_TEST
 
@@ -129,7 +112,7 @@ START_TEST(a_request_that_is_given_another_number)
     p.pick = contract_pick_renumbering;
     kit_init(&k, 3);
     kit_clear();
-    contract_fails(&k, &p, "changed the number of request 7");
+    kit_fails_with(&k, &p, "changed the number of request 7");
 }
 END_TEST
 
@@ -173,7 +156,7 @@ START_TEST(ejections_are_those_after_the_warm_up)
     /* Both clients tell the same count; both have ticks. */
     kit_must_eq(kit_run_with(&k, &kit_policy, 1).ejections, 2 * 6);
     kit_log.ejected = 3;
-    contract_fails(&k, &kit_policy, "3 endpoints are ejected, of 2");
+    kit_fails_with(&k, &kit_policy, "3 endpoints are ejected, of 2");
 }
 END_TEST
 
@@ -191,7 +174,7 @@ START_TEST(ejections_do_not_go_back)
     k.s.warm_up_ns = 3 * SECOND;
     kit_clear();
     kit_log.on_tick = contract_forget;
-    contract_fails(&k, &kit_policy, "count of ejections has gone back");
+    kit_fails_with(&k, &kit_policy, "count of ejections has gone back");
 }
 END_TEST
 
@@ -230,22 +213,22 @@ START_TEST(who_may_ask)
         contract_asks = i == 0 ? ASK_PROBE : i == 1 ? ASK_DELAY : ASK_FAILURE;
         contract_asks_as = contract_asks_of = 0;
         snprintf(text, sizeof text, "it is passive, but asks for %s", what[i]);
-        contract_fails(&k, &kit_policy, text);
+        kit_fails_with(&k, &kit_policy, text);
         contract_asks_of = 3;
         snprintf(text, sizeof text, "asks for %s of server 3, of 3", what[i]);
-        contract_fails(&k, &kit_knowing, text);
+        kit_fails_with(&k, &kit_knowing, text);
     }
     contract_asks = ASK_PROBE;
     contract_asks_of = 0;
     contract_asks_as = 1;
-    contract_fails(&k, &kit_knowing, "a probe as client 1 of 1");
+    kit_fails_with(&k, &kit_knowing, "a probe as client 1 of 1");
     contract_asks_as = 0;
     deaf.probe_answer = NULL;
-    contract_fails(&k, &deaf, "takes no answers");
+    kit_fails_with(&k, &deaf, "takes no answers");
 }
 END_TEST
 
-/* ---- Scenarios and policies that are refused ---- */
+/* ---- Policies that are refused ---- */
 
 START_TEST(policies_without_their_functions)
 {
@@ -253,7 +236,7 @@ START_TEST(policies_without_their_functions)
 
     kit_init(&k, 1);
     kit_clear();
-    contract_fails(&k, NULL, "policy: a policy without a name");
+    kit_fails_with(&k, NULL, "policy: a policy without a name");
     for (int i = 0; i < 6; i++) {
         sim_policy p = kit_policy;
 
@@ -269,7 +252,7 @@ START_TEST(policies_without_their_functions)
             p.pick = NULL;
         else
             p.done = NULL;
-        contract_fails(&k, &p,
+        kit_fails_with(&k, &p,
                        i == 0   ? "without a name"
                        : i <= 2 ? "no create or destroy"
                                 : "no update, pick or done");
@@ -294,93 +277,6 @@ START_TEST(the_rest_may_be_missing)
     least = kit_run_with(&k, &p, 1);
     least.events = full.events;
     ck_assert_mem_eq(&least, &full, sizeof full);
-}
-END_TEST
-
-#define REFUSED(change, message)                                               \
-    do {                                                                       \
-        kit_init(&k, 3);                                                       \
-        change;                                                                \
-        contract_fails(&k, &kit_policy, "scenario: " message);                 \
-    } while (0)
-
-START_TEST(worlds_without_sense)
-{
-    kit k;
-
-    kit_clear();
-    REFUSED(k.s.n_servers = 0, "no servers");
-    REFUSED(k.s.duration_ns = 0, "duration 0 ns");
-    REFUSED(k.s.duration_ns = UINT64_MAX, "duration");
-    REFUSED(k.s.warm_up_ns = k.s.duration_ns, "the warm-up is as long");
-    REFUSED(k.s.n_clients = 0, "no clients");
-    REFUSED(k.s.closed_loop = true, "a closed loop of 0");
-    REFUSED(k.s.rate_per_s = -1, "rate -1/s");
-    REFUSED(k.s.rate_per_s = (double)NAN, "rate nan/s");
-    REFUSED(k.s.rate_per_s = 2e9, "rate 2e+09/s");
-    REFUSED(k.s.deadline_ns = 0, "deadline 0 ns");
-    REFUSED(k.s.retries = 1001, "1001 retries");
-    REFUSED(k.s.give_up = 1.1, "clients give up at 1.1");
-    REFUSED(k.s.network_ns = UINT64_MAX, "network delay");
-    REFUSED(k.s.errors_everywhere = 1.5, "errors everywhere: 1.5");
-    REFUSED(k.s.heavy_share = 2, "heavy requests: share 2");
-    REFUSED((k.s.heavy_share = 0.5, k.s.heavy_factor = -1), "heavy requests");
-    REFUSED(k.servers[1].speed = 0, "server 1 has the speed 0");
-    REFUSED(k.servers[2].weight = -1, "server 2 has the weight -1");
-    REFUSED(k.s.service.a_ns = -1, "service time -1 ns");
-    REFUSED(k.s.service.a_ns = (double)INFINITY, "service time inf ns");
-    REFUSED(k.s.service.kind = (sim_distribution_kind)7,
-            "unknown distribution");
-    REFUSED(k.s.service.kind = SIM_REPLAY, "a replay without values");
-    REFUSED((k.s.service.kind = SIM_LOGNORMAL, k.s.service.p = 11), "sigma 11");
-    REFUSED((k.s.service.kind = SIM_BIMODAL, k.s.service.p = -1), "share -1");
-}
-END_TEST
-
-START_TEST(happenings_without_sense)
-{
-    kit k;
-
-    kit_clear();
-    REFUSED(kit_at(&k, 0, (sim_happening_kind)99, 0, 0),
-            "happening 0: unknown kind 99");
-    REFUSED(kit_at(&k, 0, SIM_HANG, 0, 3), "happening 0: servers 0..3 of 3");
-    REFUSED(kit_at(&k, 0, SIM_HANG, 2, 1), "happening 0: servers 2..1 of 3");
-    REFUSED(kit_at(&k, 0, SIM_SLOW, 0, 0)->factor = -1, "happening 0: factor");
-    REFUSED(kit_at(&k, 0, SIM_ERRORS, 0, 0)->probability = 1.01,
-            "happening 0: probability 1.01");
-    REFUSED(kit_at(&k, 0, SIM_RATE, 0, 0)->factor = (double)NAN,
-            "happening 0: rate nan/s");
-    REFUSED((k.s.closed_loop = true, k.s.concurrency = 1,
-             kit_at(&k, 0, SIM_RATE, 0, 0)),
-            "happening 0: a rate in a closed loop");
-    REFUSED(kit_measure(&k, SIM_SHARE, 3, 3, 0, 1), "measure of servers 3..3");
-    REFUSED(kit_measure(&k, SIM_SHARE, 0, 0, 1, 1), "measure of no time");
-    REFUSED(kit_measure(&k, (sim_measure_kind)50, 0, 0, 0, 1),
-            "measure of the unknown kind 50");
-    REFUSED(k.s.n_measures = 13, "13 measures");
-}
-END_TEST
-
-START_TEST(processes_without_sense)
-{
-    kit k;
-
-    kit_clear();
-    REFUSED(kit_always(&k, (sim_process_kind)9, 0, 0),
-            "process of the unknown");
-    REFUSED(kit_always(&k, SIM_STOPS, 0, 3)->every_ns = 1,
-            "process of servers");
-    REFUSED(kit_always(&k, SIM_STOPS, 0, 0), "process every 0 ns");
-    REFUSED((kit_always(&k, SIM_ANTAGONISTS, 0, 1), k.processes[0].every_ns = 9,
-             k.processes[0].count = 3),
-            "3 antagonists");
-    REFUSED((kit_always(&k, SIM_FLAP, 0, 1), k.processes[0].every_ns = 9,
-             k.processes[0].duration_ns = 9),
-            "it flaps, but is never well");
-    REFUSED((kit_always(&k, SIM_FLAP, 0, 1), k.processes[0].every_ns = 9,
-             k.processes[0].what.kind = SIM_JOIN),
-            "happening 10 cannot flap");
 }
 END_TEST
 
@@ -425,10 +321,7 @@ Suite *suite_sim_contract(void)
     tcase_add_test(t, policies_without_their_functions);
     tcase_add_test(t, the_rest_may_be_missing);
     suite_add_tcase(s, t);
-    t = tcase_create("scenarios");
-    tcase_add_test(t, worlds_without_sense);
-    tcase_add_test(t, happenings_without_sense);
-    tcase_add_test(t, processes_without_sense);
+    t = tcase_create("messages");
     tcase_add_test(t, messages_fit);
     suite_add_tcase(s, t);
     return s;

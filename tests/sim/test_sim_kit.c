@@ -301,6 +301,21 @@ sim_result kit_run_with(kit *k, const sim_policy *policy, uint64_t seed)
     return r;
 }
 
+void kit_fails_with(kit *k, const sim_policy *policy, const char *message)
+{
+    char error[256] = "";
+    sim_result r, before;
+
+    memset(&r, 0xee, sizeof r);
+    before = r;
+    kit_log.last_ns = 0;
+    kit_log.fails = true;
+    ck_assert_int_eq(sim_run(&k->s, policy, 1, &r, error, sizeof error), -1);
+    ck_assert_mem_eq(&r, &before, sizeof r);
+    ck_assert_msg(strstr(error, message) != NULL, "\"%s\" is not in \"%s\"",
+                  message, error);
+}
+
 sim_result kit_run(kit *k, kit_choice choice, uint64_t seed)
 {
     kit_clear();

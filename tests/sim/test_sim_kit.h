@@ -94,6 +94,9 @@ sim_result kit_run(kit *k, kit_choice choice, uint64_t seed);
 /* The same with the log as it was set up. */
 sim_result kit_run_with(kit *k, const sim_policy *policy, uint64_t seed);
 
+/* The run fails with this message, and its result is not touched. */
+void kit_fails_with(kit *k, const sim_policy *policy, const char *message);
+
 void kit_clear(void);
 
 /* The attempt picked at this time of the run; fails if there is none. */
@@ -138,5 +141,6 @@ Suite *suite_sim_chance(void);
 Suite *suite_sim_asking(void);
 Suite *suite_sim_measures(void);
 Suite *suite_sim_contract(void);
+Suite *suite_sim_refused(void);
 
 #endif

@@ -22,6 +22,7 @@ int main(void)
     srunner_add_suite(runner, suite_sim_asking());
     srunner_add_suite(runner, suite_sim_measures());
     srunner_add_suite(runner, suite_sim_contract());
+    srunner_add_suite(runner, suite_sim_refused());
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -4,16 +4,18 @@
 #include "util.h"
 
 static const test_suite internal[] = {
-    suite_decay,    suite_random,        suite_memory,
-    suite_line,     suite_histogram,     suite_index,
-    suite_order,    suite_table,         suite_set,
-    suite_load,     suite_latency,       suite_latency_bound,
-    suite_failures, suite_evidence,      suite_window,
-    suite_health,   suite_health_judge,  suite_health_times,
-    suite_pool,     suite_pool_failures, suite_score,
-    suite_select,   suite_select_probe,  suite_ticket,
-    suite_events,   suite_slot,          suite_refusals,
-    suite_checks,   suite_cap,
+    suite_decay,         suite_random,        suite_memory,
+    suite_line,          suite_histogram,     suite_index,
+    suite_order,         suite_table,         suite_set,
+    suite_load,          suite_latency,       suite_latency_peak,
+    suite_latency_bound, suite_failures,      suite_evidence,
+    suite_window,        suite_health,        suite_health_cap,
+    suite_health_judge,  suite_health_times,  suite_pool,
+    suite_pool_rate,     suite_pool_failures, suite_pool_windows,
+    suite_score,         suite_select,        suite_select_ejected,
+    suite_select_probe,  suite_ticket,        suite_events,
+    suite_slot,          suite_refusals,      suite_checks,
+    suite_cap,
 };
 
 #define N_INTERNAL (sizeof internal / sizeof internal[0])

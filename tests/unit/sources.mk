@@ -92,6 +92,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_set.c \
 	tests/unit/test_load.c \
 	tests/unit/test_latency.c \
+	tests/unit/test_latency_peak.c \
 	tests/unit/test_latency_bound.c \
 	tests/unit/test_failures.c \
 	tests/unit/test_evidence.c \
@@ -100,12 +101,16 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_cap.c \
 	tests/unit/test_window.c \
 	tests/unit/test_health.c \
+	tests/unit/test_health_cap.c \
 	tests/unit/test_health_judge.c \
 	tests/unit/test_health_times.c \
 	tests/unit/test_pool.c \
+	tests/unit/test_pool_rate.c \
 	tests/unit/test_pool_failures.c \
+	tests/unit/test_pool_windows.c \
 	tests/unit/test_score.c \
 	tests/unit/test_select.c \
+	tests/unit/test_select_ejected.c \
 	tests/unit/test_select_probe.c \
 	tests/unit/test_ticket.c \
 	tests/unit/test_events.c
