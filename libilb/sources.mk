@@ -36,6 +36,8 @@ ILB_HEADER_FILES = \
 	libilb/health/ladder.h \
 	libilb/health/probe.h \
 	libilb/health/eject.h \
+	libilb/health/survey.h \
+	libilb/health/share.h \
 	libilb/health/pool.h \
 	libilb/select/score.h \
 	libilb/select/draw.h \
@@ -43,7 +45,8 @@ ILB_HEADER_FILES = \
 	libilb/select/select.h \
 	libilb/select/ticket.h \
 	libilb/observe/stats.h \
-	libilb/observe/events.h
+	libilb/observe/events.h \
+	libilb/api/balancer.h
 
 ILB_SOURCES = \
 	libilb/base/error.c \
@@ -72,6 +75,8 @@ ILB_SOURCES = \
 	libilb/health/ladder.c \
 	libilb/health/probe.c \
 	libilb/health/eject.c \
+	libilb/health/survey.c \
+	libilb/health/share.c \
 	libilb/health/pool.c \
 	libilb/select/score.c \
 	libilb/select/draw.c \
@@ -81,5 +86,8 @@ ILB_SOURCES = \
 	libilb/observe/events.c \
 	libilb/observe/event_text.c \
 	libilb/observe/explain.c \
-	libilb/names.c \
-	libilb/balancer.c
+	libilb/api/names.c \
+	libilb/api/balancer.c \
+	libilb/api/endpoints.c \
+	libilb/api/pick.c \
+	libilb/api/done.c

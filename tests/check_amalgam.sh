@@ -30,13 +30,13 @@ mkdir "$work/planted"
 cp -r include libilb build-aux LICENSE "$work/planted"
 for file in names balancer; do
     printf 'static const int\n    planted[2] = {1, 2};\n' \
-        >>"$work/planted/libilb/$file.c"
+        >>"$work/planted/libilb/api/$file.c"
 done
 if "$python" "$work/planted/build-aux/amalgamate.py" "$work/never" \
     2>"$work/planted.log"; then
     fail "a static name in two files was accepted"
 fi
-grep -q 'static planted is in libilb/balancer.c and in libilb/names.c' \
+grep -q 'static planted is in libilb/api/balancer.c and in libilb/api/names.c' \
     "$work/planted.log" || fail "refused for another reason: $(<"$work/planted.log")"
 
 cd "$work"

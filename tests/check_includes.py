@@ -24,15 +24,13 @@ from sources import read_list  # noqa: E402
 
 ROOMS = (
     "base", "signal", "set", "health", "select", "traffic", "observe", "net",
+    "api",
 )
-ATTIC = ("balancer.c", "names.c")  # above all rooms
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 
 
 def floor(name: str) -> int:
     """Return how high a file of libilb/ stands; -1 if it has no place."""
-    if name in ATTIC:
-        return len(ROOMS)
     room = name.split("/")[0]
     return ROOMS.index(room) if "/" in name and room in ROOMS else -1
 

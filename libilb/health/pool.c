@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/decay.h"
+#include "health/share.h"
 
 #define POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
-#define POOL_SAMPLES 64
 #define POOL_HISTOGRAM_FULL 2000
 #define POOL_LONG_TAU_S 120.0
 #define POOL_SHORT_REQUESTS 50.0
@@ -15,8 +15,6 @@
 #define POOL_SHORT_MAX_S 30.0
 #define POOL_SHORT_PRIOR 20
 #define POOL_LONG_PRIOR 200
-/* To be counted as healthy: this part of the mean number of requests. */
-#define POOL_HEARD_OF 0.25f
 #define POOL_RATE_TAU_S 3.0
 #define POOL_CALM_TAU_S 10.0
 /* A gap in which so many requests would have come is none of their rate. */
@@ -45,17 +43,6 @@
 /* What may be saved up: of so many seconds, but at least a few. */
 #define POOL_TRIAL_SAVED_S 5.0
 #define POOL_TRIAL_SAVED_MIN 3.0
-
-/* One look at the endpoints. */
-typedef struct pool_look {
-    float estimates[POOL_SAMPLES]; /* of the eligible ones, sorted */
-    uint32_t n_estimates;
-    ilb__tally long_term[POOL_SAMPLES];
-    ilb__tally short_term[POOL_SAMPLES];
-    uint32_t n, n_eligible, n_untried;
-    uint64_t in_flight; /* to eligible ones */
-    uint64_t ended;     /* since the last look */
-} pool_look;
 
 /* ---- Words ------------------------------------------------------------- */
 
@@ -135,42 +122,6 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
 
 /* ---- Looking at the endpoints ------------------------------------------ */
 
-/* Puts `x` in its place among `n` sorted values. */
-static void pool_insert(float *sorted, uint32_t n, float x)
-{
-    uint32_t at = n;
-
-    while (at > 0 && sorted[at - 1] > x) {
-        sorted[at] = sorted[at - 1];
-        at--;
-    }
-    sorted[at] = x;
-}
-
-static void pool_look_at(pool_look *k, ilb__slot *slot,
-                         const ilb__window_step *step)
-{
-    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
-                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
-                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
-    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
-    uint64_t health = ilb__load_relaxed(&slot->health);
-    float x = ilb__latency_estimate_ns(&slot->latency);
-
-    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
-                                  (uint32_t)failed, step);
-    k->long_term[k->n] = ilb__window_long(&slot->window);
-    k->short_term[k->n] = ilb__window_short(&slot->window);
-    k->n++;
-    if (!ilb__health_eligible(health))
-        return;
-    k->n_eligible++;
-    k->n_untried += ilb__health_untried(health);
-    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
-    if (x > 0)
-        pool_insert(k->estimates, k->n_estimates++, x);
-}
-
 static double pool_short_tau_s(const ilb__pool *p, uint32_t n)
 {
     double rate = (double)pool_float(ilb__load_relaxed(&p->rate));
@@ -181,87 +132,24 @@ static double pool_short_tau_s(const ilb__pool *p, uint32_t n)
                                   : s;
 }
 
-static void pool_look_around(pool_look *k, ilb__pool *p, ilb__slot *slots,
-                             const ilb__view *view, double since_s)
+static void pool_survey(ilb__survey *k, ilb__pool *p, ilb__slot *slots,
+                        const ilb__view *view, double since_s)
 {
-    uint32_t stride = view->n / POOL_SAMPLES + 1;
     ilb__window_step step;
 
     step.round = ilb__add_relaxed(&p->round, 1) + 2; /* 0: never part of one */
     step.keep_long = (float)ilb__decay(since_s, POOL_LONG_TAU_S);
     step.keep_short = (float)ilb__decay(since_s, pool_short_tau_s(p, view->n));
-    k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
-    k->in_flight = k->ended = 0;
-    for (uint32_t i = 0; i < view->n && k->n < POOL_SAMPLES; i += stride)
-        pool_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
-                     &step);
+    ilb__survey_take(k, slots, view, &step);
 }
 
 /* ---- What healthy endpoints fail --------------------------------------- */
 
-static float pool_share(const ilb__tally *t, float prior)
+static void pool_refresh_failures(ilb__pool *p, const ilb__survey *k,
+                                  uint32_t n, float rate)
 {
-    return (t->failed + 0.5f) / (t->ended + prior);
-}
-
-/* The tallies that count, by their share of failures. Returns how many. */
-static uint32_t pool_order(const ilb__tally *tallies, uint32_t n, float prior,
-                           uint8_t *order)
-{
-    float ended = 0;
-    uint32_t m = 0;
-
-    for (uint32_t i = 0; i < n; i++)
-        ended += tallies[i].ended;
-    for (uint32_t i = 0; i < n; i++) {
-        float share = pool_share(&tallies[i], prior);
-        uint32_t at = m;
-
-        if (tallies[i].ended * (float)n < POOL_HEARD_OF * ended)
-            continue;
-        while (at > 0 && pool_share(&tallies[order[at - 1]], prior) > share) {
-            order[at] = order[at - 1];
-            at--;
-        }
-        order[at] = (uint8_t)i;
-        m++;
-    }
-    return m;
-}
-
-/* f <= l + 2 sqrt(l) + 0.5, without a root. */
-static bool pool_plausible(float failed, float expected)
-{
-    float above = failed - expected - 0.5f;
-
-    return above <= 0 || above * above <= 4 * expected;
-}
-
-static float pool_healthy_share(const ilb__tally *tallies, uint32_t n,
-                                float failed_before, float ended_before)
-{
-    ilb__tally sum = {ended_before, failed_before};
-    uint8_t order[POOL_SAMPLES];
-    uint32_t best = n < 5 ? 1 : n < 10 ? 2 : (n + 4) / 5;
-    uint32_t m = pool_order(tallies, n, ended_before, order);
-
-    for (uint32_t i = 0; i < m; i++) {
-        const ilb__tally *t = &tallies[order[i]];
-
-        if (i >= best &&
-            !pool_plausible(t->failed, sum.failed / sum.ended * t->ended))
-            break;
-        sum.ended += t->ended;
-        sum.failed += t->failed;
-    }
-    return sum.failed / sum.ended;
-}
-
-static void pool_refresh_failures(ilb__pool *p, const pool_look *k, uint32_t n,
-                                  float rate)
-{
-    float p0 = pool_healthy_share(k->long_term, k->n, 0.5f, POOL_LONG_PRIOR);
-    float now = pool_healthy_share(k->short_term, k->n, 0, POOL_SHORT_PRIOR);
+    float p0 = ilb__healthy_share(k->long_term, k->n, 0.5f, POOL_LONG_PRIOR);
+    float now = ilb__healthy_share(k->short_term, k->n, 0, POOL_SHORT_PRIOR);
     double eligible = (double)k->n_eligible * n / k->n;
     double per_endpoint = (double)rate / (eligible < 1 ? 1 : eligible);
     double suspect_s = POOL_SUSPECT_MAX_S;
@@ -280,7 +168,7 @@ static void pool_refresh_failures(ilb__pool *p, const pool_look *k, uint32_t n,
 
 /* ---- The rest ---------------------------------------------------------- */
 
-static void pool_refresh_latency(ilb__pool *p, const pool_look *k)
+static void pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
     uint32_t total = ilb__histogram_total(&p->answers);
@@ -295,12 +183,12 @@ static void pool_refresh_latency(ilb__pool *p, const pool_look *k)
     ilb__store_relaxed(&p->latency, pool_pair(median_ns, p99_ns));
 }
 
-static float pool_in_flight(const pool_look *k)
+static float pool_in_flight(const ilb__survey *k)
 {
     return k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
 }
 
-static float pool_refresh_rate(ilb__pool *p, const pool_look *k, uint32_t n,
+static float pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t n,
                                double since_s)
 {
     float rate = pool_float(ilb__load_relaxed(&p->rate));
@@ -320,8 +208,8 @@ static float pool_refresh_rate(ilb__pool *p, const pool_look *k, uint32_t n,
  * and the least bad of the ejected may be chosen at their price. Also if those
  * that are left fail 10 % themselves: then the ejected are no exception.
  */
-static bool pool_overload(ilb__pool *p, const pool_look *k, uint32_t n_ejected,
-                          uint32_t n, double since_s)
+static bool pool_overload(ilb__pool *p, const ilb__survey *k,
+                          uint32_t n_ejected, uint32_t n, double since_s)
 {
     float median_ns = pool_float(ilb__load_relaxed(&p->latency));
     float p0 = pool_float(ilb__load_relaxed(&p->failures));
@@ -346,7 +234,7 @@ static bool pool_overload(ilb__pool *p, const pool_look *k, uint32_t n_ejected,
     return false;
 }
 
-static uint32_t pool_aperture(const pool_look *k, uint32_t n,
+static uint32_t pool_aperture(const ilb__survey *k, uint32_t n,
                               uint32_t n_ejected, float rate)
 {
     float by_rate = rate / POOL_APERTURE_RATE;
@@ -368,7 +256,7 @@ static uint64_t pool_patience_ticks(float rate)
     return (uint64_t)(s / POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
 }
 
-static bool pool_is_cold(const pool_look *k)
+static bool pool_is_cold(const ilb__survey *k)
 {
     return k->n_untried > POOL_COLD_FEW && k->n_untried * POOL_COLD > k->n;
 }
@@ -433,10 +321,10 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
 {
     uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
     bool overload;
-    pool_look k;
+    ilb__survey k;
     float rate;
 
-    pool_look_around(&k, p, slots, view, since_s);
+    pool_survey(&k, p, slots, view, since_s);
     if (k.n == 0)
         return;
     rate = pool_refresh_rate(p, &k, view->n, since_s);

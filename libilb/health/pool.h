@@ -13,19 +13,13 @@
  *   p99       of the good answers of late, from a histogram that is halved
  *             when it holds 2000; above 1000 answers a second only every 2nd,
  *             4th ... is put in.
- *   p0        share of requests that healthy endpoints fail. In each of two
- *             windows (two minutes; 50 requests an endpoint, but half a second
- *             to 30 s), of the best fifth of the endpoints, at least two of
- *             five, and then in order of every other that has not
- *             significantly more failures than those before it, which is
- *             f <= l + 2 sqrt(l) + 0.5 where l are expected:
+ *   p0        share of requests that healthy endpoints fail (share.h). Over
+ *             each of two windows (two minutes; 50 requests an endpoint, but
+ *             half a second to 30 s),
  *                 long:  (failed + 0.5) / (ended + 200)
  *                 short: failed / (ended + 20)
  *             and of the two the larger: a clean history makes one failure
- *             weigh much, but when all fail at once, none stands out. The best
- *             fifth, so that four of five endpoints may be bad. Those with
- *             less than a quarter of the mean number of requests do not count:
- *             to have done nothing is not health.
+ *             weigh much, but when all fail at once, none stands out.
  *   rate      requests that end in a second, decaying over 3 s; at first what
  *             is seen first. A gap of over 5 s in which 50 would have come is
  *             no gap in the requests: the clock has jumped, or the caller

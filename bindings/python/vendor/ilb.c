@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources b68ba89890398bab; do not edit.
+ * Made by build-aux/amalgamate.py from sources d6e34fd16485cc27; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -4362,6 +4362,170 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
               ilb__word_pack(h), &v, now_ns);
     ilb__health_returned(j, slot, now_ns);
 }
+/* ==== libilb/health/survey.c ============================================= */
+/* See survey.h. */
+/* ==== libilb/health/survey.h ============================================= */
+/*
+ * One look at the endpoints, at most 64 of them, spread evenly over the table:
+ * what the pool's yardsticks (pool.h) are worked out from.
+ */
+#ifndef ILB_HEALTH_SURVEY_H
+#define ILB_HEALTH_SURVEY_H
+
+#define ILB_SURVEY_MAX 64
+
+typedef struct ilb__survey {
+    float estimates[ILB_SURVEY_MAX]; /* of the eligible ones, sorted */
+    uint32_t n_estimates;
+    ilb__tally long_term[ILB_SURVEY_MAX];
+    ilb__tally short_term[ILB_SURVEY_MAX];
+    uint32_t n, n_eligible, n_untried;
+    uint64_t in_flight; /* to eligible ones */
+    uint64_t ended;     /* since the last look */
+} ilb__survey;
+
+/* Looks, and brings each endpoint's windows of requests forward by `step`.
+ * `n` is 0 if there is no endpoint. */
+ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
+                                   const ilb__view *view,
+                                   const ilb__window_step *step);
+
+#endif
+/* ==== back in libilb/health/survey.c */
+
+/* Puts `x` in its place among `n` sorted values. */
+static void ilb__survey_insert(float *sorted, uint32_t n, float x)
+{
+    uint32_t at = n;
+
+    while (at > 0 && sorted[at - 1] > x) {
+        sorted[at] = sorted[at - 1];
+        at--;
+    }
+    sorted[at] = x;
+}
+
+static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
+                           const ilb__window_step *step)
+{
+    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
+                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
+                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
+    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    float x = ilb__latency_estimate_ns(&slot->latency);
+
+    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
+                                  (uint32_t)failed, step);
+    k->long_term[k->n] = ilb__window_long(&slot->window);
+    k->short_term[k->n] = ilb__window_short(&slot->window);
+    k->n++;
+    if (!ilb__health_eligible(health))
+        return;
+    k->n_eligible++;
+    k->n_untried += ilb__health_untried(health);
+    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    if (x > 0)
+        ilb__survey_insert(k->estimates, k->n_estimates++, x);
+}
+
+ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
+                                   const ilb__view *view,
+                                   const ilb__window_step *step)
+{
+    uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
+
+    k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
+    k->in_flight = k->ended = 0;
+    for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
+        ilb__survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
+                       step);
+}
+/* ==== libilb/health/share.c ============================================== */
+/* See share.h. */
+/* ==== libilb/health/share.h ============================================== */
+/*
+ * What healthy endpoints fail, from tallies of many of which some may be bad:
+ * of the best fifth, rounded up, and two of five, and then, in order,
+ * of every other that has not significantly more failures than those before it,
+ *
+ *     f <= l + 2 sqrt(l) + 0.5      where l are expected.
+ *
+ * The best fifth, so that four of five endpoints may be bad. Those with less
+ * than a quarter of the mean number of requests do not count: to have done
+ * nothing is not health.
+ */
+#ifndef ILB_HEALTH_SHARE_H
+#define ILB_HEALTH_SHARE_H
+
+/* Their share, 0..1. `failed_before` of `ended_before` are taken as seen before
+ * any; n is at most ILB_SURVEY_MAX. */
+ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
+                                      float failed_before, float ended_before);
+
+#endif
+/* ==== back in libilb/health/share.c */
+
+/* To be counted as healthy: this part of the mean number of requests. */
+#define ILB__SHARE_HEARD_OF 0.25f
+
+static float ilb__share_of(const ilb__tally *t, float prior)
+{
+    return (t->failed + 0.5f) / (t->ended + prior);
+}
+
+/* The tallies that count, by their share of failures. Returns how many. */
+static uint32_t ilb__share_order(const ilb__tally *tallies, uint32_t n, float prior,
+                            uint8_t *order)
+{
+    float ended = 0;
+    uint32_t m = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        ended += tallies[i].ended;
+    for (uint32_t i = 0; i < n; i++) {
+        float share = ilb__share_of(&tallies[i], prior);
+        uint32_t at = m;
+
+        if (tallies[i].ended * (float)n < ILB__SHARE_HEARD_OF * ended)
+            continue;
+        while (at > 0 && ilb__share_of(&tallies[order[at - 1]], prior) > share) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = (uint8_t)i;
+        m++;
+    }
+    return m;
+}
+
+/* f <= l + 2 sqrt(l) + 0.5, without a root. */
+static bool ilb__share_plausible(float failed, float expected)
+{
+    float above = failed - expected - 0.5f;
+
+    return above <= 0 || above * above <= 4 * expected;
+}
+
+ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
+                                      float failed_before, float ended_before)
+{
+    ilb__tally sum = {ended_before, failed_before};
+    uint8_t order[ILB_SURVEY_MAX];
+    uint32_t best = n < 5 ? 1 : n < 10 ? 2 : (n + 4) / 5;
+    uint32_t m = ilb__share_order(tallies, n, ended_before, order);
+
+    for (uint32_t i = 0; i < m; i++) {
+        const ilb__tally *t = &tallies[order[i]];
+
+        if (i >= best &&
+            !ilb__share_plausible(t->failed, sum.failed / sum.ended * t->ended))
+            break;
+        sum.ended += t->ended;
+        sum.failed += t->failed;
+    }
+    return sum.failed / sum.ended;
+}
 /* ==== libilb/health/pool.c =============================================== */
 /* See pool.h for the figures. */
 /* ==== libilb/health/pool.h =============================================== */
@@ -4379,19 +4543,13 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
  *   p99       of the good answers of late, from a histogram that is halved
  *             when it holds 2000; above 1000 answers a second only every 2nd,
  *             4th ... is put in.
- *   p0        share of requests that healthy endpoints fail. In each of two
- *             windows (two minutes; 50 requests an endpoint, but half a second
- *             to 30 s), of the best fifth of the endpoints, at least two of
- *             five, and then in order of every other that has not
- *             significantly more failures than those before it, which is
- *             f <= l + 2 sqrt(l) + 0.5 where l are expected:
+ *   p0        share of requests that healthy endpoints fail (share.h). Over
+ *             each of two windows (two minutes; 50 requests an endpoint, but
+ *             half a second to 30 s),
  *                 long:  (failed + 0.5) / (ended + 200)
  *                 short: failed / (ended + 20)
  *             and of the two the larger: a clean history makes one failure
- *             weigh much, but when all fail at once, none stands out. The best
- *             fifth, so that four of five endpoints may be bad. Those with
- *             less than a quarter of the mean number of requests do not count:
- *             to have done nothing is not health.
+ *             weigh much, but when all fail at once, none stands out.
  *   rate      requests that end in a second, decaying over 3 s; at first what
  *             is seen first. A gap of over 5 s in which 50 would have come is
  *             no gap in the requests: the clock has jumped, or the caller
@@ -4480,7 +4638,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #include <string.h>
 
 #define ILB__POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
-#define ILB__POOL_SAMPLES 64
 #define ILB__POOL_HISTOGRAM_FULL 2000
 #define ILB__POOL_LONG_TAU_S 120.0
 #define ILB__POOL_SHORT_REQUESTS 50.0
@@ -4488,8 +4645,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_SHORT_MAX_S 30.0
 #define ILB__POOL_SHORT_PRIOR 20
 #define ILB__POOL_LONG_PRIOR 200
-/* To be counted as healthy: this part of the mean number of requests. */
-#define ILB__POOL_HEARD_OF 0.25f
 #define ILB__POOL_RATE_TAU_S 3.0
 #define ILB__POOL_CALM_TAU_S 10.0
 /* A gap in which so many requests would have come is none of their rate. */
@@ -4518,17 +4673,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 /* What may be saved up: of so many seconds, but at least a few. */
 #define ILB__POOL_TRIAL_SAVED_S 5.0
 #define ILB__POOL_TRIAL_SAVED_MIN 3.0
-
-/* One look at the endpoints. */
-typedef struct ilb__pool_look {
-    float estimates[ILB__POOL_SAMPLES]; /* of the eligible ones, sorted */
-    uint32_t n_estimates;
-    ilb__tally long_term[ILB__POOL_SAMPLES];
-    ilb__tally short_term[ILB__POOL_SAMPLES];
-    uint32_t n, n_eligible, n_untried;
-    uint64_t in_flight; /* to eligible ones */
-    uint64_t ended;     /* since the last look */
-} ilb__pool_look;
 
 /* ---- Words ------------------------------------------------------------- */
 
@@ -4608,42 +4752,6 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
 
 /* ---- Looking at the endpoints ------------------------------------------ */
 
-/* Puts `x` in its place among `n` sorted values. */
-static void ilb__pool_insert(float *sorted, uint32_t n, float x)
-{
-    uint32_t at = n;
-
-    while (at > 0 && sorted[at - 1] > x) {
-        sorted[at] = sorted[at - 1];
-        at--;
-    }
-    sorted[at] = x;
-}
-
-static void ilb__pool_look_at(ilb__pool_look *k, ilb__slot *slot,
-                         const ilb__window_step *step)
-{
-    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
-                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
-                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
-    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
-    uint64_t health = ilb__load_relaxed(&slot->health);
-    float x = ilb__latency_estimate_ns(&slot->latency);
-
-    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
-                                  (uint32_t)failed, step);
-    k->long_term[k->n] = ilb__window_long(&slot->window);
-    k->short_term[k->n] = ilb__window_short(&slot->window);
-    k->n++;
-    if (!ilb__health_eligible(health))
-        return;
-    k->n_eligible++;
-    k->n_untried += ilb__health_untried(health);
-    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
-    if (x > 0)
-        ilb__pool_insert(k->estimates, k->n_estimates++, x);
-}
-
 static double ilb__pool_short_tau_s(const ilb__pool *p, uint32_t n)
 {
     double rate = (double)ilb__pool_float(ilb__load_relaxed(&p->rate));
@@ -4654,87 +4762,24 @@ static double ilb__pool_short_tau_s(const ilb__pool *p, uint32_t n)
                                   : s;
 }
 
-static void ilb__pool_look_around(ilb__pool_look *k, ilb__pool *p, ilb__slot *slots,
-                             const ilb__view *view, double since_s)
+static void ilb__pool_survey(ilb__survey *k, ilb__pool *p, ilb__slot *slots,
+                        const ilb__view *view, double since_s)
 {
-    uint32_t stride = view->n / ILB__POOL_SAMPLES + 1;
     ilb__window_step step;
 
     step.round = ilb__add_relaxed(&p->round, 1) + 2; /* 0: never part of one */
     step.keep_long = (float)ilb__decay(since_s, ILB__POOL_LONG_TAU_S);
     step.keep_short = (float)ilb__decay(since_s, ilb__pool_short_tau_s(p, view->n));
-    k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
-    k->in_flight = k->ended = 0;
-    for (uint32_t i = 0; i < view->n && k->n < ILB__POOL_SAMPLES; i += stride)
-        ilb__pool_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
-                     &step);
+    ilb__survey_take(k, slots, view, &step);
 }
 
 /* ---- What healthy endpoints fail --------------------------------------- */
 
-static float ilb__pool_share(const ilb__tally *t, float prior)
+static void ilb__pool_refresh_failures(ilb__pool *p, const ilb__survey *k,
+                                  uint32_t n, float rate)
 {
-    return (t->failed + 0.5f) / (t->ended + prior);
-}
-
-/* The tallies that count, by their share of failures. Returns how many. */
-static uint32_t ilb__pool_order(const ilb__tally *tallies, uint32_t n, float prior,
-                           uint8_t *order)
-{
-    float ended = 0;
-    uint32_t m = 0;
-
-    for (uint32_t i = 0; i < n; i++)
-        ended += tallies[i].ended;
-    for (uint32_t i = 0; i < n; i++) {
-        float share = ilb__pool_share(&tallies[i], prior);
-        uint32_t at = m;
-
-        if (tallies[i].ended * (float)n < ILB__POOL_HEARD_OF * ended)
-            continue;
-        while (at > 0 && ilb__pool_share(&tallies[order[at - 1]], prior) > share) {
-            order[at] = order[at - 1];
-            at--;
-        }
-        order[at] = (uint8_t)i;
-        m++;
-    }
-    return m;
-}
-
-/* f <= l + 2 sqrt(l) + 0.5, without a root. */
-static bool ilb__pool_plausible(float failed, float expected)
-{
-    float above = failed - expected - 0.5f;
-
-    return above <= 0 || above * above <= 4 * expected;
-}
-
-static float ilb__pool_healthy_share(const ilb__tally *tallies, uint32_t n,
-                                float failed_before, float ended_before)
-{
-    ilb__tally sum = {ended_before, failed_before};
-    uint8_t order[ILB__POOL_SAMPLES];
-    uint32_t best = n < 5 ? 1 : n < 10 ? 2 : (n + 4) / 5;
-    uint32_t m = ilb__pool_order(tallies, n, ended_before, order);
-
-    for (uint32_t i = 0; i < m; i++) {
-        const ilb__tally *t = &tallies[order[i]];
-
-        if (i >= best &&
-            !ilb__pool_plausible(t->failed, sum.failed / sum.ended * t->ended))
-            break;
-        sum.ended += t->ended;
-        sum.failed += t->failed;
-    }
-    return sum.failed / sum.ended;
-}
-
-static void ilb__pool_refresh_failures(ilb__pool *p, const ilb__pool_look *k, uint32_t n,
-                                  float rate)
-{
-    float p0 = ilb__pool_healthy_share(k->long_term, k->n, 0.5f, ILB__POOL_LONG_PRIOR);
-    float now = ilb__pool_healthy_share(k->short_term, k->n, 0, ILB__POOL_SHORT_PRIOR);
+    float p0 = ilb__healthy_share(k->long_term, k->n, 0.5f, ILB__POOL_LONG_PRIOR);
+    float now = ilb__healthy_share(k->short_term, k->n, 0, ILB__POOL_SHORT_PRIOR);
     double eligible = (double)k->n_eligible * n / k->n;
     double per_endpoint = (double)rate / (eligible < 1 ? 1 : eligible);
     double suspect_s = ILB__POOL_SUSPECT_MAX_S;
@@ -4753,7 +4798,7 @@ static void ilb__pool_refresh_failures(ilb__pool *p, const ilb__pool_look *k, ui
 
 /* ---- The rest ---------------------------------------------------------- */
 
-static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__pool_look *k)
+static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
     uint32_t total = ilb__histogram_total(&p->answers);
@@ -4768,12 +4813,12 @@ static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__pool_look *k)
     ilb__store_relaxed(&p->latency, ilb__pool_pair(median_ns, p99_ns));
 }
 
-static float ilb__pool_in_flight(const ilb__pool_look *k)
+static float ilb__pool_in_flight(const ilb__survey *k)
 {
     return k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
 }
 
-static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__pool_look *k, uint32_t n,
+static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t n,
                                double since_s)
 {
     float rate = ilb__pool_float(ilb__load_relaxed(&p->rate));
@@ -4793,8 +4838,8 @@ static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__pool_look *k, uint3
  * and the least bad of the ejected may be chosen at their price. Also if those
  * that are left fail 10 % themselves: then the ejected are no exception.
  */
-static bool ilb__pool_overload(ilb__pool *p, const ilb__pool_look *k, uint32_t n_ejected,
-                          uint32_t n, double since_s)
+static bool ilb__pool_overload(ilb__pool *p, const ilb__survey *k,
+                          uint32_t n_ejected, uint32_t n, double since_s)
 {
     float median_ns = ilb__pool_float(ilb__load_relaxed(&p->latency));
     float p0 = ilb__pool_float(ilb__load_relaxed(&p->failures));
@@ -4819,7 +4864,7 @@ static bool ilb__pool_overload(ilb__pool *p, const ilb__pool_look *k, uint32_t n
     return false;
 }
 
-static uint32_t ilb__pool_aperture(const ilb__pool_look *k, uint32_t n,
+static uint32_t ilb__pool_aperture(const ilb__survey *k, uint32_t n,
                               uint32_t n_ejected, float rate)
 {
     float by_rate = rate / ILB__POOL_APERTURE_RATE;
@@ -4841,7 +4886,7 @@ static uint64_t ilb__pool_patience_ticks(float rate)
     return (uint64_t)(s / ILB__POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
 }
 
-static bool ilb__pool_is_cold(const ilb__pool_look *k)
+static bool ilb__pool_is_cold(const ilb__survey *k)
 {
     return k->n_untried > ILB__POOL_COLD_FEW && k->n_untried * ILB__POOL_COLD > k->n;
 }
@@ -4906,10 +4951,10 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
 {
     uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
     bool overload;
-    ilb__pool_look k;
+    ilb__survey k;
     float rate;
 
-    ilb__pool_look_around(&k, p, slots, view, since_s);
+    ilb__pool_survey(&k, p, slots, view, since_s);
     if (k.n == 0)
         return;
     rate = ilb__pool_refresh_rate(p, &k, view->n, since_s);
@@ -6637,7 +6682,7 @@ ILB_API int ilb_explanation_text(const ilb_explanation *explanation, char *buf,
     }
     return (int)l.n;
 }
-/* ==== libilb/names.c ===================================================== */
+/* ==== libilb/api/names.c ================================================= */
 /* Names of the public enums' values, for logs, JSON and bindings. */
 #include <string.h>
 
@@ -6731,15 +6776,17 @@ ILB_API const char *ilb_held_name(ilb_held held)
 }
 
 #undef ILB__NAMES_N
-/* ==== libilb/balancer.c ================================================== */
-/*
- * The public object: argument checks, tickets, and the wiring of the rooms.
- */
+/* ==== libilb/api/balancer.c ============================================== */
+/* Making and releasing a balancer, and looking inside. */
+/* ==== libilb/api/balancer.h ============================================== */
+/* The public object, and what its functions share. */
+#ifndef ILB_API_BALANCER_H
+#define ILB_API_BALANCER_H
+
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
 #include <pthread.h>
-#include <string.h>
 
 /* ==== libilb/select/ticket.h ============================================= */
 /*
@@ -6865,7 +6912,7 @@ static inline void ilb__ticket_finish(ilb_ticket *t)
 }
 
 #endif
-/* ==== back in libilb/balancer.c */
+/* ==== back in libilb/api/balancer.h */
 
 struct ilb_balancer {
     ilb__selector selector;
@@ -6880,6 +6927,37 @@ struct ilb_balancer {
     void *memory;
     char name[ILB_NAME_MAX + 1];
 };
+
+/* What a caller calls now: his own time, or the clock's if that is 0. */
+static inline uint64_t ilb__balancer_now(const ilb_balancer *b, uint64_t now_ns)
+{
+    return now_ns != 0 ? now_ns : b->clock_ns(b->clock_user);
+}
+
+/* The slot of a ticket that is in flight: its endpoint's. */
+static inline ilb__slot *ilb__balancer_slot(const ilb_balancer *b,
+                                            const ilb_ticket *t)
+{
+    return &b->set.slots[ilb__endpoint_id_index(ilb__ticket_id(t))];
+}
+
+/* The caller is about to return, with no lock. */
+static inline void ilb__balancer_tell(ilb_balancer *b)
+{
+    if (ilb__events_pending(&b->events))
+        ilb__events_tell(&b->events);
+}
+
+/* A probe that begins or ends without a result. */
+ILB_INTERNAL void ilb__balancer_notes_probe(ilb_balancer *b,
+                                            const ilb_ticket *t,
+                                            ilb_event_type type, ilb_state from,
+                                            uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/api/balancer.c */
+
+#include <string.h>
 
 /* ---- Making and releasing ---------------------------------------------- */
 
@@ -6915,11 +6993,6 @@ static void *ilb__balancer_allocate(const ilb_allocator *allocator, size_t bytes
     return memory;
 }
 
-static uint64_t ilb__balancer_now(const ilb_balancer *b, uint64_t now_ns)
-{
-    return now_ns != 0 ? now_ns : b->clock_ns(b->clock_user);
-}
-
 /* Where what happens is noted. */
 static void ilb__balancer_watch_events(ilb_balancer *b, const ilb_options *o)
 {
@@ -6931,13 +7004,6 @@ static void ilb__balancer_watch_events(ilb_balancer *b, const ilb_options *o)
         return;
     b->judge.tell = ilb__events_transition;
     b->judge.tell_user = &b->events;
-}
-
-/* The caller is about to return, with no lock. */
-static void ilb__balancer_tell(ilb_balancer *b)
-{
-    if (ilb__events_pending(&b->events))
-        ilb__events_tell(&b->events);
 }
 
 ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
@@ -6997,40 +7063,96 @@ ILB_API const char *ilb_balancer_name(const ilb_balancer *b)
     return b == NULL ? NULL : b->name;
 }
 
-/* ---- Endpoints --------------------------------------------------------- */
+/* ---- Looking inside ---------------------------------------------------- */
 
-static void ilb__balancer_enters(ilb__slot *slot, void *user)
+ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
+                                  size_t max, size_t stats_size, size_t *n)
+{
+    uint64_t now_ns;
+    ilb__figures f;
+    ilb__set *s;
+
+    if (b == NULL || n == NULL || (out == NULL && max > 0))
+        return ILB_EINVAL;
+    if (stats_size != sizeof *out)
+        return ILB_EABI;
+    s = &b->set;
+    pthread_mutex_lock(&b->writer);
+    ilb__set_reclaim(s);
+    now_ns = ilb__balancer_now(b, 0);
+    ilb__pool_figures(&b->selector.pool, &f);
+    *n = (size_t)s->n_listed + s->n_draining;
+    for (size_t i = 0; i < *n && i < max; i++) {
+        uint32_t k =
+            i < s->n_listed ? s->listed[i] : s->draining[i - s->n_listed];
+
+        ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
+    }
+    pthread_mutex_unlock(&b->writer);
+    return ILB_OK;
+}
+
+ILB_API int ilb_balancer_events(const ilb_balancer *b, uint64_t after,
+                                ilb_event *out, size_t max, size_t event_size,
+                                size_t *n)
+{
+    if (b == NULL || n == NULL || (out == NULL && max > 0))
+        return ILB_EINVAL;
+    if (event_size != sizeof *out)
+        return ILB_EABI;
+    *n = ilb__events_read(&b->events, after, out, max);
+    return ILB_OK;
+}
+
+ILB_API int ilb_tick(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__view view;
+
+    if (b == NULL)
+        return ILB_EINVAL;
+    now_ns = ilb__balancer_now(b, now_ns);
+    view = ilb__table_view(&b->set.table);
+    ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view, false,
+                      now_ns);
+    ilb__balancer_tell(b);
+    return ILB_OK;
+}
+/* ==== libilb/api/endpoints.c ============================================= */
+/* The endpoint set: lists, readiness, results of checks. */
+
+static void ilb__endpoints_enter(ilb__slot *slot, void *user)
 {
     ilb_balancer *b = user;
 
     /* A clock may be slow, and thousands may enter. */
     ilb__health_enter(&b->judge, slot, ilb__table_view(&b->set.table).n,
-                      b->judge.slow_start_ns == 0 ? 0 : ilb__balancer_now(b, 0));
+                      b->judge.slow_start_ns == 0 ? 0
+                                                  : ilb__balancer_now(b, 0));
 }
 
-static void ilb__balancer_leaves(ilb__slot *slot, void *user)
+static void ilb__endpoints_leave(ilb__slot *slot, void *user)
 {
     ilb__health_leave(&((ilb_balancer *)user)->judge, slot);
 }
 
-static void ilb__balancer_changes(const ilb__slot *slot, bool was_listed,
+static void ilb__endpoints_change(const ilb__slot *slot, bool was_listed,
                              uint8_t was_readiness, void *user)
 {
     ilb__events_change(&((ilb_balancer *)user)->events, slot, was_listed,
                        was_readiness);
 }
 
-static ilb__set_watch ilb__balancer_watch(ilb_balancer *b)
+static ilb__set_watch ilb__endpoints_watch(ilb_balancer *b)
 {
-    ilb__set_watch watch = {ilb__balancer_enters, ilb__balancer_leaves, b,
-                            b->events.capacity == 0 ? NULL : ilb__balancer_changes};
+    ilb__set_watch watch = {ilb__endpoints_enter, ilb__endpoints_leave, b,
+                            b->events.capacity == 0 ? NULL : ilb__endpoints_change};
 
     ilb__events_begin_update(&b->events);
     return watch;
 }
 
 /* A smaller set may have more ejected endpoints than its cap allows. */
-static void ilb__balancer_enforce_cap(ilb_balancer *b)
+static void ilb__endpoints_enforce_cap(ilb_balancer *b)
 {
     ilb__view v = ilb__table_view(&b->set.table);
     uint64_t now_ns = ilb__balancer_now(b, 0);
@@ -7042,18 +7164,18 @@ static void ilb__balancer_enforce_cap(ilb_balancer *b)
             now_ns);
 }
 
-static bool ilb__balancer_readiness_ok(ilb_readiness r)
+static bool ilb__endpoints_readiness_ok(ilb_readiness r)
 {
     return r == ILB_READY || r == ILB_NOT_READY || r == ILB_DRAINING;
 }
 
-static int ilb__balancer_check_endpoint(const ilb_endpoint *e)
+static int ilb__endpoints_check(const ilb_endpoint *e)
 {
     if (e->size != sizeof *e)
         return ILB_EABI;
     if (!ilb__text_ok(e->address, ILB_ADDRESS_MAX))
         return ILB_EADDRESS;
-    if (e->weight > ILB_WEIGHT_MAX || !ilb__balancer_readiness_ok(e->readiness))
+    if (e->weight > ILB_WEIGHT_MAX || !ilb__endpoints_readiness_ok(e->readiness))
         return ILB_EINVAL;
     return ILB_OK;
 }
@@ -7069,17 +7191,17 @@ ILB_API int ilb_balancer_update(ilb_balancer *b, const ilb_endpoint *endpoints,
     if (n > b->set.capacity)
         return ILB_ECAPACITY;
     for (size_t i = 0; i < n; i++) {
-        rc = ilb__balancer_check_endpoint(&endpoints[i]);
+        rc = ilb__endpoints_check(&endpoints[i]);
         if (rc != ILB_OK)
             return rc;
     }
     pthread_mutex_lock(&b->writer);
-    watch = ilb__balancer_watch(b);
+    watch = ilb__endpoints_watch(b);
     rc = ilb__set_plan(&b->set, endpoints, n);
     if (rc == ILB_OK) {
         ilb__set_apply(&b->set, endpoints, (uint32_t)n, &watch);
         ilb__events_end_update(&b->events);
-        ilb__balancer_enforce_cap(b);
+        ilb__endpoints_enforce_cap(b);
     }
     pthread_mutex_unlock(&b->writer);
     ilb__balancer_tell(b);
@@ -7092,22 +7214,22 @@ ILB_API int ilb_balancer_set_readiness(ilb_balancer *b, const char *address,
     ilb__set_watch watch;
     ilb__slot *slot;
 
-    if (b == NULL || address == NULL || !ilb__balancer_readiness_ok(readiness))
+    if (b == NULL || address == NULL || !ilb__endpoints_readiness_ok(readiness))
         return ILB_EINVAL;
     pthread_mutex_lock(&b->writer);
-    watch = ilb__balancer_watch(b);
+    watch = ilb__endpoints_watch(b);
     slot = ilb__set_find(&b->set, address);
     if (slot != NULL) {
         ilb__set_change_readiness(&b->set, slot, readiness, &watch);
-        ilb__balancer_enforce_cap(b);
+        ilb__endpoints_enforce_cap(b);
     }
     pthread_mutex_unlock(&b->writer);
     ilb__balancer_tell(b);
     return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
 }
 
-static void ilb__balancer_checked(ilb_balancer *b, ilb__slot *slot, bool passed,
-                             uint64_t now_ns)
+static void ilb__endpoints_checked(ilb_balancer *b, ilb__slot *slot, bool passed,
+                              uint64_t now_ns)
 {
     ilb__judge *j = &b->judge;
     uint32_t n_ready = ilb__table_view(&b->set.table).n;
@@ -7140,16 +7262,34 @@ ILB_API int ilb_balancer_report_check(ilb_balancer *b, const char *address,
     pthread_mutex_lock(&b->writer);
     slot = ilb__set_find(&b->set, address);
     if (slot != NULL)
-        ilb__balancer_checked(b, slot, passed != 0, now_ns);
+        ilb__endpoints_checked(b, slot, passed != 0, now_ns);
     pthread_mutex_unlock(&b->writer);
     return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
 }
+/* ==== libilb/api/pick.c ================================================== */
+/* A request begins: picks, probes, and what a ticket says. */
 
-/* ---- Requests ---------------------------------------------------------- */
+#include <string.h>
 
-static ilb__slot *ilb__balancer_slot(const ilb_balancer *b, const ilb_ticket *t)
+/* The ticket is in flight, so its slot is that endpoint's. */
+ILB_INTERNAL void ilb__balancer_notes_probe(ilb_balancer *b,
+                                            const ilb_ticket *t,
+                                            ilb_event_type type, ilb_state from,
+                                            uint64_t now_ns)
 {
-    return &b->set.slots[ilb__endpoint_id_index(ilb__ticket_id(t))];
+    const ilb__slot *slot = ilb__balancer_slot(b, t);
+    ilb__transition x;
+
+    if (b->judge.tell == NULL)
+        return;
+    memset(&x, 0, sizeof x);
+    x.type = type;
+    x.from = from;
+    x.to =
+        type == ILB_EVENT_PROBE_STARTED ? ILB_STATE_PROBING : ILB_STATE_EJECTED;
+    x.until_ns = ilb__health_until_ns(ilb__load_relaxed(&slot->health));
+    x.now_ns = now_ns;
+    b->judge.tell(slot, &x, b->judge.tell_user);
 }
 
 static int ilb__pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
@@ -7167,27 +7307,6 @@ static int ilb__pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
     }
     e->n = (uint32_t)o->n_exclude;
     return ILB_OK;
-}
-
-/* A probe that begins or ends without a result. The ticket is in flight, so
- * its slot is that endpoint's. */
-static void ilb__balancer_notes_probe(ilb_balancer *b, const ilb_ticket *t,
-                                 ilb_event_type type, ilb_state from,
-                                 uint64_t now_ns)
-{
-    const ilb__slot *slot = ilb__balancer_slot(b, t);
-    ilb__transition x;
-
-    if (b->judge.tell == NULL)
-        return;
-    memset(&x, 0, sizeof x);
-    x.type = type;
-    x.from = from;
-    x.to =
-        type == ILB_EVENT_PROBE_STARTED ? ILB_STATE_PROBING : ILB_STATE_EJECTED;
-    x.until_ns = ilb__health_until_ns(ilb__load_relaxed(&slot->health));
-    x.now_ns = now_ns;
-    b->judge.tell(slot, &x, b->judge.tell_user);
 }
 
 static void ilb__pick_write(ilb_balancer *b, ilb_ticket *ticket,
@@ -7332,6 +7451,8 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
     ilb__ticket_first_byte(ticket, now_ns);
     return ILB_OK;
 }
+/* ==== libilb/api/done.c ================================================== */
+/* A request is over: what it teaches, and whom. */
 
 /* A request that is over. */
 typedef struct ilb__done_facts {
@@ -7384,7 +7505,7 @@ static void ilb__done_cancelled(ilb_balancer *b, const ilb__done_facts *d,
     if ((float)d->waited_ns < ilb__figures_hang_ns(f)) {
         if (ilb__health_inconclusive(&b->judge, d->slot, d->now_ns))
             ilb__balancer_notes_probe(b, d->ticket, ILB_EVENT_PROBE_CANCELLED,
-                                 ILB_STATE_PROBING, d->now_ns);
+                                      ILB_STATE_PROBING, d->now_ns);
         return;
     }
     x.bits = (uint32_t)ilb__random_next(&b->selector.random, d->now_ns);
@@ -7513,59 +7634,4 @@ ILB_API int ilb_done_with(ilb_balancer *b, ilb_ticket *ticket,
     rc = ilb__struct_read(&r, sizeof r, result,
                           offsetof(ilb_result, retry_after_ns));
     return rc != ILB_OK ? rc : ilb__done_ticket(b, ticket, &r);
-}
-
-/* ---- Looking inside ---------------------------------------------------- */
-
-ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
-                                  size_t max, size_t stats_size, size_t *n)
-{
-    uint64_t now_ns;
-    ilb__figures f;
-    ilb__set *s;
-
-    if (b == NULL || n == NULL || (out == NULL && max > 0))
-        return ILB_EINVAL;
-    if (stats_size != sizeof *out)
-        return ILB_EABI;
-    s = &b->set;
-    pthread_mutex_lock(&b->writer);
-    ilb__set_reclaim(s);
-    now_ns = ilb__balancer_now(b, 0);
-    ilb__pool_figures(&b->selector.pool, &f);
-    *n = (size_t)s->n_listed + s->n_draining;
-    for (size_t i = 0; i < *n && i < max; i++) {
-        uint32_t k =
-            i < s->n_listed ? s->listed[i] : s->draining[i - s->n_listed];
-
-        ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
-    }
-    pthread_mutex_unlock(&b->writer);
-    return ILB_OK;
-}
-
-ILB_API int ilb_balancer_events(const ilb_balancer *b, uint64_t after,
-                                ilb_event *out, size_t max, size_t event_size,
-                                size_t *n)
-{
-    if (b == NULL || n == NULL || (out == NULL && max > 0))
-        return ILB_EINVAL;
-    if (event_size != sizeof *out)
-        return ILB_EABI;
-    *n = ilb__events_read(&b->events, after, out, max);
-    return ILB_OK;
-}
-
-ILB_API int ilb_tick(ilb_balancer *b, uint64_t now_ns)
-{
-    ilb__view view;
-
-    if (b == NULL)
-        return ILB_EINVAL;
-    now_ns = ilb__balancer_now(b, now_ns);
-    view = ilb__table_view(&b->set.table);
-    ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view, false,
-                      now_ns);
-    ilb__balancer_tell(b);
-    return ILB_OK;
 }

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* A request is over: what it teaches, and whom. */
+#include "api/balancer.h"
+#include "base/options.h"
+#include "health/eject.h"
+
+/* A request that is over. */
+typedef struct done_facts {
+    ilb__slot *slot;
+    ilb_outcome outcome;
+    bool probe, trial;
+    uint32_t cost;
+    uint64_t picked_ns;
+    uint64_t waited_ns;
+    uint64_t retry_after_ns;
+    uint64_t now_ns;
+    const ilb_ticket *ticket;
+} done_facts;
+
+static void done_figures(ilb_balancer *b, const done_facts *d, bool failed,
+                         ilb__figures *f)
+{
+    ilb__pool *p = &b->selector.pool;
+
+    if (failed || ilb__pool_due(p, ILB_POOL_LATE_NS, d->now_ns)) {
+        ilb__view view = ilb__table_view(&b->set.table);
+
+        ilb__pool_refresh(p, &b->judge, b->set.slots, &view, failed, d->now_ns);
+    }
+    ilb__pool_figures(p, f);
+}
+
+/* Does a request that ended so count as one more failure in a row? */
+static bool done_counts(const done_facts *d, const ilb__figures *f)
+{
+    if (d->outcome == ILB_OVERLOAD)
+        return false;
+    if (d->outcome != ILB_TIMEOUT)
+        return true;
+    /* Overloaded peers time out as well: no evidence against this one. */
+    if (f->overloaded)
+        return false;
+    /* Given up early, as ilb_ticket_try_timeout_ns advises: it is slow. */
+    return !d->trial || ilb__failures_in_a_row(&d->slot->failures) > 0 ||
+           (float)d->waited_ns > 2 * ilb__figures_hang_ns(f);
+}
+
+static void done_cancelled(ilb_balancer *b, const done_facts *d,
+                           const ilb__figures *f)
+{
+    ilb__failing x = {0};
+
+    if (!d->probe)
+        return;
+    if ((float)d->waited_ns < ilb__figures_hang_ns(f)) {
+        if (ilb__health_inconclusive(&b->judge, d->slot, d->now_ns))
+            ilb__balancer_notes_probe(b, d->ticket, ILB_EVENT_PROBE_CANCELLED,
+                                      ILB_STATE_PROBING, d->now_ns);
+        return;
+    }
+    x.bits = (uint32_t)ilb__random_next(&b->selector.random, d->now_ns);
+    (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
+}
+
+/* What a request without a good answer teaches. */
+static void done_bad(ilb_balancer *b, const done_facts *d)
+{
+    bool in_a_row;
+    ilb__figures f;
+    ilb__failing x;
+
+    done_figures(b, d,
+                 d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
+    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns))
+        ilb__latency_learn_bound(&d->slot->latency,
+                                 ilb__cost_ordinary_ns(d->waited_ns, d->cost),
+                                 &f, d->now_ns);
+    /* Also a caller who had less time than an ordinary answer takes. */
+    if (d->outcome == ILB_CANCELLED ||
+        (d->outcome == ILB_TIMEOUT &&
+         (float)d->waited_ns < ilb__figures_ordinary_ns(&f))) {
+        done_cancelled(b, d, &f);
+        return;
+    }
+    if (d->trial)
+        ilb__pool_trial_failed(&b->selector.pool);
+    in_a_row = done_counts(d, &f);
+    x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
+    x.refused = d->outcome == ILB_OVERLOAD;
+    x.retry_after_ns = d->retry_after_ns;
+    if (!in_a_row && !d->probe && !x.refused)
+        return;
+    x.sums = in_a_row ? ilb__evidence_bad(&d->slot->evidence, f.steps)
+                      : ilb__evidence_read(&d->slot->evidence);
+    x.n_ready = ilb__table_view(&b->set.table).n;
+    x.bits = (uint32_t)ilb__random_next(&b->selector.random, d->now_ns);
+    if (ilb__health_bad(&b->judge, d->slot, d->probe, &x, &f, d->now_ns))
+        /* An update may have made the set smaller meanwhile. */
+        ilb__health_enforce_cap(&b->judge, d->slot,
+                                ilb__table_view(&b->set.table).n, d->now_ns);
+}
+
+static void done_good(ilb_balancer *b, const done_facts *d)
+{
+    ilb__slot *slot = d->slot;
+    ilb__figures f;
+
+    done_figures(b, d, false, &f);
+    if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
+        ilb__latency_learn(&slot->latency,
+                           ilb__cost_ordinary_ns(d->waited_ns, d->cost), &f,
+                           d->now_ns);
+        ilb__pool_good(&b->selector.pool, d->waited_ns,
+                       ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
+    }
+    ilb__failures_good(&slot->failures, d->now_ns);
+    ilb__evidence_good(&slot->evidence, f.steps);
+    ilb__refusals_end(&slot->refusals);
+    ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
+}
+
+static bool done_result_ok(const ilb_result *r)
+{
+    return (unsigned)r->outcome < ILB_OUTCOME_COUNT &&
+           (r->retry_after_ns == 0 || r->outcome == ILB_OVERLOAD ||
+            r->outcome == ILB_FAILURE);
+}
+
+static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
+{
+    bool returned;
+    done_facts d;
+
+    if (b == NULL || t == NULL || !done_result_ok(r))
+        return ILB_EINVAL;
+    if (!ilb__ticket_in_flight(b->secret, t))
+        return ILB_ETICKET;
+    d.slot = ilb__balancer_slot(b, t);
+    /* A copy of a done ticket must not teach anything: look before. */
+    if (!ilb__load_has(ilb__load_relaxed(&d.slot->load.word),
+                       ilb__endpoint_id_generation(ilb__ticket_id(t)),
+                       ilb__ticket_where(t)))
+        return ILB_ETICKET;
+    d.now_ns = ilb__balancer_now(b, r->now_ns);
+    d.outcome = r->outcome;
+    d.retry_after_ns = r->retry_after_ns;
+    d.cost = ilb__ticket_cost(t);
+    d.probe = ilb__ticket_is_probe(t);
+    d.trial = ilb__ticket_is_trial(t);
+    d.waited_ns = ilb__ticket_latency_ns(t, d.now_ns);
+    d.picked_ns = t->internal[1];
+    d.ticket = t;
+    ilb__ticket_finish(t);
+    ilb__add_relaxed(&d.slot->done[d.outcome], 1);
+    if (d.outcome == ILB_SUCCESS)
+        done_good(b, &d);
+    else
+        done_bad(b, &d);
+    ilb__cost_return(&d.slot->extra_cost, d.cost);
+    /* From here on the slot may be another endpoint's. */
+    returned = ilb__load_return(&d.slot->load,
+                                ilb__endpoint_id_generation(ilb__ticket_id(t)),
+                                ilb__ticket_where(t), d.now_ns);
+    ilb__balancer_tell(b);
+    return returned ? ILB_OK : ILB_ETICKET;
+}
+
+ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome)
+{
+    ilb_result r = ILB_RESULT_INIT;
+
+    r.outcome = outcome;
+    return done_ticket(b, ticket, &r);
+}
+
+ILB_API int ilb_done_with(ilb_balancer *b, ilb_ticket *ticket,
+                          const ilb_result *result)
+{
+    ilb_result r;
+    int rc;
+
+    if (result == NULL)
+        return ILB_EINVAL;
+    rc = ilb__struct_read(&r, sizeof r, result,
+                          offsetof(ilb_result, retry_after_ns));
+    return rc != ILB_OK ? rc : done_ticket(b, ticket, &r);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* See survey.h. */
+#include "health/survey.h"
+
+/* Puts `x` in its place among `n` sorted values. */
+static void survey_insert(float *sorted, uint32_t n, float x)
+{
+    uint32_t at = n;
+
+    while (at > 0 && sorted[at - 1] > x) {
+        sorted[at] = sorted[at - 1];
+        at--;
+    }
+    sorted[at] = x;
+}
+
+static void survey_look_at(ilb__survey *k, ilb__slot *slot,
+                           const ilb__window_step *step)
+{
+    uint64_t failed = ilb__load_relaxed(&slot->done[ILB_FAILURE]) +
+                      ilb__load_relaxed(&slot->done[ILB_TIMEOUT]) +
+                      ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
+    uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    float x = ilb__latency_estimate_ns(&slot->latency);
+
+    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
+                                  (uint32_t)failed, step);
+    k->long_term[k->n] = ilb__window_long(&slot->window);
+    k->short_term[k->n] = ilb__window_short(&slot->window);
+    k->n++;
+    if (!ilb__health_eligible(health))
+        return;
+    k->n_eligible++;
+    k->n_untried += ilb__health_untried(health);
+    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    if (x > 0)
+        survey_insert(k->estimates, k->n_estimates++, x);
+}
+
+ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
+                                   const ilb__view *view,
+                                   const ilb__window_step *step)
+{
+    uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
+
+    k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
+    k->in_flight = k->ended = 0;
+    for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
+        survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
+                       step);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One look at the endpoints, at most 64 of them, spread evenly over the table:
+ * what the pool's yardsticks (pool.h) are worked out from.
+ */
+#ifndef ILB_HEALTH_SURVEY_H
+#define ILB_HEALTH_SURVEY_H
+
+#include "health/health.h"
+
+#define ILB_SURVEY_MAX 64
+
+typedef struct ilb__survey {
+    float estimates[ILB_SURVEY_MAX]; /* of the eligible ones, sorted */
+    uint32_t n_estimates;
+    ilb__tally long_term[ILB_SURVEY_MAX];
+    ilb__tally short_term[ILB_SURVEY_MAX];
+    uint32_t n, n_eligible, n_untried;
+    uint64_t in_flight; /* to eligible ones */
+    uint64_t ended;     /* since the last look */
+} ilb__survey;
+
+/* Looks, and brings each endpoint's windows of requests forward by `step`.
+ * `n` is 0 if there is no endpoint. */
+ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
+                                   const ilb__view *view,
+                                   const ilb__window_step *step);
+
+#endif
