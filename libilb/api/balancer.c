@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "observe/stats.h"
@@ -48,8 +47,7 @@ static void balancer_watch_events(ilb_balancer *b, const ilb_options *o)
 {
     b->events.on_event = o->on_event;
     b->events.user = o->event_user;
-    b->events.clock_ns = b->clock_ns;
-    b->events.clock_user = b->clock_user;
+    b->events.time = &b->time;
     if (b->events.capacity == 0)
         return;
     b->judge.tell = ilb__events_transition;
@@ -87,8 +85,9 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     }
     b->memory = memory;
     b->allocator = allocator;
-    b->clock_ns = o.clock_ns == NULL ? ilb__clock_monotonic_ns : o.clock_ns;
-    b->clock_user = o.clock_user;
+    b->time.clock_ns =
+        o.clock_ns == NULL ? ilb__clock_monotonic_ns : o.clock_ns;
+    b->time.user = o.clock_user;
     b->secret = ilb__mix64(seed ^ (uintptr_t)memory);
     b->selector.policy = o.policy;
     ilb__random_init(&b->selector.random, seed);
@@ -137,6 +136,8 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
             i < s->n_listed ? s->listed[i] : s->draining[i - s->n_listed];
 
         ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
+        out[i].ejected_until_ns =
+            ilb__time_outside(&b->time, out[i].ejected_until_ns);
     }
     pthread_mutex_unlock(&b->writer);
     return ILB_OK;

@@ -8,6 +8,7 @@
 #endif
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "observe/events.h"
 #include "select/select.h"
 #include "select/ticket.h"
@@ -18,8 +19,7 @@ struct ilb_balancer {
     ilb__judge judge;
     ilb__set set;
     ilb__events events;
-    ilb_clock clock_ns;
-    void *clock_user;
+    ilb__time time;
     uint64_t secret; /* of this balancer's tickets */
     pthread_mutex_t writer;
     ilb_allocator allocator;
@@ -27,10 +27,11 @@ struct ilb_balancer {
     char name[ILB_NAME_MAX + 1];
 };
 
-/* What a caller calls now: his own time, or the clock's if that is 0. */
-static inline uint64_t ilb__balancer_now(const ilb_balancer *b, uint64_t now_ns)
+/* The time inside; `now_ns` is the caller's, 0: the clock's. */
+static inline uint64_t ilb__balancer_now(ilb_balancer *b, uint64_t now_ns)
 {
-    return now_ns != 0 ? now_ns : b->clock_ns(b->clock_user);
+    return ilb__time_inside(&b->time, now_ns,
+                            ilb__load_relaxed(&b->selector.pool.refreshed_ns));
 }
 
 /* The slot of a ticket that is in flight: its endpoint's. */

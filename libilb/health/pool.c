@@ -349,17 +349,6 @@ static bool pool_jumped(const ilb__pool *p, uint64_t since_ns)
            (double)since_ns / 1e9 * rate > POOL_JUMP_REQUESTS;
 }
 
-static void pool_went_back(ilb__judge *j, ilb__slot *slots,
-                           const ilb__view *view, uint64_t back_ns,
-                           uint64_t now_ns)
-{
-    for (uint32_t i = 0; i < view->n; i++)
-        ilb__health_set_back(
-            j, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))], back_ns,
-            now_ns);
-    ilb__judge_search_again(j, now_ns);
-}
-
 ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                                     ilb__slot *slots, const ilb__view *view,
                                     bool failed, uint64_t now_ns)
@@ -373,8 +362,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
         return;
     if (last == 0 || now_ns < last)
         since_ns = ILB_POOL_PERIOD_NS;
-    if (now_ns < last)
-        pool_went_back(j, slots, view, last - now_ns, now_ns);
     else if (pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);

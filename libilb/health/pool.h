@@ -44,6 +44,7 @@
 #ifndef ILB_HEALTH_POOL_H
 #define ILB_HEALTH_POOL_H
 
+#include "base/clock.h"
 #include "base/histogram.h"
 #include "health/eject.h"
 #include "health/probe.h"
@@ -81,18 +82,15 @@ ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
 /* A trial failed. */
 ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p);
 
-/* How far callers' clocks may differ; more is a clock that went back. */
-#define ILB_POOL_SKEW_NS (2 * ILB_SECOND_NS)
-
-/* Is it time to refresh, `period_ns` after the last time? Also after a clock
- * went back. */
+/* Is it time to refresh, `period_ns` after the last time? Not when that was a
+ * little later, by another thread's clock. */
 static inline bool ilb__pool_due(const ilb__pool *p, uint64_t period_ns,
                                  uint64_t now_ns)
 {
     uint64_t since_ns = now_ns - ilb__load_relaxed(&p->refreshed_ns);
 
     return ILB_UNLIKELY(since_ns >= period_ns) &&
-           since_ns <= UINT64_MAX - ILB_POOL_SKEW_NS;
+           since_ns <= UINT64_MAX - ILB_CLOCK_SKEW_NS;
 }
 
 #define ILB_POOL_PERIOD_NS (100 * ILB_MS_NS)

@@ -70,30 +70,6 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
         continue;
 }
 
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns)
-{
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__word h;
-
-    do {
-        h = ilb__word_unpack(word);
-        if (!ilb__word_counts(h.state) || h.until_ns <= now_ns)
-            return;
-        h.until_ns =
-            h.until_ns - now_ns > back_ns ? h.until_ns - back_ns : now_ns;
-    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
-    ilb__judge_due_at(j, h.until_ns);
-}
-
-/* Further away than any ejection lasts: set before the clock went back. */
-static bool probe_is_due(const ilb__judge *j, uint64_t until_ns,
-                         uint64_t due_by_ns, uint64_t now_ns)
-{
-    return due_by_ns >= until_ns ||
-           (until_ns > now_ns && until_ns - now_ns > j->longest_ns);
-}
-
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
                                     bool may_claim, uint64_t due_by_ns,
                                     uint64_t now_ns)
@@ -103,7 +79,7 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
 
     if (!ilb__word_counts(h.state))
         return false;
-    if (!probe_is_due(j, h.until_ns, due_by_ns, now_ns) || !may_claim) {
+    if (due_by_ns < h.until_ns || !may_claim) {
         ilb__judge_due_at(j, h.until_ns);
         return false;
     }

@@ -30,13 +30,8 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
 }
 
 /* Whatever is due, it must be looked for once more: the search may have missed
- * one, or a clock went back and what is due later may be due now. */
+ * one. */
 ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
-
-/* The clock went back by so much: an ejection ends as much earlier, as no time
- * passed. */
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns);
 
 /* Whoever is due by then may be probed by a request: now, but earlier while the
  * caller makes probes of his own. */

@@ -61,7 +61,7 @@ ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
     if (e->capacity == 0)
         return;
     if (event->time_ns == 0)
-        event->time_ns = e->clock_ns(e->clock_user);
+        event->time_ns = e->time->clock_ns(e->time->user);
     event->size = sizeof *event;
     event->number = ilb__add_relaxed(&e->n_numbered, 1) + 1;
     entry = events_place(e, event->number);
@@ -99,10 +99,11 @@ static void events_of_slot(ilb_event *event, const ilb__slot *slot)
 ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
                                          const ilb__transition *t, void *user)
 {
+    ilb__events *e = user;
     ilb_event event;
 
     events_of_slot(&event, slot);
-    event.time_ns = t->now_ns;
+    event.time_ns = ilb__time_outside(e->time, t->now_ns);
     event.type = t->type;
     event.from = t->from;
     event.to = t->to;
@@ -113,8 +114,8 @@ ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
     event.threshold = t->verdict.threshold;
     event.requests = t->evidence.requests;
     event.failures = t->evidence.failures;
-    event.until_ns = t->until_ns;
-    ilb__events_write(user, &event);
+    event.until_ns = ilb__time_outside(e->time, t->until_ns);
+    ilb__events_write(e, &event);
 }
 
 ILB_INTERNAL void ilb__events_begin_update(ilb__events *e)

@@ -33,6 +33,7 @@
 #ifndef ILB_OBSERVE_EVENTS_H
 #define ILB_OBSERVE_EVENTS_H
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "health/health.h"
 
@@ -49,8 +50,7 @@ typedef struct ilb__events {
     uint64_t capacity; /* 0: no events */
     ilb_event_callback on_event;
     void *user;
-    ilb_clock clock_ns;
-    void *clock_user;
+    const ilb__time *time;
     /* The writer's, under the balancer's mutex: of the update at work. */
     uint32_t n_changes;
     uint32_t more_entered, more_left, more_readiness;
@@ -67,7 +67,7 @@ ILB_INTERNAL void ilb__events_init(ilb__events *e, ilb__arena *a,
                                    uint32_t capacity);
 
 /* Writes an event; its size and number are set here, and its time if that is
- * 0. */
+ * 0. Times in it are outside. */
 ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event);
 
 /* The watcher of ilb__judge: `user` is an ilb__events. */

@@ -83,6 +83,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_decay.c \
 	tests/unit/test_random.c \
 	tests/unit/test_memory.c \
+	tests/unit/test_clock.c \
 	tests/unit/test_line.c \
 	tests/unit/test_histogram.c \
 	tests/unit/test_slot.c \

@@ -8,6 +8,7 @@
 Suite *suite_decay(void);
 Suite *suite_random(void);
 Suite *suite_memory(void);
+Suite *suite_clock(void);
 Suite *suite_line(void);
 Suite *suite_histogram(void);
 Suite *suite_slot(void);

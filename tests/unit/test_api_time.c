@@ -65,6 +65,98 @@ START_TEST(an_hour_back)
 }
 END_TEST
 
+static const uint64_t backs[] = {S_NS, 3 * S_NS, 60 * S_NS, 900 * S_NS};
+
+/* Requests in turn to three endpoints, of which number 1 takes ten times as
+ * long and number 2 fails at last. */
+static ilb_balancer *known(test_clock *clock)
+{
+    ilb_options o = test_options(clock, ILB_POLICY_ROUND_ROBIN, 1);
+    ilb_balancer *b;
+
+    o.consecutive_failures = ILB_NEVER;
+    b = test_new(&o);
+    test_update(b, 0, 3);
+    for (int i = 0; i < 300; i++) {
+        ilb_ticket t = test_pick(b);
+        uint32_t number = test_number(b, &t);
+
+        clock->now_ns += (number == 1 ? 100 : 10) * MS_NS;
+        test_done(b, &t, number == 2 && i >= 290 ? ILB_FAILURE : ILB_SUCCESS);
+    }
+    return b;
+}
+
+/* No time has passed: nothing fades. */
+START_TEST(what_is_known_is_as_old_as_before)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_balancer *b = known(&clock);
+    ilb_endpoint_stats slow = test_stats(b, 1), bad = test_stats(b, 2);
+
+    clock.now_ns -= backs[_i];
+    must_be_within(test_stats(b, 1).latency_ns, 0.99 * (double)slow.latency_ns,
+                   1.2 * (double)slow.latency_ns);
+    must_be_within(test_stats(b, 2).failure_ppm, 0.99 * bad.failure_ppm,
+                   1.2 * bad.failure_ppm);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* To within what the clocks of several threads may differ. */
+START_TEST(an_ejection_lasts_as_long_as_before)
+{
+    test_ejected *f = test_ejected_new(3, 1);
+    uint64_t left_ns = test_stats(f->b, 1).ejected_until_ns - f->clock.now_ns;
+    uint64_t now_ns;
+
+    f->clock.now_ns -= backs[_i];
+    now_ns = f->clock.now_ns;
+    while (test_ejected_picked(f, 1) == 0)
+        f->clock.now_ns += 10 * MS_NS;
+    must_be_within((double)(f->clock.now_ns - now_ns) / 1e9,
+                   (double)left_ns / 1e9 - 2.5, (double)left_ns / 1e9 + 2.5);
+    test_ejected_free(f);
+}
+END_TEST
+
+/* What the caller is told is in his own time, before and after. */
+START_TEST(times_that_are_told_are_the_callers)
+{
+    test_ejected *f = test_ejected_new(3, 1);
+    uint64_t left_ns = test_stats(f->b, 1).ejected_until_ns - f->clock.now_ns;
+    ilb_explanation x;
+    ilb_event last;
+    ilb_ticket t;
+    size_t n;
+
+    f->clock.now_ns -= 900 * S_NS;
+    must_be_within(
+        (double)(test_stats(f->b, 1).ejected_until_ns - f->clock.now_ns),
+        0.99 * (double)left_ns, 1.01 * (double)left_ns);
+    must_be_within((double)(ilb_probe_due_ns(f->b) - f->clock.now_ns), 0,
+                   1.01 * (double)left_ns);
+    must_eq(ilb_pick_explained(f->b, &t, NULL, &x, sizeof x), ILB_OK);
+    must_eq(x.time_ns, f->clock.now_ns);
+    test_done(f->b, &t, ILB_SUCCESS);
+    while (test_stats(f->b, 1).state == ILB_STATE_EJECTED) {
+        f->clock.now_ns += 10 * MS_NS;
+        (void)test_ejected_picked(f, 1);
+    }
+    for (uint64_t after = 0;; after = last.number) {
+        must_eq(ilb_balancer_events(f->b, after, &last, 1, sizeof last, &n),
+                ILB_OK);
+        if (n == 0)
+            break;
+    }
+    must(last.type == ILB_EVENT_UNEJECT || last.type == ILB_EVENT_HEALTHY ||
+         last.type == ILB_EVENT_PROBE_STARTED);
+    must_be_within((double)last.time_ns, (double)f->clock.now_ns - 1e9,
+                   (double)f->clock.now_ns);
+    test_ejected_free(f);
+}
+END_TEST
+
 /* It sways by up to a second at each reading. */
 static uint64_t swaying_clock(void *user)
 {
@@ -215,6 +307,9 @@ Suite *suite_api_time(void)
 
     tcase_add_test(tc, an_hour_forward);
     tcase_add_test(tc, an_hour_back);
+    tcase_add_loop_test(tc, what_is_known_is_as_old_as_before, 0, 4);
+    tcase_add_loop_test(tc, an_ejection_lasts_as_long_as_before, 0, 4);
+    tcase_add_test(tc, times_that_are_told_are_the_callers);
     tcase_add_test(tc, a_clock_that_sways);
     tcase_add_test(tc, a_clock_that_stands_still);
     tcase_add_test(tc, ejection_works_at_any_time_of_the_clock);

@@ -11,6 +11,7 @@
 static _Alignas(64) unsigned char block[1 << 13];
 static ilb__events ring;
 static test_clock ring_clock;
+static ilb__time ring_time;
 
 static void setup(void)
 {
@@ -23,8 +24,10 @@ static void setup(void)
     must(a.used_bytes <= sizeof block);
     must_eq(a.used_bytes, CAPACITY * 384); /* as ilb.h says */
     ring_clock = start;
-    ring.clock_ns = test_clock_ns;
-    ring.clock_user = &ring_clock;
+    memset(&ring_time, 0, sizeof ring_time);
+    ring_time.clock_ns = test_clock_ns;
+    ring_time.user = &ring_clock;
+    ring.time = &ring_time;
 }
 
 /* Its payload is its number. */

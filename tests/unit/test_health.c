@@ -250,25 +250,6 @@ START_TEST(a_search_that_found_nobody_is_followed_by_another)
 }
 END_TEST
 
-/* A time further off than any ejection lasts was set before the clock went
- * back: it is due now, not in an hour. */
-START_TEST(a_clock_that_went_back_does_not_keep_it_out)
-{
-    test_slots *f = fixture();
-    uint64_t until_ns, most_ns = SLOTS_EJECTION_MAX_NS + 2 * S_NS;
-
-    for (uint64_t back_ns = 0; back_ns < 3600 * S_NS; back_ns += 7 * S_NS) {
-        f = fixture();
-        must(fails(f, 0, T0 + 3600 * S_NS));
-        until_ns = test_slots_until(f, 0);
-        must_eq(ilb__health_claim(&f->judge, &f->slots[0], true,
-                                  until_ns - 1 - back_ns,
-                                  until_ns - 1 - back_ns),
-                back_ns >= most_ns);
-    }
-}
-END_TEST
-
 Suite *suite_health(void)
 {
     Suite *s = suite_create("health");
@@ -284,6 +265,5 @@ Suite *suite_health(void)
     tcase_add_test(tc, an_inconclusive_probe_is_due_again);
     tcase_add_test(tc, a_search_is_one_callers_and_only_when_one_is_due);
     tcase_add_test(tc, a_search_that_found_nobody_is_followed_by_another);
-    tcase_add_test(tc, a_clock_that_went_back_does_not_keep_it_out);
     return s;
 }

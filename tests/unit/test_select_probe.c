@@ -122,20 +122,6 @@ START_TEST(a_probe_needs_room)
 }
 END_TEST
 
-/* A clock that went back: no hour of waiting for the time to come again. */
-START_TEST(a_clock_that_went_back_does_not_keep_it_out)
-{
-    test_slots *f = test_slots_new(N, ILB_POLICY_PEAK_EWMA);
-    bool probed = false;
-
-    is_ordinary(f, &nobody, T0, N);
-    test_slots_eject(f, 3, T0);
-    for (uint64_t i = 0; i < 30 && !probed; i++)
-        probed = chosen(f, &nobody, T0 - 900 * S_NS + i * 100 * MS_NS).probe;
-    must(probed);
-}
-END_TEST
-
 /* ---- Races ------------------------------------------------------------- */
 
 #define RACERS 3
@@ -216,7 +202,6 @@ Suite *suite_select_probe(void)
     tcase_add_test(tc, one_probe_a_request);
     tcase_add_test(tc, the_last_entry_of_the_table_is_probed);
     tcase_add_test(tc, a_probe_needs_room);
-    tcase_add_test(tc, a_clock_that_went_back_does_not_keep_it_out);
     tcase_add_test(tc, each_probe_is_taken_by_one);
     return s;
 }

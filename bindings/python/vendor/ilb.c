@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources d6e34fd16485cc27; do not edit.
+ * Made by build-aux/amalgamate.py from sources c25927d8a0335050; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -349,46 +349,27 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max)
     return n > 0;
 }
 /* ==== libilb/base/clock.c ================================================ */
-/* The only place of the library that asks the system for anything. */
+/* See clock.h. The only place of the library that asks the system for
+ * anything. */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
 /* ==== libilb/base/clock.h ================================================ */
-/* The time, where the caller gives no clock of its own. */
+/*
+ * Time. Outside it is the caller's: his clock, or what he hands in. Inside it
+ * never goes back by more than callers' clocks may differ (two threads that
+ * read the clock, one after the other, and come here the other way round):
+ *
+ *     inside = outside + ahead
+ *
+ * `ahead` grows by what the clock is found to have gone back, so that no time
+ * has passed: what was learned is as old as before, and an ejection has as long
+ * to go. So nobody inside has to ask whether a stamp is of the future. A clock
+ * that jumps forward cannot be told from a caller who slept; health/pool.h
+ * deals with it.
+ */
 #ifndef ILB_BASE_CLOCK_H
 #define ILB_BASE_CLOCK_H
-
-/* CLOCK_MONOTONIC in nanoseconds; an ilb_clock. */
-ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user);
-
-#endif
-/* ==== back in libilb/base/clock.c */
-
-#include <time.h>
-
-ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
-{
-    struct timespec t;
-
-    (void)user;
-    /* It cannot fail: the clock exists wherever this compiles. */
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * ILB_SECOND_NS + (uint64_t)t.tv_nsec;
-}
-/* ==== libilb/base/histogram.c ============================================ */
-/* See histogram.h. */
-/* ==== libilb/base/histogram.h ============================================ */
-/*
- * A histogram of times with buckets of equal ratio: eight to an octave, from
- * 1 us to 18 minutes, so that a quantile is at most 12.5 % too high. Shorter
- * and longer times count in the first and the last bucket.
- *
- * The bucket is the exponent and the upper three bits of the mantissa of the
- * time as a floating-point number. Any thread may add; one at a time reads
- * quantiles and forgets.
- */
-#ifndef ILB_BASE_HISTOGRAM_H
-#define ILB_BASE_HISTOGRAM_H
 
 /* ==== libilb/base/atomics.h ============================================== */
 /*
@@ -539,7 +520,94 @@ static inline void ilb__fence_release(void)
 }
 
 #endif
-/* ==== back in libilb/base/histogram.h */
+/* ==== back in libilb/base/clock.h */
+
+/* How far callers' clocks may differ; more is a clock that went back. */
+#define ILB_CLOCK_SKEW_NS (2 * ILB_SECOND_NS)
+
+typedef struct ilb__time {
+    ilb_clock clock_ns;
+    void *user;
+    ilb__a64 ahead_ns;
+} ilb__time;
+
+/* CLOCK_MONOTONIC in nanoseconds; an ilb_clock. */
+ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user);
+
+/* The clock went back to `outside_ns`: no time has passed since `last_ns`,
+ * which is inside. */
+ILB_INTERNAL uint64_t ilb__time_went_back(ilb__time *t, uint64_t outside_ns,
+                                          uint64_t last_ns);
+
+/* The time inside; `outside_ns` 0: asks the clock. `last_ns`: some time inside
+ * that has been, the later the better; 0: none. */
+static inline uint64_t ilb__time_inside(ilb__time *t, uint64_t outside_ns,
+                                        uint64_t last_ns)
+{
+    uint64_t now_ns;
+
+    if (outside_ns == 0)
+        outside_ns = t->clock_ns(t->user);
+    now_ns = outside_ns + ilb__load_relaxed(&t->ahead_ns);
+    if (ILB_UNLIKELY(now_ns < last_ns) && last_ns - now_ns > ILB_CLOCK_SKEW_NS)
+        return ilb__time_went_back(t, outside_ns, last_ns);
+    return now_ns;
+}
+
+/* The same time outside. 0, which is no time, and UINT64_MAX, never, are the
+ * same on both sides. */
+static inline uint64_t ilb__time_outside(const ilb__time *t, uint64_t inside_ns)
+{
+    uint64_t ahead_ns = ilb__load_relaxed(&t->ahead_ns);
+
+    if (inside_ns == 0 || inside_ns == UINT64_MAX)
+        return inside_ns;
+    return inside_ns > ahead_ns ? inside_ns - ahead_ns : 1;
+}
+
+#endif
+/* ==== back in libilb/base/clock.c */
+
+#include <time.h>
+
+ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
+{
+    struct timespec t;
+
+    (void)user;
+    /* It cannot fail: the clock exists wherever this compiles. */
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * ILB_SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+ILB_INTERNAL uint64_t ilb__time_went_back(ilb__time *t, uint64_t outside_ns,
+                                          uint64_t last_ns)
+{
+    uint64_t ahead_ns = ilb__load_relaxed(&t->ahead_ns);
+
+    /* Relaxed: whoever does not see it yet finds the same, and tries here. */
+    do {
+        uint64_t now_ns = outside_ns + ahead_ns;
+
+        if (now_ns >= last_ns || last_ns - now_ns <= ILB_CLOCK_SKEW_NS)
+            return now_ns;
+    } while (!ilb__cas_relaxed(&t->ahead_ns, &ahead_ns, last_ns - outside_ns));
+    return last_ns;
+}
+/* ==== libilb/base/histogram.c ============================================ */
+/* See histogram.h. */
+/* ==== libilb/base/histogram.h ============================================ */
+/*
+ * A histogram of times with buckets of equal ratio: eight to an octave, from
+ * 1 us to 18 minutes, so that a quantile is at most 12.5 % too high. Shorter
+ * and longer times count in the first and the last bucket.
+ *
+ * The bucket is the exponent and the upper three bits of the mantissa of the
+ * time as a floating-point number. Any thread may add; one at a time reads
+ * quantiles and forgets.
+ */
+#ifndef ILB_BASE_HISTOGRAM_H
+#define ILB_BASE_HISTOGRAM_H
 
 #define ILB_HISTOGRAM_BUCKETS 240
 
@@ -4027,13 +4095,8 @@ static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
 }
 
 /* Whatever is due, it must be looked for once more: the search may have missed
- * one, or a clock went back and what is due later may be due now. */
+ * one. */
 ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
-
-/* The clock went back by so much: an ejection ends as much earlier, as no time
- * passed. */
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns);
 
 /* Whoever is due by then may be probed by a request: now, but earlier while the
  * caller makes probes of his own. */
@@ -4123,30 +4186,6 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
         continue;
 }
 
-ILB_INTERNAL void ilb__health_set_back(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t back_ns, uint64_t now_ns)
-{
-    uint64_t word = ilb__load_relaxed(&slot->health);
-    ilb__word h;
-
-    do {
-        h = ilb__word_unpack(word);
-        if (!ilb__word_counts(h.state) || h.until_ns <= now_ns)
-            return;
-        h.until_ns =
-            h.until_ns - now_ns > back_ns ? h.until_ns - back_ns : now_ns;
-    } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
-    ilb__judge_due_at(j, h.until_ns);
-}
-
-/* Further away than any ejection lasts: set before the clock went back. */
-static bool ilb__probe_is_due(const ilb__judge *j, uint64_t until_ns,
-                         uint64_t due_by_ns, uint64_t now_ns)
-{
-    return due_by_ns >= until_ns ||
-           (until_ns > now_ns && until_ns - now_ns > j->longest_ns);
-}
-
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
                                     bool may_claim, uint64_t due_by_ns,
                                     uint64_t now_ns)
@@ -4156,7 +4195,7 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
 
     if (!ilb__word_counts(h.state))
         return false;
-    if (!ilb__probe_is_due(j, h.until_ns, due_by_ns, now_ns) || !may_claim) {
+    if (due_by_ns < h.until_ns || !may_claim) {
         ilb__judge_due_at(j, h.until_ns);
         return false;
     }
@@ -4607,18 +4646,15 @@ ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
 /* A trial failed. */
 ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p);
 
-/* How far callers' clocks may differ; more is a clock that went back. */
-#define ILB_POOL_SKEW_NS (2 * ILB_SECOND_NS)
-
-/* Is it time to refresh, `period_ns` after the last time? Also after a clock
- * went back. */
+/* Is it time to refresh, `period_ns` after the last time? Not when that was a
+ * little later, by another thread's clock. */
 static inline bool ilb__pool_due(const ilb__pool *p, uint64_t period_ns,
                                  uint64_t now_ns)
 {
     uint64_t since_ns = now_ns - ilb__load_relaxed(&p->refreshed_ns);
 
     return ILB_UNLIKELY(since_ns >= period_ns) &&
-           since_ns <= UINT64_MAX - ILB_POOL_SKEW_NS;
+           since_ns <= UINT64_MAX - ILB_CLOCK_SKEW_NS;
 }
 
 #define ILB_POOL_PERIOD_NS (100 * ILB_MS_NS)
@@ -4979,17 +5015,6 @@ static bool ilb__pool_jumped(const ilb__pool *p, uint64_t since_ns)
            (double)since_ns / 1e9 * rate > ILB__POOL_JUMP_REQUESTS;
 }
 
-static void ilb__pool_went_back(ilb__judge *j, ilb__slot *slots,
-                           const ilb__view *view, uint64_t back_ns,
-                           uint64_t now_ns)
-{
-    for (uint32_t i = 0; i < view->n; i++)
-        ilb__health_set_back(
-            j, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))], back_ns,
-            now_ns);
-    ilb__judge_search_again(j, now_ns);
-}
-
 ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                                     ilb__slot *slots, const ilb__view *view,
                                     bool failed, uint64_t now_ns)
@@ -5003,8 +5028,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
         return;
     if (last == 0 || now_ns < last)
         since_ns = ILB_POOL_PERIOD_NS;
-    if (now_ns < last)
-        ilb__pool_went_back(j, slots, view, last - now_ns, now_ns);
     else if (ilb__pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
@@ -5017,7 +5040,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 /*
  * What it costs to send the next request to an endpoint. Lower is better.
  *
- *     cost = (L + 10 m max(0, s - 2 p0)) (1 + q / w)   + 1e20 if held back
+ *     cost = (L + 10 m max(0, s - 2 p0)) (1 + q / w)
  *
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
@@ -5044,7 +5067,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  * requests, in an aperture (health/pool.h), 0.3 m: information is scarce there
  * and looking is cheap.
  *
- * Held back, so that any other that is not is better:
+ * Held back, so that any other that is not is better, whatever it costs; of
+ * two that are the cheaper one:
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
  *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
@@ -5129,6 +5153,20 @@ typedef struct ilb__score {
     uint8_t held; /* an ilb_held */
 } ilb__score;
 
+static inline bool ilb__score_better(const ilb__score *a, const ilb__score *b)
+{
+    bool a_held = a->held != ILB_HELD_NOT, b_held = b->held != ILB_HELD_NOT;
+
+    return a_held == b_held ? a->cost < b->cost : b_held;
+}
+
+/* Need no more be looked at than the best so far? */
+static inline bool ilb__score_enough(const ilb__score *best,
+                                     const ilb__score_context *c)
+{
+    return best->held == ILB_HELD_NOT && best->cost <= c->enough;
+}
+
 /* `load` and `health` were just read from `slot`. */
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
@@ -5144,10 +5182,6 @@ typedef enum ilb__trial {
 
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                          const ilb__figures *f);
-
-/* The cost alone, without what being held back adds to it. */
-ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
-                                   const ilb__score_context *c);
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the
  * clock jumped, if it did. */
@@ -5170,7 +5204,6 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 #define ILB__SCORE_ENOUGH 1.2f
 #define ILB__SCORE_ENOUGH_SCARCE 0.3f
 #define ILB__SCORE_ENOUGH_Q 0.3f
-#define ILB__SCORE_HELD_COST 1e20f
 /* A share of failures up to so many times the healthy peers' is noise. */
 #define ILB__SCORE_NOISE 2.0f
 #define ILB__SCORE_TRIAL_LEVEL 3
@@ -5276,9 +5309,9 @@ static float ilb__score_failing(const ilb__slot *slot, const ilb__score_context 
     return share > noise ? share - noise : 0;
 }
 
-/* Without what being held back adds; *age_ns is that of the oldest request. */
-static inline float ilb__score_plain(const ilb__slot *slot, uint64_t load,
-                                const ilb__score_context *c, float *age_ns)
+/* *age_ns is that of the oldest request. */
+static inline float ilb__score_cost(const ilb__slot *slot, uint64_t load,
+                               const ilb__score_context *c, float *age_ns)
 {
     float q = ilb__cost_load(&slot->extra_cost, ilb__load_in_flight(load));
     float price, latency_ns;
@@ -5300,27 +5333,17 @@ static inline float ilb__score_plain(const ilb__slot *slot, uint64_t load,
     return price * (1 + q);
 }
 
-ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
-                                   const ilb__score_context *c)
-{
-    float age_ns;
-
-    return ilb__score_plain(slot, load, c, &age_ns);
-}
-
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c)
 {
     float age_ns = 0;
-    ilb__score score = {ilb__score_plain(slot, load, c, &age_ns), ILB_HELD_NOT};
+    ilb__score score = {ilb__score_cost(slot, load, c, &age_ns), ILB_HELD_NOT};
 
     if (!c->latency)
         return score;
     score.held = (uint8_t)ilb__score_held_back(slot, ilb__load_in_flight(load),
                                           health, age_ns, c);
-    if (score.held != ILB_HELD_NOT)
-        score.cost += ILB__SCORE_HELD_COST;
     return score;
 }
 /* ==== libilb/select/draw.c =============================================== */
@@ -5541,7 +5564,7 @@ ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
     if (score != NULL) {
         seen.fate = ILB_FATE_COMPARED;
         seen.held = (ilb_held)score->held;
-        seen.cost = (double)ilb__score_cost(c->slot, c->load, context);
+        seen.cost = (double)score->cost;
     }
     x->looks++;
     k = ilb__trace_find(x, seen.address);
@@ -5567,7 +5590,7 @@ ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
         if (by == ILB_CHOSEN_BY_SEARCH || by == ILB_CHOSEN_BY_FAIL_OPEN) {
             score = ilb__score_of(c->slot, c->load, c->health, context);
             choice.held = (ilb_held)score.held;
-            choice.cost = (double)ilb__score_cost(c->slot, c->load, context);
+            choice.cost = (double)score.cost;
         } else {
             x->looks++; /* it was taken at the first look */
         }
@@ -5755,12 +5778,13 @@ static bool ilb__select_cheapest(ilb__select_run *r, uint32_t most, ilb__candida
         }
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         ilb__select_note(r, &c, &score);
-        if (n == 0 || score.cost < best_score.cost) {
+        if (n == 0 || ilb__score_better(&score, &best_score)) {
             *best = c;
             best_score = score;
         }
         n++;
-        if (n >= ILB__SELECT_CANDIDATES && best_score.cost <= r->context.enough)
+        if (n >= ILB__SELECT_CANDIDATES &&
+            ilb__score_enough(&best_score, &r->context))
             break;
     }
     if (n > 0)
@@ -5826,7 +5850,7 @@ static bool ilb__select_any(ilb__select_run *r, ilb__candidate *best)
     uint32_t n = r->draw.view.n;
     uint32_t first = ilb__draw_below(&r->draw, n);
     uint32_t n_eligible = 0;
-    float best_cost = 0;
+    ilb__score best_score = {0, ILB_HELD_NOT};
     bool found = false;
 
     for (uint32_t k = 0; k < n && n_eligible < ILB__SELECT_ANY; k++) {
@@ -5845,9 +5869,10 @@ static bool ilb__select_any(ilb__select_run *r, ilb__candidate *best)
             continue;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         ilb__select_note(r, &c, &score);
-        if (!found || (eligible && n_eligible == 0) || score.cost < best_cost) {
+        if (!found || (eligible && n_eligible == 0) ||
+            ilb__score_better(&score, &best_score)) {
             *best = c;
-            best_cost = score.cost;
+            best_score = score;
             found = true;
         }
         n_eligible += eligible;
@@ -6146,8 +6171,7 @@ typedef struct ilb__events {
     uint64_t capacity; /* 0: no events */
     ilb_event_callback on_event;
     void *user;
-    ilb_clock clock_ns;
-    void *clock_user;
+    const ilb__time *time;
     /* The writer's, under the balancer's mutex: of the update at work. */
     uint32_t n_changes;
     uint32_t more_entered, more_left, more_readiness;
@@ -6164,7 +6188,7 @@ ILB_INTERNAL void ilb__events_init(ilb__events *e, ilb__arena *a,
                                    uint32_t capacity);
 
 /* Writes an event; its size and number are set here, and its time if that is
- * 0. */
+ * 0. Times in it are outside. */
 ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event);
 
 /* The watcher of ilb__judge: `user` is an ilb__events. */
@@ -6253,7 +6277,7 @@ ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
     if (e->capacity == 0)
         return;
     if (event->time_ns == 0)
-        event->time_ns = e->clock_ns(e->clock_user);
+        event->time_ns = e->time->clock_ns(e->time->user);
     event->size = sizeof *event;
     event->number = ilb__add_relaxed(&e->n_numbered, 1) + 1;
     entry = ilb__events_place(e, event->number);
@@ -6291,10 +6315,11 @@ static void ilb__events_of_slot(ilb_event *event, const ilb__slot *slot)
 ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
                                          const ilb__transition *t, void *user)
 {
+    ilb__events *e = user;
     ilb_event event;
 
     ilb__events_of_slot(&event, slot);
-    event.time_ns = t->now_ns;
+    event.time_ns = ilb__time_outside(e->time, t->now_ns);
     event.type = t->type;
     event.from = t->from;
     event.to = t->to;
@@ -6305,8 +6330,8 @@ ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
     event.threshold = t->verdict.threshold;
     event.requests = t->evidence.requests;
     event.failures = t->evidence.failures;
-    event.until_ns = t->until_ns;
-    ilb__events_write(user, &event);
+    event.until_ns = ilb__time_outside(e->time, t->until_ns);
+    ilb__events_write(e, &event);
 }
 
 ILB_INTERNAL void ilb__events_begin_update(ilb__events *e)
@@ -6919,8 +6944,7 @@ struct ilb_balancer {
     ilb__judge judge;
     ilb__set set;
     ilb__events events;
-    ilb_clock clock_ns;
-    void *clock_user;
+    ilb__time time;
     uint64_t secret; /* of this balancer's tickets */
     pthread_mutex_t writer;
     ilb_allocator allocator;
@@ -6928,10 +6952,11 @@ struct ilb_balancer {
     char name[ILB_NAME_MAX + 1];
 };
 
-/* What a caller calls now: his own time, or the clock's if that is 0. */
-static inline uint64_t ilb__balancer_now(const ilb_balancer *b, uint64_t now_ns)
+/* The time inside; `now_ns` is the caller's, 0: the clock's. */
+static inline uint64_t ilb__balancer_now(ilb_balancer *b, uint64_t now_ns)
 {
-    return now_ns != 0 ? now_ns : b->clock_ns(b->clock_user);
+    return ilb__time_inside(&b->time, now_ns,
+                            ilb__load_relaxed(&b->selector.pool.refreshed_ns));
 }
 
 /* The slot of a ticket that is in flight: its endpoint's. */
@@ -6998,8 +7023,7 @@ static void ilb__balancer_watch_events(ilb_balancer *b, const ilb_options *o)
 {
     b->events.on_event = o->on_event;
     b->events.user = o->event_user;
-    b->events.clock_ns = b->clock_ns;
-    b->events.clock_user = b->clock_user;
+    b->events.time = &b->time;
     if (b->events.capacity == 0)
         return;
     b->judge.tell = ilb__events_transition;
@@ -7037,8 +7061,9 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     }
     b->memory = memory;
     b->allocator = allocator;
-    b->clock_ns = o.clock_ns == NULL ? ilb__clock_monotonic_ns : o.clock_ns;
-    b->clock_user = o.clock_user;
+    b->time.clock_ns =
+        o.clock_ns == NULL ? ilb__clock_monotonic_ns : o.clock_ns;
+    b->time.user = o.clock_user;
     b->secret = ilb__mix64(seed ^ (uintptr_t)memory);
     b->selector.policy = o.policy;
     ilb__random_init(&b->selector.random, seed);
@@ -7087,6 +7112,8 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
             i < s->n_listed ? s->listed[i] : s->draining[i - s->n_listed];
 
         ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
+        out[i].ejected_until_ns =
+            ilb__time_outside(&b->time, out[i].ejected_until_ns);
     }
     pthread_mutex_unlock(&b->writer);
     return ILB_OK;
@@ -7370,7 +7397,9 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 
 ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b)
 {
-    return b == NULL ? UINT64_MAX : ilb__load_relaxed(&b->judge.next_due_ns);
+    return b == NULL ? UINT64_MAX
+                     : ilb__time_outside(
+                           &b->time, ilb__load_relaxed(&b->judge.next_due_ns));
 }
 
 ILB_API int ilb_pick(ilb_balancer *b, ilb_ticket *ticket,
@@ -7395,6 +7424,7 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
     if (rc != ILB_OK)
         return rc;
     trace.trial = ilb__ticket_is_trial(ticket);
+    trace.time_ns = ilb__time_outside(&b->time, trace.time_ns);
     memcpy(explanation, &trace, sizeof trace);
     return ILB_OK;
 }
