@@ -7,7 +7,6 @@
 #define SCORE_ENOUGH 1.2f
 #define SCORE_ENOUGH_SCARCE 0.3f
 #define SCORE_ENOUGH_Q 0.3f
-#define SCORE_HELD_COST 1e20f
 /* A share of failures up to so many times the healthy peers' is noise. */
 #define SCORE_NOISE 2.0f
 #define SCORE_TRIAL_LEVEL 3
@@ -113,9 +112,9 @@ static float score_failing(const ilb__slot *slot, const ilb__score_context *c)
     return share > noise ? share - noise : 0;
 }
 
-/* Without what being held back adds; *age_ns is that of the oldest request. */
-static inline float score_plain(const ilb__slot *slot, uint64_t load,
-                                const ilb__score_context *c, float *age_ns)
+/* *age_ns is that of the oldest request. */
+static inline float score_cost(const ilb__slot *slot, uint64_t load,
+                               const ilb__score_context *c, float *age_ns)
 {
     float q = ilb__cost_load(&slot->extra_cost, ilb__load_in_flight(load));
     float price, latency_ns;
@@ -137,26 +136,16 @@ static inline float score_plain(const ilb__slot *slot, uint64_t load,
     return price * (1 + q);
 }
 
-ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
-                                   const ilb__score_context *c)
-{
-    float age_ns;
-
-    return score_plain(slot, load, c, &age_ns);
-}
-
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c)
 {
     float age_ns = 0;
-    ilb__score score = {score_plain(slot, load, c, &age_ns), ILB_HELD_NOT};
+    ilb__score score = {score_cost(slot, load, c, &age_ns), ILB_HELD_NOT};
 
     if (!c->latency)
         return score;
     score.held = (uint8_t)score_held_back(slot, ilb__load_in_flight(load),
                                           health, age_ns, c);
-    if (score.held != ILB_HELD_NOT)
-        score.cost += SCORE_HELD_COST;
     return score;
 }

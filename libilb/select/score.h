@@ -2,7 +2,7 @@
 /*
  * What it costs to send the next request to an endpoint. Lower is better.
  *
- *     cost = (L + 10 m max(0, s - 2 p0)) (1 + q / w)   + 1e20 if held back
+ *     cost = (L + 10 m max(0, s - 2 p0)) (1 + q / w)
  *
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
@@ -29,7 +29,8 @@
  * requests, in an aperture (health/pool.h), 0.3 m: information is scarce there
  * and looking is cheap.
  *
- * Held back, so that any other that is not is better:
+ * Held back, so that any other that is not is better, whatever it costs; of
+ * two that are the cheaper one:
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
  *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
@@ -72,6 +73,20 @@ typedef struct ilb__score {
     uint8_t held; /* an ilb_held */
 } ilb__score;
 
+static inline bool ilb__score_better(const ilb__score *a, const ilb__score *b)
+{
+    bool a_held = a->held != ILB_HELD_NOT, b_held = b->held != ILB_HELD_NOT;
+
+    return a_held == b_held ? a->cost < b->cost : b_held;
+}
+
+/* Need no more be looked at than the best so far? */
+static inline bool ilb__score_enough(const ilb__score *best,
+                                     const ilb__score_context *c)
+{
+    return best->held == ILB_HELD_NOT && best->cost <= c->enough;
+}
+
 /* `load` and `health` were just read from `slot`. */
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
@@ -87,10 +102,6 @@ typedef enum ilb__trial {
 
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                          const ilb__figures *f);
-
-/* The cost alone, without what being held back adds to it. */
-ILB_INTERNAL float ilb__score_cost(const ilb__slot *slot, uint64_t load,
-                                   const ilb__score_context *c);
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the
  * clock jumped, if it did. */

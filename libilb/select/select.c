@@ -123,12 +123,13 @@ static bool select_cheapest(select_run *r, uint32_t most, ilb__candidate *best)
         }
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         select_note(r, &c, &score);
-        if (n == 0 || score.cost < best_score.cost) {
+        if (n == 0 || ilb__score_better(&score, &best_score)) {
             *best = c;
             best_score = score;
         }
         n++;
-        if (n >= SELECT_CANDIDATES && best_score.cost <= r->context.enough)
+        if (n >= SELECT_CANDIDATES &&
+            ilb__score_enough(&best_score, &r->context))
             break;
     }
     if (n > 0)
@@ -194,7 +195,7 @@ static bool select_any(select_run *r, ilb__candidate *best)
     uint32_t n = r->draw.view.n;
     uint32_t first = ilb__draw_below(&r->draw, n);
     uint32_t n_eligible = 0;
-    float best_cost = 0;
+    ilb__score best_score = {0, ILB_HELD_NOT};
     bool found = false;
 
     for (uint32_t k = 0; k < n && n_eligible < SELECT_ANY; k++) {
@@ -213,9 +214,10 @@ static bool select_any(select_run *r, ilb__candidate *best)
             continue;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         select_note(r, &c, &score);
-        if (!found || (eligible && n_eligible == 0) || score.cost < best_cost) {
+        if (!found || (eligible && n_eligible == 0) ||
+            ilb__score_better(&score, &best_score)) {
             *best = c;
-            best_cost = score.cost;
+            best_score = score;
             found = true;
         }
         n_eligible += eligible;

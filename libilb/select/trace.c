@@ -88,7 +88,7 @@ ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
     if (score != NULL) {
         seen.fate = ILB_FATE_COMPARED;
         seen.held = (ilb_held)score->held;
-        seen.cost = (double)ilb__score_cost(c->slot, c->load, context);
+        seen.cost = (double)score->cost;
     }
     x->looks++;
     k = trace_find(x, seen.address);
@@ -114,7 +114,7 @@ ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
         if (by == ILB_CHOSEN_BY_SEARCH || by == ILB_CHOSEN_BY_FAIL_OPEN) {
             score = ilb__score_of(c->slot, c->load, c->health, context);
             choice.held = (ilb_held)score.held;
-            choice.cost = (double)ilb__score_cost(c->slot, c->load, context);
+            choice.cost = (double)score.cost;
         } else {
             x->looks++; /* it was taken at the first look */
         }

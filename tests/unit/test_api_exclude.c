@@ -168,6 +168,59 @@ START_TEST(an_ejected_one_is_taken_when_all_others_are_excluded)
 }
 END_TEST
 
+/* A request to this endpoint. */
+static ilb_ticket to(ilb_balancer *b, uint32_t number)
+{
+    ilb_ticket tried[ILB_EXCLUDE_MAX];
+    ilb_pick_options o = ILB_PICK_OPTIONS_INIT;
+    ilb_ticket t;
+
+    for (o.exclude = tried;; o.n_exclude++) {
+        must_eq(ilb_pick(b, &t, &o), ILB_OK);
+        if (test_number(b, &t) == number)
+            break;
+        tried[o.n_exclude] = t;
+    }
+    for (size_t i = 0; i < o.n_exclude; i++)
+        test_done(b, &tried[i], ILB_CANCELLED);
+    return t;
+}
+
+/* Both have just failed; one takes 5 ms, the other one 50. */
+START_TEST(of_two_ejected_the_better)
+{
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        static const uint64_t takes_ms[] = {20, 5, 50};
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, ILB_POLICY_PEAK_EWMA, seed);
+        ilb_pick_options p = ILB_PICK_OPTIONS_INIT;
+        ilb_ticket t, first, second, third;
+        ilb_balancer *b;
+
+        o.consecutive_failures = 1;
+        b = test_new(&o);
+        test_update(b, 0, 3);
+        for (uint32_t i = 0; i < 300; i++) {
+            t = to(b, i % 3);
+            clock.now_ns += takes_ms[i % 3] * MS_NS;
+            test_done(b, &t, ILB_SUCCESS);
+        }
+        first = to(b, 1);
+        second = to(b, 2);
+        third = to(b, 0);
+        test_done(b, &first, ILB_FAILURE);
+        test_done(b, &second, ILB_FAILURE);
+        must_eq(test_stats(b, 1).state, ILB_STATE_EJECTED);
+        must_eq(test_stats(b, 2).state, ILB_STATE_EJECTED);
+        p.exclude = &third;
+        p.n_exclude = 1;
+        must_eq(ilb_pick(b, &t, &p), ILB_OK);
+        must_eq(test_number(b, &t), 1);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
 Suite *suite_api_exclude(void)
 {
     Suite *s = suite_create("api exclude");
@@ -181,5 +234,6 @@ Suite *suite_api_exclude(void)
     tcase_add_test(tc, an_empty_set_is_empty_whatever_is_excluded);
     tcase_add_test(tc, a_ticket_of_one_that_is_gone_excludes_nobody);
     tcase_add_test(tc, an_ejected_one_is_taken_when_all_others_are_excluded);
+    tcase_add_test(tc, of_two_ejected_the_better);
     return s;
 }

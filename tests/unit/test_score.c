@@ -12,9 +12,6 @@
 #define HANG_MEDIAN 3.0
 #define HANG_MIN_NS (2 * MS_NS)
 
-/* Any cost that is not held back is far below. */
-#define HELD 1e19f
-
 static ilb__score_context context(double median_ns, double p99_ns,
                                   uint64_t now_ns)
 {
@@ -42,18 +39,42 @@ static float cost(const ilb__slot *slot, ilb__score_context c)
 /* Would more candidates be looked at? */
 static bool is_poor(const ilb__slot *slot, ilb__score_context c)
 {
+    ilb__score s;
+
     ilb__score_prepare(&c);
-    return score(slot, &c).cost > c.enough;
+    s = score(slot, &c);
+    return !ilb__score_enough(&s, &c);
 }
 
-/* Any other that is not is better. */
+/* Any other that is not is better, the dearest; it is never enough. */
 static bool is_held(const ilb__slot *slot, ilb__score_context c)
 {
+    const ilb__score dear = {1e38f, ILB_HELD_NOT}, free = {0, ILB_HELD_NOT};
     ilb__score s = score(slot, &c);
+    bool held = s.held != ILB_HELD_NOT;
 
-    must_eq(s.cost >= HELD, s.held != ILB_HELD_NOT);
-    return s.cost >= HELD;
+    must_eq(ilb__score_better(&dear, &s), held);
+    must_eq(ilb__score_better(&s, &dear), !held);
+    must(ilb__score_better(&free, &s) && !ilb__score_better(&s, &free));
+    c.enough = 1e38f;
+    must_eq(ilb__score_enough(&s, &c), !held);
+    return held;
 }
+
+START_TEST(of_two_that_are_held_back_the_cheaper_is_better)
+{
+    static const ilb_held reasons[] = {ILB_HELD_CAP, ILB_HELD_HANGING,
+                                       ILB_HELD_SUSPECT};
+
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < 3; k++) {
+            ilb__score a = {5e9f, (uint8_t)reasons[i]};
+            ilb__score b = {5.001e9f, (uint8_t)reasons[k]};
+
+            must(ilb__score_better(&a, &b) && !ilb__score_better(&b, &a));
+        }
+}
+END_TEST
 
 /* Evidence of 3 nats: one failure where healthy peers fail one in 100. */
 static void suspected(ilb__slot *slot)
@@ -330,6 +351,7 @@ Suite *suite_score(void)
     Suite *s = suite_create("score");
     TCase *tc = test_case(s, "cost");
 
+    tcase_add_test(tc, of_two_that_are_held_back_the_cheaper_is_better);
     tcase_add_test(tc, cost_is_latency_times_in_flight);
     tcase_add_test(tc, its_weight_is_over_the_mean_weight);
     tcase_add_test(tc, silence_is_evidence);
