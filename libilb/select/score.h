@@ -29,8 +29,8 @@
  * requests, in an aperture (health/pool.h), 0.3 m: information is scarce there
  * and looking is cheap.
  *
- * Held back, so that any other that is not is better, whatever it costs; of
- * two that are the cheaper one:
+ * Held back, so that any other that is not is better, whatever it costs. Of
+ * those that are, hanging and suspect ones come last; else the cheaper one:
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
  *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
@@ -73,11 +73,22 @@ typedef struct ilb__score {
     uint8_t held; /* an ilb_held */
 } ilb__score;
 
+/* 0: not held back; 1: to be careful; 2: it shows signs of a fault. */
+static inline int ilb__score_held_rank(const ilb__score *s)
+{
+    if (ILB_LIKELY(s->held == ILB_HELD_NOT))
+        return 0;
+    return s->held == ILB_HELD_HANGING || s->held == ILB_HELD_SUSPECT ||
+                   s->held == ILB_HELD_FAILED
+               ? 2
+               : 1;
+}
+
 static inline bool ilb__score_better(const ilb__score *a, const ilb__score *b)
 {
-    bool a_held = a->held != ILB_HELD_NOT, b_held = b->held != ILB_HELD_NOT;
+    int a_rank = ilb__score_held_rank(a), b_rank = ilb__score_held_rank(b);
 
-    return a_held == b_held ? a->cost < b->cost : b_held;
+    return a_rank == b_rank ? a->cost < b->cost : a_rank < b_rank;
 }
 
 /* Need no more be looked at than the best so far? */

@@ -18,7 +18,11 @@
 /* The same after a peak, for its first level. */
 #define LATENCY_PEAK_TAU_NS 2e8f
 #define LATENCY_PEAK_REQUESTS 20.0f
+#define LATENCY_PEAK_FIRST_MAX_NS 3e9f
 #define LATENCY_PEAK_SHIFT 2
+/* Mostly forgotten, and as near to the median as chance alone: the median. */
+#define LATENCY_FORGOTTEN 0.5f
+#define LATENCY_NEAR 0.1f
 #define LATENCY_GAIN_BETTER 0.1f
 #define LATENCY_GAIN_WORSE 0.3f
 #define LATENCY_GAIN_BLIP 0.5f
@@ -86,6 +90,8 @@ static float latency_tau_ns(float estimate_ns, uint32_t level,
     tau_ns = LATENCY_PEAK_TAU_NS;
     if (f->rate_per_s * tau_ns < LATENCY_PEAK_REQUESTS * 1e9f)
         tau_ns = LATENCY_PEAK_REQUESTS * 1e9f / (f->rate_per_s + 1e-3f);
+    if (tau_ns > LATENCY_PEAK_FIRST_MAX_NS)
+        tau_ns = LATENCY_PEAK_FIRST_MAX_NS;
     tau_ns *= (float)(UINT64_C(1) << (LATENCY_PEAK_SHIFT * (level - 1)));
     if (tau_ns > f->patience_ns)
         tau_ns = f->patience_ns > LATENCY_PEAK_TAU_NS ? f->patience_ns
@@ -97,7 +103,7 @@ static float latency_faded(uint64_t word, const ilb__figures *f,
                            uint64_t now_ns)
 {
     latency_fields l = latency_unpack(word);
-    float since_ns;
+    float since_ns, keep, apart_ns;
 
     if (l.estimate_ns < 0 && -l.estimate_ns > f->median_ns)
         l.estimate_ns = -l.estimate_ns;
@@ -106,10 +112,13 @@ static float latency_faded(uint64_t word, const ilb__figures *f,
     since_ns = latency_since_ns(word, now_ns);
     if (f->median_ns == 0 || since_ns == 0)
         return l.estimate_ns;
-    return f->median_ns + (l.estimate_ns - f->median_ns) *
-                              (float)ilb__decay((double)since_ns,
-                                                (double)latency_tau_ns(
-                                                    l.estimate_ns, l.level, f));
+    keep = (float)ilb__decay((double)since_ns,
+                             (double)latency_tau_ns(l.estimate_ns, l.level, f));
+    apart_ns = (l.estimate_ns - f->median_ns) * keep;
+    if (keep < LATENCY_FORGOTTEN &&
+        (apart_ns < 0 ? -apart_ns : apart_ns) < LATENCY_NEAR * f->median_ns)
+        return f->median_ns;
+    return f->median_ns + apart_ns;
 }
 
 /* Out of the ordinary for the pool, and news of this endpoint? */

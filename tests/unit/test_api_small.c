@@ -167,6 +167,29 @@ START_TEST(one_endpoint_takes_everything)
 }
 END_TEST
 
+/* Three requests a second; one answer takes 1.9 s. (There were 140 s without
+ * a request, with two or three endpoints, and 44 s with four.) */
+START_TEST(one_stall_is_forgotten_soon_with_few_requests)
+{
+    test_sim *sim = test_sim_new((uint32_t)_i, 50 * MS_NS, 1, NULL);
+    uint64_t before;
+
+    test_sim_run(sim, 60 * S_NS, 3);
+    before = sim->pods[1].n_picked;
+    sim->pods[1].takes_ns = 1900 * MS_NS;
+    while (sim->pods[1].n_picked == before)
+        test_sim_run(sim, S_NS / 3, 3);
+    sim->pods[1].takes_ns = 50 * MS_NS;
+    test_sim_forget(sim);
+    test_sim_run(sim, 30 * S_NS, 3);
+    must(sim->pods[1].n_picked > 0);
+    test_sim_forget(sim);
+    test_sim_run(sim, 60 * S_NS, 3);
+    must(test_sim_share(sim, 1) * _i > 0.25);
+    test_sim_free(sim);
+}
+END_TEST
+
 Suite *suite_api_small(void)
 {
     Suite *s = suite_create("api small");
@@ -178,5 +201,7 @@ Suite *suite_api_small(void)
     tcase_add_loop_test(tc, errors_at_random_eject_nobody, 0, 2);
     tcase_add_test(tc, two_bad_ones_share_the_work);
     tcase_add_loop_test(tc, one_endpoint_takes_everything, 0, N_FAULTS);
+    tcase_add_loop_test(tc, one_stall_is_forgotten_soon_with_few_requests, 2,
+                        6);
     return s;
 }

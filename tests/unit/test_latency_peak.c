@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* signal/latency.h: peaks, and several threads at one estimate. */
+#include <math.h>
+
 #include <pthread.h>
 
 #include "signal/latency.h"
@@ -49,6 +51,49 @@ START_TEST(a_peak_is_above_three_times_the_ordinary)
     must_eq(ilb__latency_level(&l), 0);
     ilb__latency_learn(&l, 200 * MS_NS, &f, T0);
     must_eq(ilb__latency_level(&l), 1);
+}
+END_TEST
+
+/* The first level: the time of 20 requests, 0.2 to 3 s. */
+START_TEST(a_first_peak_is_forgotten_by_requests_and_soon)
+{
+    static const struct {
+        float rate_per_s;
+        double tau_s;
+    } cases[] = {{0, 3}, {1, 3}, {10, 2}, {50, 0.4}, {200, 0.2}, {1e6f, 0.2}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ilb__figures f = test_figures(MEDIAN, P99);
+        ilb__latency l = at(10 * MS_NS);
+
+        f.patience_ns = 30e9f;
+        f.rate_per_s = cases[i].rate_per_s;
+        ilb__latency_learn(&l, 500 * MS_NS, &f, T0);
+        must_be_within(
+            ilb__latency_read_ns(&l, &f, T0 + ticks_of(cases[i].tau_s)), 189e6,
+            192e6); /* 10 + 490 / e */
+    }
+}
+END_TEST
+
+/* With few requests the last hundredth of it would still decide who gets all
+ * of them: half forgotten and within 10 % of the median, it is the median. */
+START_TEST(what_is_as_good_as_forgotten_is_the_median)
+{
+    ilb__figures f = test_figures(MEDIAN, P99);
+
+    for (uint64_t ns = 2 * MS_NS; ns <= 40 * MS_NS; ns += 100000) {
+        double apart = (double)ns / (double)MEDIAN - 1;
+        double log2s = log2(10 * (apart < 0 ? -apart : apart));
+        double after_s = 5 * log(2) * (log2s > 1 ? log2s : 1);
+        ilb__latency l = at(ns);
+
+        must(apart == 0 ||
+             ilb__latency_read_ns(&l, &f, T0 + ticks_of(0.99 * after_s)) !=
+                 f.median_ns);
+        must(ilb__latency_read_ns(&l, &f, T0 + ticks_of(1.01 * after_s)) ==
+             f.median_ns);
+    }
 }
 END_TEST
 
@@ -206,6 +251,8 @@ Suite *suite_latency_peak(void)
     TCase *tc = test_case(s, "peaks");
 
     tcase_add_test(tc, a_peak_is_above_three_times_the_ordinary);
+    tcase_add_test(tc, a_first_peak_is_forgotten_by_requests_and_soon);
+    tcase_add_test(tc, what_is_as_good_as_forgotten_is_the_median);
     tcase_add_test(tc, peak_after_peak_is_remembered_longer);
     tcase_add_test(tc, one_stall_is_one_peak);
     tcase_add_test(tc, ordinary_answers_end_a_blip);

@@ -61,17 +61,23 @@ static bool is_held(const ilb__slot *slot, ilb__score_context c)
     return held;
 }
 
-START_TEST(of_two_that_are_held_back_the_cheaper_is_better)
+static bool is_sick(int held)
 {
-    static const ilb_held reasons[] = {ILB_HELD_CAP, ILB_HELD_HANGING,
-                                       ILB_HELD_SUSPECT};
+    return held == ILB_HELD_HANGING || held == ILB_HELD_FAILED ||
+           held == ILB_HELD_SUSPECT;
+}
 
-    for (size_t i = 0; i < 3; i++)
-        for (size_t k = 0; k < 3; k++) {
-            ilb__score a = {5e9f, (uint8_t)reasons[i]};
-            ilb__score b = {5.001e9f, (uint8_t)reasons[k]};
+/* Those that show signs of a fault come last; else the cheaper one is better.
+ */
+START_TEST(of_two_that_are_held_back_the_better)
+{
+    for (int i = 1; i < ILB_HELD_COUNT; i++)
+        for (int k = 1; k < ILB_HELD_COUNT; k++) {
+            ilb__score a = {5e9f, (uint8_t)i}, b = {5.001e9f, (uint8_t)k};
+            bool better = is_sick(i) <= is_sick(k);
 
-            must(ilb__score_better(&a, &b) && !ilb__score_better(&b, &a));
+            must_eq(ilb__score_better(&a, &b), better);
+            must_eq(ilb__score_better(&b, &a), !better);
         }
 }
 END_TEST
@@ -351,7 +357,7 @@ Suite *suite_score(void)
     Suite *s = suite_create("score");
     TCase *tc = test_case(s, "cost");
 
-    tcase_add_test(tc, of_two_that_are_held_back_the_cheaper_is_better);
+    tcase_add_test(tc, of_two_that_are_held_back_the_better);
     tcase_add_test(tc, cost_is_latency_times_in_flight);
     tcase_add_test(tc, its_weight_is_over_the_mean_weight);
     tcase_add_test(tc, silence_is_evidence);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources c25927d8a0335050; do not edit.
+ * Made by build-aux/amalgamate.py from sources d844d1405bf7228a; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -1582,10 +1582,12 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  *     L = m + (estimate - m) exp(-dt / tau)
  *
  * where dt is the time since the last answer: what is stale means "as the
- * others". tau is 5 s (above 20 m: 5 s log 20 / log(estimate / m)), but after a
- * peak the time of 20 requests, at least 0.2 s, x 4^(level - 1), at most
- * `patience`: a lone blip costs an endpoint
- * a second; one that is slow each time it is tried again is tried ever less.
+ * others": when it is forgotten by half and within 10 % of m it is m, as with
+ * few requests the last hundredth would still decide who gets all of them. tau
+ * is 5 s (above 20 m: 5 s log 20 / log(estimate / m)), but after a peak the
+ * time of 20 requests, 0.2 to 3 s, x 4^(level - 1), at most `patience`: a lone
+ * blip costs an endpoint seconds; one that is slow each time it is tried again
+ * is tried ever less.
  *
  * Learning, from an answer that took x:
  *
@@ -1729,7 +1731,11 @@ ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 /* The same after a peak, for its first level. */
 #define ILB__LATENCY_PEAK_TAU_NS 2e8f
 #define ILB__LATENCY_PEAK_REQUESTS 20.0f
+#define ILB__LATENCY_PEAK_FIRST_MAX_NS 3e9f
 #define ILB__LATENCY_PEAK_SHIFT 2
+/* Mostly forgotten, and as near to the median as chance alone: the median. */
+#define ILB__LATENCY_FORGOTTEN 0.5f
+#define ILB__LATENCY_NEAR 0.1f
 #define ILB__LATENCY_GAIN_BETTER 0.1f
 #define ILB__LATENCY_GAIN_WORSE 0.3f
 #define ILB__LATENCY_GAIN_BLIP 0.5f
@@ -1797,6 +1803,8 @@ static float ilb__latency_tau_ns(float estimate_ns, uint32_t level,
     tau_ns = ILB__LATENCY_PEAK_TAU_NS;
     if (f->rate_per_s * tau_ns < ILB__LATENCY_PEAK_REQUESTS * 1e9f)
         tau_ns = ILB__LATENCY_PEAK_REQUESTS * 1e9f / (f->rate_per_s + 1e-3f);
+    if (tau_ns > ILB__LATENCY_PEAK_FIRST_MAX_NS)
+        tau_ns = ILB__LATENCY_PEAK_FIRST_MAX_NS;
     tau_ns *= (float)(UINT64_C(1) << (ILB__LATENCY_PEAK_SHIFT * (level - 1)));
     if (tau_ns > f->patience_ns)
         tau_ns = f->patience_ns > ILB__LATENCY_PEAK_TAU_NS ? f->patience_ns
@@ -1808,7 +1816,7 @@ static float ilb__latency_faded(uint64_t word, const ilb__figures *f,
                            uint64_t now_ns)
 {
     ilb__latency_fields l = ilb__latency_unpack(word);
-    float since_ns;
+    float since_ns, keep, apart_ns;
 
     if (l.estimate_ns < 0 && -l.estimate_ns > f->median_ns)
         l.estimate_ns = -l.estimate_ns;
@@ -1817,10 +1825,13 @@ static float ilb__latency_faded(uint64_t word, const ilb__figures *f,
     since_ns = ilb__latency_since_ns(word, now_ns);
     if (f->median_ns == 0 || since_ns == 0)
         return l.estimate_ns;
-    return f->median_ns + (l.estimate_ns - f->median_ns) *
-                              (float)ilb__decay((double)since_ns,
-                                                (double)ilb__latency_tau_ns(
-                                                    l.estimate_ns, l.level, f));
+    keep = (float)ilb__decay((double)since_ns,
+                             (double)ilb__latency_tau_ns(l.estimate_ns, l.level, f));
+    apart_ns = (l.estimate_ns - f->median_ns) * keep;
+    if (keep < ILB__LATENCY_FORGOTTEN &&
+        (apart_ns < 0 ? -apart_ns : apart_ns) < ILB__LATENCY_NEAR * f->median_ns)
+        return f->median_ns;
+    return f->median_ns + apart_ns;
 }
 
 /* Out of the ordinary for the pool, and news of this endpoint? */
@@ -5067,8 +5078,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  * requests, in an aperture (health/pool.h), 0.3 m: information is scarce there
  * and looking is cheap.
  *
- * Held back, so that any other that is not is better, whatever it costs; of
- * two that are the cheaper one:
+ * Held back, so that any other that is not is better, whatever it costs. Of
+ * those that are, hanging and suspect ones come last; else the cheaper one:
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
  *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
@@ -5153,11 +5164,22 @@ typedef struct ilb__score {
     uint8_t held; /* an ilb_held */
 } ilb__score;
 
+/* 0: not held back; 1: to be careful; 2: it shows signs of a fault. */
+static inline int ilb__score_held_rank(const ilb__score *s)
+{
+    if (ILB_LIKELY(s->held == ILB_HELD_NOT))
+        return 0;
+    return s->held == ILB_HELD_HANGING || s->held == ILB_HELD_SUSPECT ||
+                   s->held == ILB_HELD_FAILED
+               ? 2
+               : 1;
+}
+
 static inline bool ilb__score_better(const ilb__score *a, const ilb__score *b)
 {
-    bool a_held = a->held != ILB_HELD_NOT, b_held = b->held != ILB_HELD_NOT;
+    int a_rank = ilb__score_held_rank(a), b_rank = ilb__score_held_rank(b);
 
-    return a_held == b_held ? a->cost < b->cost : b_held;
+    return a_rank == b_rank ? a->cost < b->cost : a_rank < b_rank;
 }
 
 /* Need no more be looked at than the best so far? */
