@@ -106,7 +106,7 @@ static void judge_row(sim_table *t, const char *name,
 static sim_verdict_totals judge_totals(const sim_medians *m, size_t policy,
                                        const bool *left_out)
 {
-    sim_verdict_totals t = {0, {0}};
+    sim_verdict_totals t = {0, {0}, 0};
 
     for (size_t s = 0; s < m->n_scenarios; s++)
         if (sim_medians_at(m, s, policy)->n_seeds > 0) {
@@ -130,6 +130,11 @@ static void judge_conclude(const sim_medians *m, const sim_verdict_totals *all,
            "(%.1f %%).\n",
            m->policies[subject], a->count[SIM_SHORT], a->cells, mine,
            a->count[SIM_BETTER], judge_percent(a, SIM_BETTER));
+    if (a->oracle_better > 0)
+        printf("The oracle, which knows the truth, is better than the best "
+               "rival in %zu (%.1f %%).\n",
+               a->oracle_better,
+               100 * (double)a->oracle_better / (double)a->cells);
     if (rival == subject)
         return;
     if (mine < theirs)

@@ -152,10 +152,11 @@ static double verdict_ratio(double subject, double best)
     return subject > 0 ? HUGE_VAL : 1;
 }
 
-static sim_judgement verdict_of(const sim_verdict *v, const sim_cell *cell,
-                                sim_figure figure)
+/* Of a value against the cell's best; `is_near` as the rules have it. */
+static sim_judgement verdict_of(const sim_cell *cell, sim_figure figure,
+                                double value, bool is_near)
 {
-    double subject = verdict_rank(cell->subject, figure);
+    double subject = verdict_rank(value, figure);
     double best = verdict_rank(cell->best, figure);
     bool alone = cell->rival == NULL;
 
@@ -165,7 +166,7 @@ static sim_judgement verdict_of(const sim_verdict *v, const sim_cell *cell,
         return SIM_ALONE;
     if (figure == SIM_FIGURE_FAILURES)
         return verdict_of_failures(subject, best);
-    return verdict_of_latency(subject, best, v->subject_is_near);
+    return verdict_of_latency(subject, best, is_near);
 }
 
 static void verdict_cell(sim_verdict *v, const sim_medians *m, size_t scenario,
@@ -182,15 +183,22 @@ static void verdict_cell(sim_verdict *v, const sim_medians *m, size_t scenario,
         return;
     cell->subject = verdict_value(mine, figure);
     cell->best = cell->ratio = cell->oracle = NAN;
-    if (oracle < m->n_policies && sim_medians_at(m, scenario, oracle)->n_seeds)
-        cell->oracle =
-            verdict_value(sim_medians_at(m, scenario, oracle), figure);
     if (best < m->n_policies) {
         cell->rival = m->policies[best];
         cell->best = verdict_value(sim_medians_at(m, scenario, best), figure);
         cell->ratio = verdict_ratio(cell->subject, cell->best);
     }
-    cell->judgement = verdict_of(v, cell, figure);
+    cell->judgement =
+        verdict_of(cell, figure, cell->subject, v->subject_is_near);
+    if (oracle < m->n_policies &&
+        sim_medians_at(m, scenario, oracle)->n_seeds > 0) {
+        const sim_median *x = sim_medians_at(m, scenario, oracle);
+
+        cell->oracle = verdict_value(x, figure);
+        cell->oracle_is_better =
+            verdict_of(cell, figure, cell->oracle, verdict_is_near(v, x)) ==
+            SIM_BETTER;
+    }
 }
 
 void sim_verdict_judge(sim_verdict *v, const sim_medians *m, size_t scenario,
@@ -208,5 +216,6 @@ void sim_verdict_add(sim_verdict_totals *t, const sim_verdict *v)
         if (v->cells[i].there) {
             t->count[v->cells[i].judgement]++;
             t->cells += v->cells[i].judgement != SIM_ALONE;
+            t->oracle_better += v->cells[i].oracle_is_better;
         }
 }

@@ -50,6 +50,7 @@ typedef struct sim_cell {
     double ratio;                 /* subject to best; 1 if both are 0 */
     const char *rival;            /* who is best; NULL: none */
     sim_judgement judgement;
+    bool oracle_is_better; /* than the best rival, by the same rules */
 } sim_cell;
 
 typedef struct sim_verdict {
@@ -64,6 +65,7 @@ typedef struct sim_verdict {
 
 typedef struct sim_verdict_totals {
     size_t cells, count[4]; /* by judgement; `cells` without SIM_ALONE */
+    size_t oracle_better;   /* cells in which the oracle would be better */
 } sim_verdict_totals;
 
 /* `left_out` says of each policy whether to pretend that it is not there; may

@@ -675,6 +675,21 @@ def test_rivals_are_passive() -> None:
     assert judge(line("ilb", 10), line("rival", 10))["s", "p99 ms"]["oracle"] == "-"
 
 
+def test_where_one_could_be_better() -> None:
+    """The oracle is judged as a subject would be: near the least, and by the rules."""
+    def told(*lines: str) -> str | None:
+        text = good("verdict", "-", stdin=HEAD + "".join(lines))
+        found = re.search(r"The oracle.* is better than the best rival in (.*)\n", text)
+        return found and found[1]
+
+    rest = line("ilb", 50), line("rival", 10, p99=100, p999=100)
+    assert told(*rest) is None
+    assert told(*rest, line("oracle", 10, 96, 96, passive=False)) is None
+    assert told(*rest, line("oracle", 10, 94, 96, passive=False)) == "1 (33.3 %)."
+    assert told(*rest, line("oracle", 8, 94, 94, passive=False)) == "3 (100.0 %)."
+    assert told(*rest, line("oracle", 41, 94, 94, passive=False)) is None
+
+
 def test_each_figure_has_its_best() -> None:
     """The first of equals is named."""
     got = judge(line("ilb"), line("a", 1, p99=90), line("b", 0, p999=150), line("c", 0))
