@@ -244,9 +244,10 @@ typedef struct ilb_options {
                             have left it and still have requests in flight.
                             0: 1024; at most ILB_CAPACITY_MAX */
     uint32_t consecutive_failures;  /**< so many failures in a row eject an
-                             endpoint, whatever its past; with a clean past
-                             fewer do, by statistics. 0: 5; ILB_NEVER: eject
-                             none, for any reason; else at most 65535 */
+                             endpoint, unless healthy ones fail a quarter of
+                             their requests; with a clean past fewer do, by
+                             statistics. 0: 5; ILB_NEVER: eject none, for any
+                             reason; else at most 65535 */
     uint32_t max_ejection_percent;  /**< of the ready endpoints, ejected at
                              the same time, rounded down, but one of two or
                              more. 0: 100; 1..100. See also min_endpoints */

@@ -12,7 +12,8 @@
  *             endpoints do not count.
  *   p99       of the good answers of late, from a histogram that is halved
  *             when it holds 2000; above 1000 answers a second only every 2nd,
- *             4th ... is put in.
+ *             4th ... of an endpoint's is put in, so that about 500 to 1000 a
+ *             second are.
  *   p0        share of requests that healthy endpoints fail (share.h). Over
  *             each of two windows (two minutes; 50 requests an endpoint, but
  *             half a second to 30 s),
@@ -32,9 +33,10 @@
  *             within 1 to 30 s.
  *   aperture  how many endpoints to use, so that each is heard of often enough
  *             to know it: 12, or as many as get eight requests a second, or
- *             twice as many as are busy. Several callers with few requests
- *             each otherwise all act on what they heard long ago. (Finagle's
- *             aperture, by rate of information instead of load.)
+ *             twice as many as are busy, and one more for each that is
+ *             ejected. Several callers with few requests each otherwise all act
+ *             on what they heard long ago. (Finagle's aperture, by rate of
+ *             information instead of load.)
  *   cold      over a quarter of the endpoints, and more than two, have given no
  *             good answer yet: then a newcomer is nothing out of the ordinary.
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to

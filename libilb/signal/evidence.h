@@ -6,11 +6,13 @@
  *     broken   fails half of its requests, against p0
  *              failure:      + ln(0.5 / p0)
  *              good answer:  - ln((1 - p0) / 0.5)
- *     faulty   fails a share of p1 = max(5 p0, 5 %), against p0
+ *     faulty   fails a share of p1 = max(5 p0, 5 %), but at most 60 %, against
+ *              p0
  *              failure:      + ln(p1 / p0)
  *              good answer:  - ln((1 - p0) / (1 - p1))
  *
- * From p0 = 0.4 on nothing adds to them. p0 is what healthy peers fail
+ * From p0 = 0.4 on nothing adds to them; below 10^-6 p0 counts as that. It is
+ * what healthy peers fail
  * (health/pool.h): where everyone fails, one endpoint's failures are no
  * evidence against it. A sum that reaches h is a false alarm once in e^h
  * requests at most (G. Lorden 1971), whatever p0 is: that is what the threshold

@@ -10,8 +10,7 @@
 #define FAILURES_SHARE_ONE 65535.0
 #define FAILURES_ROW_MAX UINT32_C(65535)
 #define FAILURES_STAMP_SHIFT 20
-/* How far behind another thread's clock reading may be. A stamp further in the
- * future was made before the clock went back: the circle makes it old. */
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
 #define FAILURES_SKEW_TICKS 2048
 
 static uint32_t failures_row(uint64_t word)

@@ -59,9 +59,7 @@ static latency_fields latency_unpack(uint64_t word)
     return f;
 }
 
-/* How far behind another thread's clock reading may be. A stamp further in the
- * future than that was made before the clock went back: of unknown age, and
- * the circle makes it old. */
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
 #define LATENCY_SKEW_TICKS 2048
 
 /* Nanoseconds since the word's stamp. */

@@ -5,8 +5,9 @@
  * Values: nanoseconds; the estimate is a 32-bit float (7 digits), its stamp
  * counts 2^20 ns (about a millisecond) in 28 bits, its level has 4 bits:
  * together one 64-bit word that is replaced by one CAS. An estimate of 0 means
- * that nothing is known. A stamp wraps after 3 days: an estimate that is more
- * than half of that old reads as fresh until the next answer, no more.
+ * that nothing is known. A stamp wraps after 3.26 days: what was learned just
+ * so long ago, or twice, is believed once more until it has faded again, or
+ * until the next answer.
  *
  * The reference m is the median of all endpoints' estimates, p99 is of all
  * answers of late (health/pool.h).

@@ -12,7 +12,7 @@
  *
  * `round` is the number of the maintenance that brought it up to date last.
  * Who was not part of the one before has no known length of time behind it:
- * then only `seen` is set.
+ * then the windows decay by one step and nothing is added to them.
  */
 #ifndef ILB_SIGNAL_WINDOW_H
 #define ILB_SIGNAL_WINDOW_H

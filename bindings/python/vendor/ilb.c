@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources d844d1405bf7228a; do not edit.
+ * Made by build-aux/amalgamate.py from sources 73ec3246fc65f195; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -971,11 +971,13 @@ ILB_INTERNAL void ilb__line_time(ilb__line *l, double ns)
  *     broken   fails half of its requests, against p0
  *              failure:      + ln(0.5 / p0)
  *              good answer:  - ln((1 - p0) / 0.5)
- *     faulty   fails a share of p1 = max(5 p0, 5 %), against p0
+ *     faulty   fails a share of p1 = max(5 p0, 5 %), but at most 60 %, against
+ *              p0
  *              failure:      + ln(p1 / p0)
  *              good answer:  - ln((1 - p0) / (1 - p1))
  *
- * From p0 = 0.4 on nothing adds to them. p0 is what healthy peers fail
+ * From p0 = 0.4 on nothing adds to them; below 10^-6 p0 counts as that. It is
+ * what healthy peers fail
  * (health/pool.h): where everyone fails, one endpoint's failures are no
  * evidence against it. A sum that reaches h is a false alarm once in e^h
  * requests at most (G. Lorden 1971), whatever p0 is: that is what the threshold
@@ -1221,7 +1223,7 @@ ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
  *
  * `round` is the number of the maintenance that brought it up to date last.
  * Who was not part of the one before has no known length of time behind it:
- * then only `seen` is set.
+ * then the windows decay by one step and nothing is added to them.
  */
 #ifndef ILB_SIGNAL_WINDOW_H
 #define ILB_SIGNAL_WINDOW_H
@@ -1571,8 +1573,9 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  * Values: nanoseconds; the estimate is a 32-bit float (7 digits), its stamp
  * counts 2^20 ns (about a millisecond) in 28 bits, its level has 4 bits:
  * together one 64-bit word that is replaced by one CAS. An estimate of 0 means
- * that nothing is known. A stamp wraps after 3 days: an estimate that is more
- * than half of that old reads as fresh until the next answer, no more.
+ * that nothing is known. A stamp wraps after 3.26 days: what was learned just
+ * so long ago, or twice, is believed once more until it has faded again, or
+ * until the next answer.
  *
  * The reference m is the median of all endpoints' estimates, p99 is of all
  * answers of late (health/pool.h).
@@ -1772,9 +1775,7 @@ static ilb__latency_fields ilb__latency_unpack(uint64_t word)
     return f;
 }
 
-/* How far behind another thread's clock reading may be. A stamp further in the
- * future than that was made before the clock went back: of unknown age, and
- * the circle makes it old. */
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
 #define ILB__LATENCY_SKEW_TICKS 2048
 
 /* Nanoseconds since the word's stamp. */
@@ -2003,8 +2004,7 @@ ILB_INTERNAL uint32_t ilb__failures_bad(ilb__failures *f, bool in_a_row,
 #define ILB__FAILURES_SHARE_ONE 65535.0
 #define ILB__FAILURES_ROW_MAX UINT32_C(65535)
 #define ILB__FAILURES_STAMP_SHIFT 20
-/* How far behind another thread's clock reading may be. A stamp further in the
- * future was made before the clock went back: the circle makes it old. */
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
 #define ILB__FAILURES_SKEW_TICKS 2048
 
 static uint32_t ilb__failures_row(uint64_t word)
@@ -4592,7 +4592,8 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *             endpoints do not count.
  *   p99       of the good answers of late, from a histogram that is halved
  *             when it holds 2000; above 1000 answers a second only every 2nd,
- *             4th ... is put in.
+ *             4th ... of an endpoint's is put in, so that about 500 to 1000 a
+ *             second are.
  *   p0        share of requests that healthy endpoints fail (share.h). Over
  *             each of two windows (two minutes; 50 requests an endpoint, but
  *             half a second to 30 s),
@@ -4612,9 +4613,10 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *             within 1 to 30 s.
  *   aperture  how many endpoints to use, so that each is heard of often enough
  *             to know it: 12, or as many as get eight requests a second, or
- *             twice as many as are busy. Several callers with few requests
- *             each otherwise all act on what they heard long ago. (Finagle's
- *             aperture, by rate of information instead of load.)
+ *             twice as many as are busy, and one more for each that is
+ *             ejected. Several callers with few requests each otherwise all act
+ *             on what they heard long ago. (Finagle's aperture, by rate of
+ *             information instead of load.)
  *   cold      over a quarter of the endpoints, and more than two, have given no
  *             good answer yet: then a newcomer is nothing out of the ordinary.
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
