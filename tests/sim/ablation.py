@@ -304,6 +304,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="only names the experiments")
     parser.add_argument("--check", action="store_true",
                         help="only looks whether the table fits the sources")
+    parser.add_argument("--build", action="store_true",
+                        help="only builds each experiment, and runs none")
     args = parser.parse_args(words)
     if args.seeds < 1 or args.jobs < 1:
         parser.error("--seeds and --jobs are 1 or more")
@@ -352,6 +354,21 @@ def run_all(builder: Builder, table: Table, args: argparse.Namespace,
     return failed
 
 
+def build_all(builder: Builder, experiments: Sequence[Experiment]) -> int:
+    """Build experiments. Returns how many cannot be."""
+    failed = 0
+    for experiment in experiments:
+        try:
+            if experiment.changes:
+                with builder.scratch() as to:
+                    builder.build_variant(experiment, Path(to))
+        except BuildError as error:
+            failed += 1
+            say(f"{experiment.name}: FAILED: {error}")
+    say(f"{len(experiments)} experiments, {failed} cannot be built")
+    return failed
+
+
 def work(args: argparse.Namespace) -> int:
     """Do what the command line says. Returns the exit status."""
     table = read_table()
@@ -369,7 +386,9 @@ def work(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         setting = Setting(TOP, (args.work or Path(scratch)).resolve(), args.cc,
                           tuple(args.scenarios.split(",")), args.seeds, args.jobs)
-        failed = run_all(Builder(setting), table, args, experiments, Path(scratch))
+        builder = Builder(setting)
+        failed = (build_all(builder, experiments) if args.build else
+                  run_all(builder, table, args, experiments, Path(scratch)))
     return 1 if failed > 0 else 0
 
 

@@ -201,19 +201,30 @@ class Builder:
         return self.kept("unchanged", policy, self.sources, make=lambda to: self.simulate(
             self.unchanged(), policy, to))
 
+    def build_variant(self, experiment: Experiment, to: Path) -> Path:
+        """Build an experiment's ilb-sim into a directory; return it. Raises
+        TableError and BuildError."""
+        library = self.build(changed(self.sources, experiment, self.options),
+                             settings(experiment), to)
+        if library == self.unchanged().with_suffix(".o").read_bytes():
+            raise BuildError("the compiler makes the same of it")
+        return to / "ilb-sim"
+
     def variant(self, experiment: Experiment) -> Path:
         """Return an experiment's runs. Raises TableError and BuildError."""
-        sources = changed(self.sources, experiment, self.options)
-        options = [x for x in experiment.changes if x.file == OPTION]
         if not experiment.changes:
             return self.baseline(experiment.policy)
 
         def make(to: Path) -> None:
             with self.scratch() as directory:
-                library = self.build(sources, options, Path(directory))
-                if library == self.unchanged().with_suffix(".o").read_bytes():
-                    raise BuildError("the compiler makes the same of it")
-                self.simulate(Path(directory) / "ilb-sim", experiment.policy, to)
+                self.simulate(self.build_variant(experiment, Path(directory)),
+                              experiment.policy, to)
 
-        return self.kept("variant", experiment.policy, sources,
-                         [(x.name, x.new) for x in options], make=make)
+        return self.kept("variant", experiment.policy,
+                         changed(self.sources, experiment, self.options),
+                         [(x.name, x.new) for x in settings(experiment)], make=make)
+
+
+def settings(experiment: Experiment) -> list[Change]:
+    """Return an experiment's changes of options."""
+    return [x for x in experiment.changes if x.file == OPTION]
