@@ -30,7 +30,7 @@
  *         one, if the request began after the last answer (what was in flight
  *         together is one observation);
  *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
- *         0.1 if x is better, 0.3 if it is worse,
+ *         0.1 if x is better, 0.2 if it is worse,
  *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
  *         ends when the estimate is at 2 m.
  *

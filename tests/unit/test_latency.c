@@ -249,7 +249,7 @@ static double learned(double e, uint32_t *level, double x, uint64_t dt_ns,
     else if (x < l)
         g = g < 0.1 ? 0.1 : g;
     else
-        g = g < 0.3 ? 0.3 : g;
+        g = g < 0.2 ? 0.2 : g;
     l += g * (x - l);
     if (x <= 2 * median && l <= 2 * median)
         *level = 0;
@@ -318,16 +318,16 @@ START_TEST(the_worse_is_believed_sooner_than_the_better)
     ilb__figures f = test_figures(MEDIAN, P99);
     ilb__latency l = at(10 * MS_NS);
 
-    /* 10 + 0.3 x 10 */
+    /* 10 + 0.2 x 10 */
     ilb__latency_learn(&l, 20 * MS_NS, &f, T0);
-    must_be_near(ilb__latency_estimate_ns(&l), 13e6);
-    /* 13 - 0.1 x 8 */
+    must_be_near(ilb__latency_estimate_ns(&l), 12e6);
+    /* 12 - 0.1 x 7 */
     ilb__latency_learn(&l, 5 * MS_NS, &f, T0);
-    must_be_near(ilb__latency_estimate_ns(&l), 12.2e6);
-    /* After a second, 10 + 2.2 exp(-1/5) = 11.80 is left of it, and the answer
-     * counts 1 - 1/e: 11.80 - 0.632 x 6.80. */
+    must_be_near(ilb__latency_estimate_ns(&l), 11.3e6);
+    /* After a second, 10 + 1.3 exp(-1/5) = 11.06 is left of it, and the answer
+     * counts 1 - 1/e: 11.06 - 0.632 x 6.06. */
     ilb__latency_learn(&l, 5 * MS_NS, &f, T0 + ticks_of(1));
-    must_be_within(ilb__latency_estimate_ns(&l), 7.49e6, 7.52e6);
+    must_be_within(ilb__latency_estimate_ns(&l), 7.22e6, 7.24e6);
 }
 END_TEST
 

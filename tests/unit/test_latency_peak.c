@@ -39,7 +39,7 @@ START_TEST(a_peak_is_above_three_times_the_ordinary)
     ilb__latency l = at(10 * MS_NS);
 
     ilb__latency_learn(&l, 59 * MS_NS, &f, T0);
-    must_be_near(ilb__latency_estimate_ns(&l), 10e6 + 0.3 * 49e6);
+    must_be_near(ilb__latency_estimate_ns(&l), 10e6 + 0.2 * 49e6);
     must_eq(ilb__latency_level(&l), 0);
     l = at(10 * MS_NS);
     ilb__latency_learn(&l, 61 * MS_NS, &f, T0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 73ec3246fc65f195; do not edit.
+ * Made by build-aux/amalgamate.py from sources 67ef3ecce9405a06; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -1598,7 +1598,7 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  *         one, if the request began after the last answer (what was in flight
  *         together is one observation);
  *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
- *         0.1 if x is better, 0.3 if it is worse,
+ *         0.1 if x is better, 0.2 if it is worse,
  *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
  *         ends when the estimate is at 2 m.
  *
@@ -1740,7 +1740,7 @@ ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 #define ILB__LATENCY_FORGOTTEN 0.5f
 #define ILB__LATENCY_NEAR 0.1f
 #define ILB__LATENCY_GAIN_BETTER 0.1f
-#define ILB__LATENCY_GAIN_WORSE 0.3f
+#define ILB__LATENCY_GAIN_WORSE 0.2f
 #define ILB__LATENCY_GAIN_BLIP 0.5f
 #define ILB__LATENCY_PEAK_FACTOR 3.0f
 #define ILB__LATENCY_PEAK_ANEW 2.0f
