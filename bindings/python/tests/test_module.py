@@ -73,6 +73,22 @@ except ilb.TicketError:
 else:
     raise AssertionError
 assert sum(s.done['success'] for s in lb.snapshot()) == 1
+clock = ilb.ManualClock()
+lb = ilb.Balancer('billing', ['a:1'], clock=clock, fail_mode='closed',
+                  consecutive_failures=1, detectors_off=['latency'])
+lb.pick(cost=2).failure(retry_after=1)
+for call, error in ((lb.pick, ilb.EjectedError),
+                    (lb.probe_next, ilb.NotDueError)):
+    try:
+        call()
+    except error:
+        pass
+    else:
+        raise AssertionError(call)
+clock.advance(1000)
+lb.probe_next().done()
+lb.report_check('a:1', True)
+assert lb.snapshot()[0].ejected_by is None
 """
 
 
