@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 import ilb
+from ilb._retry_after import _timestamp
 
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 
@@ -22,16 +24,40 @@ DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
     ("Wed, 21 Oct 2015 08:28:00 GMT", 3600),
     ("Wednesday, 21-Oct-15 07:28:05 GMT", 5),
     ("Wed Oct 21 07:29:00 2015", 60),
-    ("Wed, 21 Oct 2015 09:28:02 +0200", 2),
+    ("Wed Nov  4 07:28:00 2015", 14 * 86400),
+    ("Wed, 21 Oct 2015 07:28:60 GMT", 60),
+    ("Mon, 29 Feb 2016 07:28:00 GMT", 131 * 86400),
     ("Wed, 21 Oct 2015 07:27:59 GMT", 0),
     ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9),
     (None, 0), ("", 0), (" ", 0), ("soon", 0), ("-1", 0), ("+1", 0), ("1,2", 0),
     ("1 2", 0), ("1e3", 0), ("1.", 0), (".5", 0), ("nan", 0), ("inf", 0),
     ("0x10", 0), ("\u0661", 0), ("Wed, 21 Oct", 0), ("Wed, 99 Oct 2015 07:28:00", 0),
-    ("Wed, 21 Oct 99999 07:28:00 GMT", 0),
+    ("Wed, 21 Oct 99999 07:28:00 GMT", 0), ("Sun, 29 Feb 2015 07:28:00 GMT", 0),
+    ("Wed, 21 Oct 2016 24:00:00 GMT", 0), ("Wed, 21 Oct 2016 07:60:00 GMT", 0),
+    ("Wed, 21 Oct 2016 07:28:61 GMT", 0), ("Wed, 21 Oct 2016 07:28:00 CET", 0),
+    ("Wed, 21 Oct 2016 07:28:00 +0200", 0), ("Wed, 21 Oct 2016 07:28:00", 0),
+    ("Wed, 00 Oct 2016 07:28:00 GMT", 0), ("Wed, 21 Foo 2016 07:28:00 GMT", 0),
+    ("Wednesday, 21-Oct-69 07:28:00 GMT", 0),
+    ("Wednesday, 21-Oct-68 07:28:00 GMT", 1e9),
+    ("x" * 100_000, 0), ("1" * 100_000 + "x", 0),
 ])
 def test_retry_after(value: str | None, seconds: float) -> None:
     assert ilb.retry_after_seconds(value, DATE) == seconds
+
+
+def test_dates_are_those_of_the_calendar() -> None:
+    """Every day of 30 years, and the turn of each century, in all forms."""
+    days = [*range(10_957, 22_000),
+            *(d + i for d in (-134_775, -25_568, 47_540, 84_064, 120_529, 157_054,
+                              193_578) for i in range(-60, 400))]
+    for day in days:
+        moment = time.gmtime(day * 86400 + 45_296)
+        for form in ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                     "%a %b %e %H:%M:%S %Y"):
+            if "%y" in form and not 1969 <= moment.tm_year <= 2068:
+                continue
+            text = time.strftime(form, moment)
+            assert _timestamp(text) == day * 86400 + 45_296, text
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday"])

@@ -96,7 +96,7 @@ static int options_read_modes(py_state *state, const py_options *a,
 {
     static const char *const modes[] = {"open", "closed", NULL};
     static const char *const effects[] = {"probes", "unejects", NULL};
-    int mode = o->fail_mode, effect = o->check_effect;
+    int mode = (int)o->fail_mode, effect = (int)o->check_effect;
 
     if (a->fail_mode != NULL &&
         py_read_name(state, a->fail_mode, "fail_mode", modes, &mode) < 0)
