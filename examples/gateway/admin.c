@@ -71,6 +71,15 @@ static void on_unknown(struct evhttp_request *req, void *arg)
 
 /* ---- The snapshot ---- */
 
+/* {"latency":0, ...}: a count of each detector. */
+static void add_detectors(struct evbuffer *out, const uint32_t *counts)
+{
+    for (int i = 1; i < ILB_DETECTOR_COUNT; i++)
+        evbuffer_add_printf(out, "%s\"%s\":%" PRIu32, i > 1 ? "," : "{",
+                            ilb_detector_name((ilb_detector)i), counts[i]);
+    evbuffer_add(out, "}", 1);
+}
+
 /* The names and addresses in it were checked to need no escapes. */
 static void add_endpoint(struct evbuffer *out, const ilb_endpoint_stats *e)
 {
@@ -79,14 +88,19 @@ static void add_endpoint(struct evbuffer *out, const ilb_endpoint_stats *e)
         "{\"address\":\"%s\",\"state\":\"%s\",\"weight\":%" PRIu32
         ",\"in_flight\":%" PRIu64 ",\"latency_ms\":%.3f,\"oldest_ms\":%.3f,"
         "\"failures_in_a_row\":%" PRIu32 ",\"failure_share\":%.6f,"
-        "\"ejections\":%" PRIu64 ",\"done\":{",
+        "\"ejections\":%" PRIu64 ",\"ejected_by\":\"%s\",\"done\":{",
         e->address, ilb_state_name(e->state), e->weight, e->in_flight,
         (double)e->latency_ns / 1e6, (double)e->oldest_ns / 1e6,
-        e->failures_in_a_row, e->failure_ppm / 1e6, e->ejections);
+        e->failures_in_a_row, e->failure_ppm / 1e6, e->ejections,
+        ilb_detector_name(e->ejected_by));
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         evbuffer_add_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "",
                             ilb_outcome_name((ilb_outcome)i), e->done[i]);
-    evbuffer_add(out, "}}", 2);
+    evbuffer_add(out, "},\"detected\":", 13);
+    add_detectors(out, e->detected);
+    evbuffer_add(out, ",\"enforced\":", 12);
+    add_detectors(out, e->enforced);
+    evbuffer_add(out, "}", 1);
 }
 
 static int add_service(struct evbuffer *out, const struct gw_service *service)
@@ -97,9 +111,12 @@ static int add_service(struct evbuffer *out, const struct gw_service *service)
 
     if (stats == NULL)
         return -1;
-    evbuffer_add_printf(out,
-                        "{\"name\":\"%s\",\"policy\":\"%s\",\"endpoints\":[",
-                        service->name, ilb_policy_name(service->policy));
+    evbuffer_add_printf(
+        out,
+        "{\"name\":\"%s\",\"policy\":\"%s\",\"refused\":%" PRIu64
+        ",\"endpoints\":[",
+        service->name, ilb_policy_name(service->balancing.policy),
+        (uint64_t)atomic_load(&service->balancer->n_refused));
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             evbuffer_add(out, ",", 1);

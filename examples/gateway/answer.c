@@ -7,16 +7,20 @@
 #include "exchange_parts.h"
 
 #include <limits.h>
+#include <time.h>
 
 #include "headers.h"
+#include "retry_after.h"
 #include "timing.h"
 
 #define OUTPUT_BYTES_HIGH (256u << 10) /* waiting for a client: pause */
 #define HEAD_BYTES_MAX (64u << 10)
 #define HEAD_FIELDS_MAX 1000u
 
-ilb_outcome gw_outcome_of_status(int status)
+ilb_outcome gw_outcome_of_status(const struct gw_service *service, int status)
 {
+    if (status == 429 && service->overload_429)
+        return ILB_OVERLOAD;
     /* 501 and 505 say something of the request, 429 of its caller's quota. */
     if (status < 500 || status == 501 || status == 505)
         return ILB_SUCCESS;
@@ -41,7 +45,8 @@ static void complete(struct gw_exchange *x)
 
     if (x->is_chunked)
         rc = evbuffer_add(gw_client_output(client), "0\r\n\r\n", 5);
-    gw_try_end(x, gw_outcome_of_status(x->head.status), is_reusable(x));
+    gw_try_end(x, gw_outcome_of_status(x->service, x->head.status),
+               is_reusable(x));
     gw_exchange_free(x);
     if (rc != 0)
         gw_client_abort(client);
@@ -185,7 +190,7 @@ static void pass_head(struct gw_exchange *x)
 /* The head is here: pass the answer on, or try another endpoint instead. */
 static void judge(struct gw_exchange *x)
 {
-    ilb_outcome outcome = gw_outcome_of_status(x->head.status);
+    ilb_outcome outcome = gw_outcome_of_status(x->service, x->head.status);
 
     if (http_response_body(&x->head, x->client->is_head, &x->body) != 0 ||
         x->head.status < 200) {
@@ -193,6 +198,8 @@ static void judge(struct gw_exchange *x)
                              "the endpoint's answer is malformed");
         return;
     }
+    if (outcome != ILB_SUCCESS)
+        x->retry_after_ns = gw_retry_after_ns(&x->head, (int64_t)time(NULL));
     if (outcome == ILB_SUCCESS) {
         ilb_first_byte(x->service->balancer->lb, &x->tickets[x->n_tickets - 1],
                        0);

@@ -2,14 +2,18 @@
 #define _GNU_SOURCE 1
 #include "balancers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "events.h"
+#include "timing.h"
 
 /* Room for endpoints that have left and still have requests in flight. */
 #define CAPACITY_LEAST 1024u
+/* A service that fails closed refuses every request: one line in so long. */
+#define REFUSAL_LOG_NS UINT64_C(1000000000)
 
 void gw_balancer_release(struct gw_balancer *balancer)
 {
@@ -47,18 +51,46 @@ static int update_endpoints(struct gw_balancer *balancer,
     return rc;
 }
 
+static ilb_options options_of(const struct gw_balancing *b)
+{
+    ilb_options options = ILB_OPTIONS_INIT;
+
+    options.policy = b->policy;
+    options.consecutive_failures = b->consecutive_failures;
+    options.fail_mode = b->fail_mode;
+    options.panic_threshold_percent = b->panic_threshold_percent;
+    options.min_endpoints = b->min_endpoints;
+    options.detectors_off = b->detectors_off;
+    options.detectors_shadow = b->detectors_shadow;
+    options.max_retry_after_ns = b->max_retry_after_ns;
+    options.slow_start_ns = b->slow_start_ns;
+    return options;
+}
+
+static int is_same(const struct gw_balancing *a, const struct gw_balancing *b)
+{
+    return a->policy == b->policy &&
+           a->consecutive_failures == b->consecutive_failures &&
+           a->fail_mode == b->fail_mode &&
+           a->panic_threshold_percent == b->panic_threshold_percent &&
+           a->min_endpoints == b->min_endpoints &&
+           a->detectors_off == b->detectors_off &&
+           a->detectors_shadow == b->detectors_shadow &&
+           a->max_retry_after_ns == b->max_retry_after_ns &&
+           a->slow_start_ns == b->slow_start_ns;
+}
+
 static int balancer_new(struct gw_service *service)
 {
     struct gw_balancer *balancer = calloc(1, sizeof *balancer);
-    ilb_options options = ILB_OPTIONS_INIT;
+    ilb_options options = options_of(&service->balancing);
     int rc = ILB_ENOMEM;
 
     if (balancer == NULL)
         return rc;
     atomic_init(&balancer->references, 1);
-    balancer->policy = service->policy;
-    options.policy = service->policy;
-    options.consecutive_failures = service->consecutive_failures;
+    atomic_init(&balancer->n_refused, 0);
+    atomic_init(&balancer->refusal_due_ns, 0);
     options.event_capacity = GW_EVENTS_KEPT;
     options.on_event = gw_events_log;
     options.event_user = balancer;
@@ -85,11 +117,10 @@ static const struct gw_service *inherits_from(
 
     if (old == NULL)
         return NULL;
-    if (old->policy != service->policy ||
-        old->consecutive_failures != service->consecutive_failures) {
+    if (!is_same(&old->balancing, &service->balancing)) {
         gw_log(GW_LOG_INFO,
-               "service %s: policy or consecutive_failures has changed; what "
-               "was learned is lost",
+               "service %s: how it is balanced has changed; what was learned "
+               "is lost",
                service->name);
         return NULL;
     }
@@ -159,6 +190,25 @@ int gw_balancers_apply(struct gw_settings *next,
         }
     }
     return 0;
+}
+
+uint64_t gw_balancer_refuses(struct gw_balancer *balancer)
+{
+    uint64_t now_ns = gw_now_ns(), due_ns = ilb_probe_due_ns(balancer->lb);
+    uint64_t log_ns = atomic_load(&balancer->refusal_due_ns);
+    uint64_t wait_ns =
+        due_ns != UINT64_MAX && due_ns > now_ns ? due_ns - now_ns : 0;
+    uint64_t n = atomic_fetch_add(&balancer->n_refused, 1) + 1;
+
+    if (now_ns >= log_ns &&
+        atomic_compare_exchange_strong(&balancer->refusal_due_ns, &log_ns,
+                                       now_ns + REFUSAL_LOG_NS))
+        gw_log(GW_LOG_WARNING,
+               "event=refused service=%s error=%s refused=%" PRIu64
+               " probe_in_s=%.3f",
+               ilb_balancer_name(balancer->lb), ilb_error_name(ILB_EEJECTED), n,
+               (double)wait_ns / 1e9);
+    return wait_ns;
 }
 
 ilb_endpoint_stats *gw_balancer_stats(struct gw_balancer *balancer, size_t *n,

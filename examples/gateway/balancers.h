@@ -13,11 +13,21 @@
 
 struct gw_balancer {
     atomic_uint references;
-    ilb_policy policy;
     ilb_balancer *lb;
+    _Atomic uint64_t n_refused;      /* requests: all ejected, fail closed */
+    _Atomic uint64_t refusal_due_ns; /* when the log may speak of it again */
 };
 
 void gw_balancer_release(struct gw_balancer *balancer);
+
+/**
+ * A request was refused with ILB_EEJECTED: count it, and log that once in a
+ * second.
+ *
+ * @return  Until the next probe is due, in nanoseconds: before, it is of no use
+ *          to ask again.
+ */
+uint64_t gw_balancer_refuses(struct gw_balancer *balancer);
 
 /**
  * Give every service of `next` its balancer: that of the service of the same

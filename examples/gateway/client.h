@@ -68,6 +68,11 @@ int gw_client_keeps_alive(const struct gw_client *client);
 void gw_client_answer(struct gw_client *client, int status, const char *error,
                       const char *address, unsigned attempts);
 
+/** Answer that there is no endpoint, 503: `rc` says why. For ILB_EEJECTED with
+ * a Retry-After of `wait_ns`, rounded up to seconds, 1 at least. */
+void gw_client_refuse_service(struct gw_client *client, int rc,
+                              uint64_t wait_ns);
+
 /** The answer is complete. */
 void gw_client_finish(struct gw_client *client);
 

@@ -54,6 +54,18 @@ void gw_client_finish(struct gw_client *client)
         event_del(client->timer);
 }
 
+static void send_answer(struct gw_client *client, struct gw_answer_out *answer)
+{
+    client->keep_alive = gw_client_keeps_alive(client);
+    answer->keep_alive = client->keep_alive;
+    answer->client_minor = client->head.minor;
+    answer->is_head = client->is_head;
+    if (gw_headers_answer(gw_client_output(client), answer) != 0)
+        gw_client_abort(client);
+    else
+        gw_client_finish(client);
+}
+
 void gw_client_answer(struct gw_client *client, int status, const char *error,
                       const char *address, unsigned attempts)
 {
@@ -62,16 +74,25 @@ void gw_client_answer(struct gw_client *client, int status, const char *error,
         .error = error,
         .address = address,
         .attempts = attempts,
-        .client_minor = client->head.minor,
-        .is_head = client->is_head,
     };
 
-    client->keep_alive = gw_client_keeps_alive(client);
-    answer.keep_alive = client->keep_alive;
-    if (gw_headers_answer(gw_client_output(client), &answer) != 0)
-        gw_client_abort(client);
-    else
-        gw_client_finish(client);
+    send_answer(client, &answer);
+}
+
+void gw_client_refuse_service(struct gw_client *client, int rc,
+                              uint64_t wait_ns)
+{
+    struct gw_answer_out answer = {
+        .status = 503,
+        .error = ilb_strerror(rc),
+    };
+
+    if (rc == ILB_EEJECTED) {
+        answer.reason = ilb_error_name(rc);
+        answer.retry_after_s = wait_ns / 1000000000u;
+        answer.retry_after_s += wait_ns % 1000000000u != 0 || wait_ns == 0;
+    }
+    send_answer(client, &answer);
 }
 
 /* Refuse what was not read to its end: the connection cannot go on. */

@@ -141,6 +141,16 @@ static int make_request(struct gw_exchange *x)
     return evbuffer_add_buffer(x->request, client->body);
 }
 
+/* There is no endpoint to ask. */
+static void refuse(struct gw_client *client, int rc)
+{
+    uint64_t wait_ns = 0;
+
+    if (rc == ILB_EEJECTED)
+        wait_ns = gw_balancer_refuses(client->service->balancer);
+    gw_client_refuse_service(client, rc, wait_ns);
+}
+
 void gw_exchange_start(struct gw_client *client)
 {
     struct gw_exchange *x = calloc(1, sizeof *x);
@@ -163,7 +173,7 @@ void gw_exchange_start(struct gw_client *client)
     rc = pick(x);
     if (rc != ILB_OK) {
         gw_exchange_free(x);
-        gw_client_answer(client, 503, ilb_strerror(rc), NULL, 0);
+        refuse(client, rc);
         return;
     }
     x->deadline_ns = gw_now_ns() + x->service->deadline_ns;

@@ -42,6 +42,7 @@ struct gw_exchange {
 
     /* The answer. */
     struct http_head head;
+    uint64_t retry_after_ns; /* what the head asks for; 0: nothing */
     struct http_body body;
     size_t scanned;
     int is_chunked; /* as it goes on to the client */
@@ -60,7 +61,8 @@ void gw_try_on_timer(evutil_socket_t fd, short what, void *arg);
 /** Restart the clock of the phase. */
 void gw_try_arm(struct gw_exchange *x);
 
-/** Let go of the try at hand: report it, keep or close its connection. */
+/** Let go of the try at hand: report it, with what the endpoint has asked for
+ * if it did not succeed; keep or close its connection. */
 void gw_try_end(struct gw_exchange *x, ilb_outcome outcome,
                 int keep_connection);
 
@@ -96,7 +98,7 @@ void gw_answer_ended(struct gw_exchange *x);
 /** The rest of the answer will not come. */
 void gw_answer_broken(struct gw_exchange *x, ilb_outcome outcome);
 
-/** What a status says of the endpoint. */
-ilb_outcome gw_outcome_of_status(int status);
+/** What a status says of an endpoint of this service. */
+ilb_outcome gw_outcome_of_status(const struct gw_service *service, int status);
 
 #endif

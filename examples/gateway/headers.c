@@ -31,7 +31,8 @@ static const char *const request_own[] = {
 static const char *const forwarded[] = {"X-Forwarded-Proto",
                                         "X-Forwarded-Host"};
 
-static const char *const response_own[] = {"X-Ilb-Endpoint", "X-Ilb-Attempts"};
+static const char *const response_own[] = {"X-Ilb-Endpoint", "X-Ilb-Attempts",
+                                           "X-Ilb-Error"};
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -244,6 +245,21 @@ static const char *reason_of(int status)
     return "Error";
 }
 
+/* Why the balancer has refused, and when to ask again. */
+static int add_refusal(struct evbuffer *out, const struct gw_answer_out *r)
+{
+    int rc = 0;
+
+    if (r->reason != NULL &&
+        evbuffer_add_printf(out, "X-Ilb-Error: %s\r\n", r->reason) < 0)
+        rc = -1;
+    if (r->retry_after_s != 0 &&
+        evbuffer_add_printf(out, "Retry-After: %llu\r\n",
+                            (unsigned long long)r->retry_after_s) < 0)
+        rc = -1;
+    return rc;
+}
+
 int gw_headers_answer(struct evbuffer *out, const struct gw_answer_out *r)
 {
     size_t bytes = strlen("{\"error\": \"\"}\n") + strlen(r->error);
@@ -256,6 +272,7 @@ int gw_headers_answer(struct evbuffer *out, const struct gw_answer_out *r)
                             r->status, reason_of(r->status), bytes) < 0)
         return -1;
     rc |= add_date(out) | add_attempts(out, r->address, r->attempts) |
+          add_refusal(out, r) |
           add_connection(out, r->keep_alive, r->client_minor) |
           add(out, "\r\n");
     if (!r->is_head &&

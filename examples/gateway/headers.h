@@ -39,8 +39,10 @@ int gw_headers_response(struct evbuffer *out, const struct gw_response_out *r);
 /* An answer of the gateway's own. */
 struct gw_answer_out {
     int status;
-    const char *error;   /* goes into {"error": "..."}; no quotes inside */
-    const char *address; /* of the last endpoint that was tried, or NULL */
+    const char *error;      /* goes into {"error": "..."}; no quotes inside */
+    const char *reason;     /* as X-Ilb-Error, or NULL */
+    uint64_t retry_after_s; /* 0: not said */
+    const char *address;    /* of the last endpoint that was tried, or NULL */
     unsigned attempts;
     int keep_alive;
     int client_minor;

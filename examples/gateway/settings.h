@@ -27,14 +27,27 @@ struct gw_endpoint {
     uint32_t weight;
 };
 
-/* One service. The first four can be set above all services as defaults. */
+/* How a balancer is to be; a change needs a new one. 0: the default. */
+struct gw_balancing {
+    ilb_policy policy;
+    uint32_t consecutive_failures; /* ILB_NEVER: off */
+    ilb_fail_mode fail_mode;
+    uint32_t panic_threshold_percent;
+    uint32_t min_endpoints;
+    uint32_t detectors_off, detectors_shadow; /* ILB_DETECTOR_BIT of each */
+    uint64_t max_retry_after_ns;
+    uint64_t slow_start_ns;
+};
+
+/* One service. What comes before its name can be set above all services as
+ * defaults. */
 struct gw_service {
     uint64_t timeout_ns;         /* one try, to the answer's head */
     uint64_t connect_timeout_ns; /* within a try */
     uint64_t deadline_ns;        /* all tries; 0: twice the timeout */
     uint32_t retries;            /* on top of the first try */
-    ilb_policy policy;
-    uint32_t consecutive_failures; /* 0: the default; ILB_NEVER: off */
+    int overload_429;            /* a 429 is the endpoint's, as a 503 is */
+    struct gw_balancing balancing;
     char name[ILB_NAME_MAX + 1];
     struct gw_endpoint *endpoints;
     size_t n_endpoints;

@@ -92,6 +92,8 @@ static int check_whole(struct gw_loader *l)
         if (service->n_endpoints > ILB_CAPACITY_MAX / 2)
             return gw_loader_fail(l, "service %s has too many endpoints",
                                   service->name);
+        if (gw_loader_check_balancing(l, service) != 0)
+            return -1;
         if (service->deadline_ns == 0)
             service->deadline_ns = 2 * service->timeout_ns;
     }
@@ -119,7 +121,7 @@ static struct gw_settings *settings_new(void)
     s->defaults.timeout_ns = 5000000000u;
     s->defaults.connect_timeout_ns = 250000000u;
     s->defaults.retries = 1;
-    s->defaults.policy = ILB_POLICY_PEAK_EWMA;
+    s->defaults.balancing.policy = ILB_POLICY_PEAK_EWMA;
     return s;
 }
 

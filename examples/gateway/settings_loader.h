@@ -7,7 +7,7 @@
 
 #include "settings.h"
 
-#define GW_WORDS_MAX 8
+#define GW_WORDS_MAX 16 /* the longest line lists all detectors */
 
 struct gw_loader {
     const char *path;
@@ -30,5 +30,18 @@ void *gw_loader_grow(struct gw_loader *l, void *array, size_t n, size_t bytes);
 
 /** Carry out the line that l->words has, one word at least; 0 or -1. */
 int gw_loader_read_words(struct gw_loader *l);
+
+/* ---- settings_balancing.c: one word each, 0 or -1 ---- */
+
+int gw_loader_read_policy(struct gw_loader *l);
+int gw_loader_read_consecutive_failures(struct gw_loader *l);
+int gw_loader_read_fail_mode(struct gw_loader *l);
+int gw_loader_read_detectors_off(struct gw_loader *l);
+int gw_loader_read_detectors_shadow(struct gw_loader *l);
+
+/** Judge a service's words together, its own and those above all services;
+ * 0 or -1. */
+int gw_loader_check_balancing(struct gw_loader *l,
+                              const struct gw_service *service);
 
 #endif

@@ -72,35 +72,6 @@ static int read_log_level(struct gw_loader *l)
     return 0;
 }
 
-static int read_policy(struct gw_loader *l)
-{
-    struct gw_service *s = l->service ? l->service : &l->settings->defaults;
-    int policy = ilb_policy_from_name(l->words[1]);
-
-    if (policy <= 0)
-        return gw_loader_fail(l,
-                              "policy: '%s' is not peak_ewma, least_request, "
-                              "round_robin or random",
-                              l->words[1]);
-    s->policy = (ilb_policy)policy;
-    return 0;
-}
-
-static int read_consecutive_failures(struct gw_loader *l)
-{
-    struct gw_service *s = l->service ? l->service : &l->settings->defaults;
-    const char *word = l->words[1];
-
-    if (strcmp(word, "off") == 0)
-        s->consecutive_failures = ILB_NEVER;
-    else if (gw_value_count(word, 1, 65535, &s->consecutive_failures) != 0)
-        return gw_loader_fail(l,
-                              "consecutive_failures: '%s' is neither off nor "
-                              "a number from 1 to 65535",
-                              word);
-    return 0;
-}
-
 static int service_name_ok(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
@@ -234,9 +205,23 @@ static const struct directive directives[] = {
      0, NULL},
     {"deadline", SCOPE_BOTH, KIND_DURATION, EACH(deadline_ns), 1, 0, NULL},
     {"retries", SCOPE_BOTH, KIND_COUNT, EACH(retries), 0, GW_RETRIES_MAX, NULL},
-    {"policy", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0, read_policy},
+    {"overload_429", SCOPE_BOTH, KIND_SWITCH, EACH(overload_429), 0, 0, NULL},
+    {"policy", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0, gw_loader_read_policy},
     {"consecutive_failures", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0,
-     read_consecutive_failures},
+     gw_loader_read_consecutive_failures},
+    {"fail_mode", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0, gw_loader_read_fail_mode},
+    {"panic_threshold_percent", SCOPE_BOTH, KIND_COUNT,
+     EACH(balancing.panic_threshold_percent), 0, 100, NULL},
+    {"min_endpoints", SCOPE_BOTH, KIND_COUNT, EACH(balancing.min_endpoints), 1,
+     ILB_CAPACITY_MAX, NULL},
+    {"detectors_off", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0,
+     gw_loader_read_detectors_off},
+    {"detectors_shadow", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0,
+     gw_loader_read_detectors_shadow},
+    {"max_retry_after", SCOPE_BOTH, KIND_DURATION,
+     EACH(balancing.max_retry_after_ns), 1, 0, NULL},
+    {"slow_start", SCOPE_BOTH, KIND_DURATION, EACH(balancing.slow_start_ns), 0,
+     0, NULL},
     {"service", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0, read_service},
     {"route", SCOPE_SERVICE, KIND_SPECIAL, 0, 0, 0, read_route},
     {"endpoint", SCOPE_SERVICE, KIND_SPECIAL, 0, 0, 0, read_endpoint},
@@ -288,11 +273,23 @@ static int is_repeatable(const struct directive *d)
            d->special == read_endpoint;
 }
 
+static int is_list(const struct directive *d)
+{
+    return d->special == gw_loader_read_detectors_off ||
+           d->special == gw_loader_read_detectors_shadow;
+}
+
+static int has_good_length(const struct gw_loader *l, const struct directive *d)
+{
+    if (is_list(d))
+        return l->n_words >= 2;
+    return l->n_words == 2 || (d->special == read_endpoint && l->n_words == 4);
+}
+
 static int read_directive(struct gw_loader *l, const struct directive *d,
                           uint64_t bit)
 {
     char *base = (char *)l->settings;
-    int is_endpoint = d->special == read_endpoint;
 
     if (l->service == NULL && !(d->scope & SCOPE_TOP))
         return gw_loader_fail(l, "%s: belongs to a service; none has begun",
@@ -300,9 +297,9 @@ static int read_directive(struct gw_loader *l, const struct directive *d,
     if (l->service != NULL && !(d->scope & SCOPE_SERVICE))
         return gw_loader_fail(l, "%s: belongs above the first service",
                               d->name);
-    if (l->n_words != 2 && !(is_endpoint && l->n_words == 4))
-        return gw_loader_fail(l, "%s: takes one value, not %zu", d->name,
-                              l->n_words - 1);
+    if (!has_good_length(l, d))
+        return gw_loader_fail(l, "%s: takes one value%s, not %zu", d->name,
+                              is_list(d) ? " or more" : "", l->n_words - 1);
     if ((l->seen & bit) && !is_repeatable(d))
         return gw_loader_fail(l, "%s: is there already", d->name);
     l->seen |= bit;

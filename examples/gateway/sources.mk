@@ -29,8 +29,11 @@ ILB_GATEWAY_SOURCES = \
 	examples/gateway/main.c \
 	examples/gateway/request.c \
 	examples/gateway/request.h \
+	examples/gateway/retry_after.c \
+	examples/gateway/retry_after.h \
 	examples/gateway/settings.c \
 	examples/gateway/settings.h \
+	examples/gateway/settings_balancing.c \
 	examples/gateway/settings_load.c \
 	examples/gateway/settings_loader.h \
 	examples/gateway/settings_words.c \

@@ -190,9 +190,15 @@ void gw_try_open(struct gw_exchange *x, int may_reuse)
 
 void gw_try_end(struct gw_exchange *x, ilb_outcome outcome, int keep_connection)
 {
-    int rc = ilb_done(x->service->balancer->lb, &x->tickets[x->n_tickets - 1],
-                      outcome);
+    ilb_result result = ILB_RESULT_INIT;
+    int rc;
 
+    result.outcome = outcome;
+    if (outcome == ILB_OVERLOAD || outcome == ILB_FAILURE)
+        result.retry_after_ns = x->retry_after_ns;
+    rc = ilb_done_with(x->service->balancer->lb, &x->tickets[x->n_tickets - 1],
+                       &result);
+    x->retry_after_ns = 0;
     if (rc != ILB_OK)
         gw_log(GW_LOG_ERROR, "service %s: ilb_done: %s", x->service->name,
                ilb_strerror(rc));

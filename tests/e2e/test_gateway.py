@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -87,6 +88,20 @@ def test_good_configuration(tmp_path: pathlib.Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_every_word_of_balancing(tmp_path: pathlib.Path) -> None:
+    words = ("policy random\nconsecutive_failures 65535\nfail_mode closed\n"
+             "panic_threshold_percent 100\nmin_endpoints 1000000\n"
+             "detectors_off latency hang\ndetectors_shadow probe retry_after "
+             "success_rate failure_percentage consecutive_failures\n"
+             "max_retry_after 24h\nslow_start 10m\noverload_429 on\n"
+             ).replace("24h", "1440m")
+    others = ("fail_mode open\npanic_threshold_percent 0\nmin_endpoints 1\n"
+              "detectors_off none\ndetectors_shadow none\nslow_start 0s\n"
+              "overload_429 off\n")
+    done = check(words + GOOD + others, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("line, text, message", [
     (6, "listen 127.0.0.1:1", "listen: belongs above the first service"),
     (6, "endpoint 127.0.0.1:9101", "127.0.0.1:9101 is there already"),
@@ -107,6 +122,17 @@ def test_good_configuration(tmp_path: pathlib.Path) -> None:
     (6, "retries 4", "from 0 to 3"),
     (6, "policy fastest", "'fastest' is not"),
     (6, "consecutive_failures 0", "'0' is neither off nor"),
+    (6, "fail_mode half", "'half' is neither open nor closed"),
+    (6, "panic_threshold_percent 101", "from 0 to 100"),
+    (6, "min_endpoints 0", "from 1 to 1000000"),
+    (6, "min_endpoints 1000001", "from 1 to 1000000"),
+    (6, "detectors_off", "takes one value or more, not 0"),
+    (6, "detectors_off latency slow", "detectors_off: 'slow' is not consec"),
+    (6, "detectors_shadow none hang", "or alone none"),
+    (6, "detectors_shadow " + "hang " * 16, "too many words"),
+    (6, "max_retry_after 0s", "max_retry_after: '0s' is not a duration"),
+    (6, "slow_start 5", "slow_start: '5' is not a duration"),
+    (6, "overload_429 yes", "neither on nor off"),
     (6, "route billing", "must begin with '/'"),
     (6, "route /billing/", "is there already, for service billing"),
     (6, "service billing", "is there already"),
@@ -137,6 +163,9 @@ def test_error_names_file_line_and_fault(tmp_path: pathlib.Path, line: int,
     ("service a\nroute /\n", "no 'listen'"),
     ("listen 127.0.0.1:1\nservice a\n", "service a has no 'route'"),
     ("", "no 'listen'"),
+    ("listen 127.0.0.1:1\ndetectors_off hang probe\nservice a\nroute /\n"
+     "detectors_shadow latency probe\n",
+     "service a: probe is in detectors_off and in detectors_shadow"),
 ])
 def test_error_of_the_whole(tmp_path: pathlib.Path, text: str,
                             message: str) -> None:
@@ -662,6 +691,7 @@ def test_no_endpoint(start: Start) -> None:
     g = start(service("a", []))
     m = g.ask("GET", "/a")
     assert m.status == 503 and b"empty" in m.body
+    assert m.get("X-Ilb-Error") is None is m.get("Retry-After")
 
 
 def test_refused_connection(start: Start) -> None:
@@ -1084,6 +1114,258 @@ def test_answer_before_the_body_was_taken(start: Start,
         assert g.settled(address) == {"success": 1}
 
 
+# ---- Balancing ----
+
+DETECTORS = ("consecutive_failures", "failure_percentage", "success_rate",
+             "latency", "hang", "retry_after", "probe")
+
+
+def refuses(*fields: str, status: int = 503) -> Callable[[Message], bytes]:
+    """A handler that says when to come back."""
+    return lambda m: answer(status, b"later", *fields)
+
+
+def until_ejected(g: Gateway, u: Upstream) -> dict[str, float | str]:
+    """POST until it is ejected: what the log says of that."""
+    def ejected() -> str:
+        g.ask("POST", "/a")
+        return g.endpoint(u.address)["state"] == "ejected"
+
+    wait_for(ejected)
+    line = wait_for(lambda: g.logged(f"event=eject service=a endpoint={u.address}"))
+    return dict(word.split("=") for word in line.split() if "=" in word)
+
+
+@pytest.mark.parametrize("fields, words, seconds", [
+    (("Retry-After: 60",), (), 60),
+    (("Retry-After: 100000",), (), 300),
+    (("Retry-After: 99999999999999999999999",), ("max_retry_after 2m",), 120),
+    (("Date: Wed, 21 Oct 2015 07:28:00 GMT",
+      "Retry-After: Wed, 21 Oct 2015 07:29:10 GMT"), (), 70),
+    (("Date: Wednesday, 21-Oct-15 07:28:00 GMT",
+      "Retry-After: Wed Oct 21 07:28:50 2015"), (), 50),
+])
+def test_retry_after_is_handed_on(start: Start, upstream: MakeUpstream,
+                                  fields: tuple[str, ...],
+                                  words: tuple[str, ...],
+                                  seconds: float) -> None:
+    bad, good = upstream(refuses(*fields)), upstream()
+    g = start(service("a", [bad.address, good.address], "policy round_robin",
+                      *words))
+    log = until_ejected(g, bad)
+    assert log["detector"] == "retry_after"
+    assert seconds <= float(log["until_s"]) <= seconds * 1.1 + 0.001
+    e = g.endpoint(bad.address)
+    assert (e["ejected_by"], e["done"]["overload"]) == ("retry_after", 1)
+    assert e["detected"] == e["enforced"] == {
+        **dict.fromkeys(DETECTORS, 0), "retry_after": 1}
+    m = g.ask("POST", "/a")
+    assert m.status == 200 and len(bad.requests) == 1
+
+
+@pytest.mark.parametrize("fields", [
+    (), ("Retry-After: 0",), ("Retry-After: soon",), ("Retry-After: -5",),
+    ("Retry-After: 1.5x",), ("Retry-After:",), ("Retry-After: " + "z" * 100,),
+    ("Date: Wed, 21 Oct 2015 07:28:00 GMT",
+     "Retry-After: Wed, 21 Oct 2015 07:27:00 GMT")])
+def test_no_retry_after(start: Start, upstream: MakeUpstream,
+                        fields: tuple[str, ...]) -> None:
+    u = upstream(refuses(*fields))
+    g = start(service("a", [u.address, upstream().address], "retries 0",
+                      "policy round_robin"))
+    assert sorted(g.ask("POST", "/a").status for _ in range(2)) == [200, 503]
+    assert g.settled(u.address) == {"overload": 1}
+    assert g.endpoint(u.address)["detected"]["retry_after"] == 0
+
+
+def test_retry_after_of_a_try_that_went_elsewhere(
+        start: Start, upstream: MakeUpstream) -> None:
+    bad = upstream(refuses("Retry-After: 60", status=500))
+    good = upstream()
+    g = start(service("a", [bad.address, good.address], "policy round_robin"))
+    attempts = [g.ask("GET", "/a").get("X-Ilb-Attempts") for _ in range(2)]
+    assert sorted(map(str, attempts)) == ["1", "2"]
+    e = g.endpoint(bad.address)
+    assert (e["ejected_by"], e["done"]["failure"]) == ("retry_after", 1)
+    assert g.endpoint(good.address)["ejected_by"] == "none"
+
+
+def test_retry_after_is_not_the_next_ones(start: Start,
+                                          upstream: MakeUpstream) -> None:
+    """Who dies after another has asked to be left alone has not asked."""
+    asked: list[Message] = []
+
+    def handle(m: Message) -> bytes | None:
+        asked.append(m)
+        return refuses("Retry-After: 60")(m) if len(asked) == 1 else None
+
+    servers = [upstream(handle), upstream(handle)]
+    g = start(service("a", [u.address for u in servers]))
+    m = g.ask("GET", "/a")
+    assert (m.status, m.get("X-Ilb-Attempts"), len(asked)) == (502, "2", 2)
+    found = {u.address: g.endpoint(u.address)["detected"]["retry_after"]
+             for u in servers}
+    second = m.get("X-Ilb-Endpoint")
+    assert found.pop(str(second)) == 0 and list(found.values()) == [1]
+
+
+def test_retry_after_of_a_good_answer_that_breaks(
+        start: Start, upstream: MakeUpstream) -> None:
+    def handle(m: Message) -> None:
+        m.sock.sendall(answer(200, b"whole", "Retry-After: 60")[:-2])
+
+    u = upstream(handle)
+    g = start(service("a", [u.address, upstream().address],
+                      "policy round_robin"))
+    for _ in range(2):
+        with g.connect() as c, contextlib.suppress(EOFError, OSError):
+            c.get("/a")
+    assert g.settled(u.address) == {"failure": 1}
+    assert g.endpoint(u.address)["detected"]["retry_after"] == 0
+
+
+def test_a_quota_is_the_callers(start: Start, upstream: MakeUpstream) -> None:
+    """Unless the configuration says otherwise."""
+    def services(word: str) -> str:
+        return service("a", [u.address, upstream().address], "overload_429 "
+                       + word, "policy round_robin")
+
+    u = upstream(refuses("Retry-After: 60", status=429))
+    g = start(services("off"))
+    statuses = [g.ask("GET", "/a").status for _ in range(4)]
+    assert statuses.count(429) == 2
+    assert g.settled(u.address) == {"success": 2}
+    g.reload(services("on"))
+    assert not g.logged("what was learned is lost")
+    assert until_ejected(g, u)["detector"] == "retry_after"
+    assert g.endpoint(u.address)["done"]["overload"] == 1
+
+
+def test_all_ejected_fails_closed(start: Start,
+                                  upstream: MakeUpstream) -> None:
+    servers = [upstream(refuses("Retry-After: 100")) for _ in range(2)]
+    other = upstream()
+    g = start(service("a", [u.address for u in servers], "retries 0") +
+              service("b", [other.address]), "fail_mode closed")
+    for _ in servers:
+        m = g.ask("POST", "/a")
+        assert (m.status, m.body) == (503, b"later")
+        assert m.get("X-Ilb-Error") is None
+    for _ in range(5):
+        m = g.ask("GET", "/a")
+        assert m.status == 503 and json.loads(m.body) == {
+            "error": "every ready endpoint is ejected (fail closed)"}
+        assert m.get("X-Ilb-Error") == "ILB_EEJECTED"
+        assert m.get("X-Ilb-Endpoint") is None
+        assert 60 <= int(m.get("Retry-After") or 0) <= 110
+    assert [len(u.requests) for u in servers] == [1, 1]
+    wait_for(lambda: g.logged("event=refused"))
+    first = next(x for x in g.lines if "event=refused" in x)
+    assert first.startswith("ilb-gateway: warning: event=refused service=a "
+                            "error=ILB_EEJECTED refused=1 probe_in_s=")
+    assert sum("event=refused" in x for x in g.lines) < 5
+    assert {s["name"]: s["refused"] for s in g.look("/snapshot")[1]["services"]
+            } == {"a": 5, "b": 0}
+    assert g.ask("GET", "/b").status == 200
+
+
+def test_all_ejected_fails_open(start: Start, upstream: MakeUpstream) -> None:
+    """The last one is never ejected."""
+    servers = [upstream(refuses("Retry-After: 100")) for _ in range(2)]
+    g = start(service("a", [u.address for u in servers], "retries 0"))
+    for _ in range(6):
+        m = g.ask("POST", "/a")
+        assert (m.body, m.get("X-Ilb-Error")) == (b"later", None)
+    assert not g.logged("event=refused")
+    assert sorted(len(u.requests) for u in servers) == [1, 5]
+
+
+def test_an_endpoint_cannot_say_that_it_was_refused(
+        start: Start, upstream: MakeUpstream) -> None:
+    u = upstream(lambda m: answer(503, b"", "X-Ilb-Error: ILB_EEJECTED",
+                                  "Retry-After: 7"))
+    g = start(service("a", [u.address]))
+    m = g.ask("GET", "/a")
+    assert (m.get("X-Ilb-Error"), m.get("Retry-After")) == (None, "7")
+
+
+def test_panic_fails_closed(start: Start, upstream: MakeUpstream) -> None:
+    bad, good = upstream(refuses("Retry-After: 100")), upstream()
+    g = start(service("a", [bad.address, good.address], "fail_mode closed",
+                      "panic_threshold_percent 51", "retries 0"))
+    until_ejected(g, bad)
+    assert g.ask("GET", "/a").get("X-Ilb-Error") == "ILB_EEJECTED"
+
+
+def test_so_many_endpoints_stay(start: Start, upstream: MakeUpstream) -> None:
+    bad, good = upstream(refuses("Retry-After: 100")), upstream()
+    g = start(service("a", [bad.address, good.address], "min_endpoints 2",
+                      "policy round_robin", "retries 0"))
+    for _ in range(6):
+        g.ask("POST", "/a")
+    assert g.endpoint(bad.address)["ejections"] == 0
+    wait_for(lambda: "detector=retry_after" in g.logged("reason=floor"))
+
+
+def test_detectors_can_be_off_or_in_shadow(start: Start,
+                                           upstream: MakeUpstream) -> None:
+    bad = upstream(refuses("Retry-After: 100"))
+    good = upstream()
+
+    def asked(*words: str) -> dict[str, Any]:
+        g.reload(service("a", [bad.address, good.address], "retries 0",
+                         "policy round_robin", *words))
+        for _ in range(6):
+            g.ask("POST", "/a")
+        return g.endpoint(bad.address)
+
+    g = start(service("a", [bad.address, good.address]))
+    e = asked("detectors_off retry_after")
+    assert (e["ejections"], e["detected"]["retry_after"]) == (0, 0)
+    e = asked("detectors_shadow retry_after hang")
+    assert (e["ejections"], e["ejected_by"]) == (0, "none")
+    assert e["detected"]["retry_after"] == 1
+    assert e["enforced"]["retry_after"] == 0
+    line = wait_for(lambda: g.logged("reason=shadow"))
+    assert "event=eject_refused" in line and "enforced=0" in line
+    e = asked("detectors_shadow none")
+    assert (e["ejections"], e["ejected_by"]) == (1, "retry_after")
+
+
+@pytest.mark.parametrize("words, least, most", [((), 30, 70),
+                                                (("slow_start 10m",), 1, 20)])
+def test_slow_start(start: Start, upstream: MakeUpstream,
+                    words: tuple[str, ...], least: int, most: int) -> None:
+    """A newcomer's share of 100 requests: at first a tenth of half of them."""
+    old, new = upstream(), upstream()
+    options = ("policy round_robin", *words)
+    g = start(service("a", [old.address], *options))
+    for _ in range(10):
+        g.ask("GET", "/a")
+    g.reload(service("a", [old.address, new.address], *options))
+    for _ in range(100):
+        assert g.ask("GET", "/a").status == 200
+    assert least <= len(new.requests) <= most
+
+
+@pytest.mark.parametrize("word", [
+    "consecutive_failures 7", "fail_mode closed", "panic_threshold_percent 5",
+    "min_endpoints 2", "detectors_off hang", "detectors_shadow hang",
+    "max_retry_after 5s", "slow_start 5s"])
+def test_reload_to_another_balancing(start: Start, upstream: MakeUpstream,
+                                     word: str) -> None:
+    u = upstream()
+    g = start(service("a", [u.address], word))
+    g.ask("GET", "/a")
+    g.reload(service("a", [u.address, "127.0.0.1:9"], word))
+    assert not g.logged("what was learned is lost")
+    assert g.settled(u.address) == {"success": 1}
+    g.reload(service("a", [u.address]))
+    assert g.logged("service a: how it is balanced has changed; what was "
+                    "learned is lost")
+    assert g.done(u.address) == {}
+
+
 # ---- The admin port ----
 
 def test_admin(start: Start, upstream: MakeUpstream) -> None:
@@ -1097,11 +1379,13 @@ def test_admin(start: Start, upstream: MakeUpstream) -> None:
     assert status == 200 and list(page) == ["services"]
     (s,) = page["services"]
     (e,) = s.pop("endpoints")
-    assert s == {"name": "a", "policy": "peak_ewma"}
+    assert s == {"name": "a", "policy": "peak_ewma", "refused": 0}
+    none = dict.fromkeys(DETECTORS, 0)
     assert e["latency_ms"] > 0 and e["state"] in ("warming", "healthy")
     assert {k: e[k] for k in e if k not in ("latency_ms", "state")} == {
         "address": u.address, "weight": 3, "in_flight": 0, "oldest_ms": 0,
         "failures_in_a_row": 0, "failure_share": 0, "ejections": 0,
+        "ejected_by": "none", "detected": none, "enforced": none,
         "done": {"success": 1, "failure": 0, "timeout": 0, "connect_error": 0,
                  "overload": 0, "cancelled": 0}}
 

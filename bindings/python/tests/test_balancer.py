@@ -298,10 +298,15 @@ def test_signatures_can_be_inspected() -> None:
     if sys.version_info >= (3, 10):
         assert text(ilb.Balancer).startswith("(name, endpoints=(), *, policy=")
     assert text(ilb.Balancer.pick) == (
-        "(self, /, exclude=(), now_ns=0, explain=False)"
+        "(self, /, exclude=(), now_ns=0, explain=False, cost=1.0)"
     )
     assert text(ilb.Balancer.update) == "(self, endpoints, /)"
     assert text(ilb.Ticket.first_byte) == "(self, /, now_ns=0)"
+    assert text(ilb.Ticket.overload) == "(self, /, retry_after=0.0)"
+    assert text(ilb.Balancer.report_check) == (
+        "(self, /, address, passed, now_ns=0)"
+    )
+    assert text(ilb.Balancer.probe_next) == "(self, /, now_ns=0)"
     for cls in (ilb.Balancer, ilb.Ticket, ilb.ManualClock):
         assert cls.__module__ == "ilb"
         for name, member in vars(cls).items():

@@ -16,7 +16,8 @@ VENDOR = Path(__file__).parent.parent / "vendor" / "ilb.h"
 
 def meet(code: int) -> None:
     """Do something that the library refuses with `code`."""
-    lb = ilb.Balancer("billing", ["a:1"], capacity=2)
+    lb = ilb.Balancer("billing", ["a:1"], capacity=2, fail_mode="closed",
+                      consecutive_failures=1)
     ticket = lb.pick()
     ticket.success()
     if code == -2:
@@ -38,9 +39,14 @@ def meet(code: int) -> None:
         lb.update(["a", "b", "c"])
     elif code == -11:
         lb.set_readiness("b:2", "ready")
+    elif code == -13:
+        lb.pick().failure()
+        lb.pick()
+    elif code == -14:
+        lb.probe_next()
 
 
-@pytest.mark.parametrize("code", [-2, *range(-11, -3)])
+@pytest.mark.parametrize("code", [-14, -13, *range(-11, -3), -2])
 def test_an_error_is_raised_as_its_class(code: int) -> None:
     expected = _errors.BY_CODE[code]
     with pytest.raises(expected) as caught:

@@ -7,14 +7,20 @@ import dataclasses
 import gc
 import logging
 import pickle
+import re
 import sys
 import threading
+import typing
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ilb
+from ilb import _events
+
+VENDOR = Path(__file__).parent.parent / "vendor" / "ilb.h"
 
 PODS = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
 BAD = PODS[0]
@@ -382,3 +388,19 @@ def test_a_pick_that_fails_has_nothing_to_explain() -> None:
     lb.update([])
     with pytest.raises(ilb.EmptyError):
         lb.pick(explain=True)
+
+
+# ---- Names -------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not VENDOR.exists(), reason="no vendor/ilb.h here")
+@pytest.mark.parametrize("alias, prefix", [
+    ("State", "STATE"), ("EventType", "EVENT"), ("Detector", "DETECTOR"),
+    ("Reason", "REASON"), ("ChosenBy", "CHOSEN_BY"), ("Fate", "FATE"),
+    ("Held", "HELD"),
+])
+def test_the_names_are_the_librarys(alias: str, prefix: str) -> None:
+    names = re.findall(rf"^ +ILB_{prefix}_(\w+) = \d", VENDOR.read_text(), re.M)
+    known = typing.get_args(getattr(_events, alias))
+    assert [n.lower() for n in names
+            if n not in ("NONE", "NOT") and not n.endswith("COUNT")] == list(known)

@@ -80,8 +80,12 @@ def test_a_good_list_comes_back_as_it_was(given_list: list[Any]) -> None:
 @given(st.dictionaries(st.sampled_from([
     "policy", "capacity", "seed", "consecutive_failures",
     "max_ejection_percent", "base_ejection_time", "max_ejection_time", "clock",
-    "classify", "endpoints", "other",
-]), anything), st.one_of(st.text(max_size=80), anything))
+    "classify", "endpoints", "other", "fail_mode", "panic_threshold_percent",
+    "min_endpoints", "detectors_off", "detectors_shadow", "max_retry_after",
+    "unhealthy_threshold", "healthy_threshold", "check_effect", "slow_start",
+]), st.one_of(anything, st.lists(st.one_of(anything, st.sampled_from([
+    "latency", "hang", "probe"]))), st.sampled_from(["closed", "unejects"]))),
+    st.one_of(st.text(max_size=80), anything))
 def test_options(options: dict[str, Any], name: Any) -> None:
     try:
         lb = ilb.Balancer(name, **{"capacity": 3, **options})
@@ -92,12 +96,15 @@ def test_options(options: dict[str, Any], name: Any) -> None:
 
 
 @given(st.lists(anything, max_size=4),
-       st.dictionaries(st.sampled_from(["exclude", "now_ns", "x", "outcome"]),
+       st.dictionaries(st.sampled_from(["exclude", "now_ns", "x", "outcome",
+                                        "cost", "retry_after", "address",
+                                        "passed"]),
                        anything))
 def test_calls(args: list[Any], kwargs: dict[str, Any]) -> None:
     lb = ilb.Balancer("billing", ["a:1", "b:2"])
     ticket = lb.pick()
-    for call in (ticket.first_byte, ticket.done, lb.pick, lb.set_readiness,
+    for call in (ticket.first_byte, ticket.done, ticket.overload, lb.pick,
+                 lb.set_readiness, lb.report_check, lb.probe_next,
                  ticket.__exit__):
         try:
             result = call(*args, **kwargs)
@@ -117,6 +124,9 @@ steps = st.lists(st.one_of(
     st.tuples(st.just("update"), st.integers(0, 63)),
     st.tuples(st.just("pass"), st.floats(0, 20)),
     st.tuples(st.just("drain"), st.integers(0, 5)),
+    st.tuples(st.just("check"), st.integers(-6, 5)),
+    st.tuples(st.just("probe"), st.integers(0, 5)),
+    st.tuples(st.just("refuse"), st.floats(0, 9)),
 ), max_size=80)
 
 
@@ -153,6 +163,16 @@ def test_any_history_keeps_the_books(history: list[Any], policy: Any) -> None:
         elif what == "drain" and pods[x] in listed:
             lb.set_readiness(pods[x], "draining")
             ready.discard(pods[x])
+        elif what == "check" and pods[x % 6] in listed:
+            lb.report_check(pods[x % 6], x >= 0)
+        elif what == "probe":
+            try:
+                flying.append(lb.probe_next())
+                assert flying[-1].address in ready
+            except ilb.NotDueError:
+                pass
+        elif what == "refuse" and flying:
+            flying.pop().overload(retry_after=x)
         stats = {s.address: s for s in lb.snapshot()}
         for address in {t.address for t in flying} | listed:
             assert stats[address].in_flight == sum(

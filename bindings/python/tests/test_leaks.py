@@ -64,19 +64,75 @@ def work():
         refused(lambda: ilb.Balancer("x", policy="x"))
         refused(lambda: ilb.Balancer("", ["a"]))
         refused(lambda: ilb.Balancer("x", clock=3))
+        refused(lambda: ilb.Balancer("x", fail_mode="half"))
+        refused(lambda: ilb.Balancer("x", check_effect=2))
+        refused(lambda: ilb.Balancer("x", detectors_off=["hang", "x"]))
+        refused(lambda: ilb.Balancer("x", detectors_off=["hang", 3]))
+        refused(lambda: ilb.Balancer("x", detectors_off="hang"))
+        refused(lambda: ilb.Balancer("x", detectors_off=iter(["hang"]),
+                                     detectors_shadow={"hang"}))
+        refused(lambda: ilb.Balancer("x", detectors_shadow=broken()))
+        refused(lambda: ilb.Balancer("x", slow_start=-1))
+        refused(lambda: ilb.Balancer("x", slow_start="1"))
+        refused(lambda: ilb.Balancer("x", min_endpoints=2**70))
+        refused(lambda: ilb.Balancer("x", base_ejection_time=2.5,
+                                     max_ejection_time=1.5))
+        refused(lambda: ilb.Balancer("x\\n", classify=lambda e: None,
+                                     on_event=lambda e: None,
+                                     clock=ilb.ManualClock()))
+        refused(lambda: lb.pick(cost=0.0))
+        refused(lambda: lb.pick(cost="1"))
+        refused(lambda: lb.report_check("nobody", True))
+        refused(lambda: lb.report_check("a:1", "yes"))
+        refused(lambda: lb.report_check(3, True))
+        refused(lambda: lb.report_check("a:1", True, 2**70))
+        refused(lambda: lb.report_check("a:1"))
+        refused(lambda: lb.probe_next())
+        refused(lambda: lb.probe_next(now_ns=-1))
+        refused(lambda: closed.pick())
+        refused(lambda: closed.pick(explain=True))
         refused(lambda: ilb.Balancer("x").pick())
         t = lb.pick()
         refused(lambda: t.done("x"))
         refused(lambda: t.done(None))
+        refused(lambda: t.done("success", retry_after=1.5))
+        refused(lambda: t.overload(retry_after=-1.5))
+        refused(lambda: t.failure(retry_after="x"))
+        refused(lambda: t.failure(1, 2))
         t.done()
         refused(t.done)
         refused(lambda: lb.pick(exclude=[t] * 17))
         refused(lambda: lb.pick(exclude=all_of_them))
+def broken():
+    yield "hang"
+    raise ValueError
+closed = ilb.Balancer("closed", ["a:1"], fail_mode="closed",
+                      consecutive_failures=1)
+closed.pick().failure()
 all_of_them = [lb.pick() for _ in range(0)]
 while len({t.address for t in all_of_them}) < 2:
     t = lb.pick(exclude=all_of_them)
     t.done()
     all_of_them.append(t)
+""",
+    "checks and probes": """
+clock = ilb.ManualClock()
+probed = ilb.Balancer("probed", [ilb.Endpoint("a:1", user=object()), "b:2"],
+                      clock=clock, consecutive_failures=1,
+                      detectors_shadow=iter(["latency", "hang"]))
+def work():
+    for _ in range(50):
+        clock.advance(1)
+        for passed in (False, False, False, True, True):
+            probed.report_check("a:1", passed)
+        probed.probe_due_ns
+        probed.snapshot()[0].detected
+        with probed.pick(cost=2.5) as t:
+            clock.advance(0.001)
+            t.overload(retry_after=0.5)
+        clock.advance(200)
+        refused(lambda: [probed.probe_next().done("failure", retry_after=1e-9)
+                         for _ in range(3)])
 """,
     "exceptions": """
 def work():

@@ -73,6 +73,23 @@ except ilb.TicketError:
 else:
     raise AssertionError
 assert sum(s.done['success'] for s in lb.snapshot()) == 1
+clock = ilb.ManualClock()
+lb = ilb.Balancer('billing', ['a:1'], clock=clock, fail_mode='closed',
+                  consecutive_failures=1, detectors_off=['latency'])
+lb.pick(cost=2).failure(retry_after=ilb.retry_after_seconds(
+    'Wed, 21 Oct 2015 07:28:01 GMT', 'Wed, 21 Oct 2015 07:28:00 GMT'))
+for call, error in ((lb.pick, ilb.EjectedError),
+                    (lb.probe_next, ilb.NotDueError)):
+    try:
+        call()
+    except error:
+        pass
+    else:
+        raise AssertionError(call)
+clock.advance(1000)
+lb.probe_next().done()
+lb.report_check('a:1', True)
+assert lb.snapshot()[0].ejected_by is None
 """
 
 
@@ -133,6 +150,15 @@ def test_importing_takes_no_network_modules_along(
     run_python("import sys; before = set(sys.modules); import ilb; "
                "assert not (set(sys.modules) - before) & "
                "{'socket', 'ssl', 'asyncio', 'requests', 'urllib3'}")
+
+
+def test_importing_takes_no_module_along_that_kills_interpreters(
+    run_python: Callable[..., str],
+) -> None:
+    """_datetime of CPython 3.12 and 3.13, imported by several at once."""
+    run_python("import sys; before = set(sys.modules); import ilb; "
+               "ilb.retry_after_seconds('Wed, 21 Oct 2015 07:28:00 GMT'); "
+               "assert not (set(sys.modules) - before) & {'_datetime'}")
 
 
 def test_versions_agree() -> None:

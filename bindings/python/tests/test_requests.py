@@ -18,6 +18,7 @@ urllib3 = pytest.importorskip("urllib3")
 
 import ilb  # noqa: E402
 import ilb.requests  # noqa: E402
+from ilb._requests_adapter import retry_after_of  # noqa: E402
 from servers import Handler, Pod, closed_port, pods, wait_for  # noqa: E402
 
 NAME = "http://billing"
@@ -366,6 +367,65 @@ def test_statuses_are_classified(three: list[Pod]) -> None:
             answer = http.post(f"{NAME}/")
             assert answer.status_code == status
             assert done(http.balancer(NAME)) == {outcome: 1}
+
+
+@pytest.mark.parametrize("status, outcome, asked, seconds", [
+    (429, "overload", "40", 40), (503, "overload", "40", 40),
+    (500, "failure", "40", 40), (503, "overload", "86400", 300),
+])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_an_answer_asks_for_is_handed_on(
+    three: list[Pod], status: int, outcome: str, asked: str, seconds: int,
+    stream: bool,
+) -> None:
+    clock = ilb.ManualClock()
+    lb = ilb.Balancer("billing", [pod.address for pod in three], clock=clock)
+    for pod in three:
+        pod.statuses(status, Retry_After=asked)
+    with ilb.requests.Session({NAME: lb}, retries=0) as http:
+        answer = http.post(f"{NAME}/", stream=stream)
+        assert (answer.status_code, answer.ilb_tries) == (status, 1)
+        answer.close()
+    (stats,) = [s for s in lb.snapshot() if s.address == answer.ilb_address]
+    assert stats.done[outcome] == 1 and stats.ejected_by == "retry_after"
+    left = (stats.ejected_until_ns - clock.now_ns) / 1e9
+    assert seconds <= left <= seconds * 1.1
+
+
+def test_a_date_is_counted_from_the_answers_own() -> None:
+    answer = requests.Response()
+    answer.headers["date"] = "Wed, 21 Oct 2015 07:28:00 GMT"
+    answer.headers["retry-after"] = "Wed, 21 Oct 2015 07:28:40 GMT"
+    for outcome in ilb.Outcome:
+        says = retry_after_of(answer, outcome)
+        assert says == (40 if outcome.name in ("FAILURE", "OVERLOAD") else 0)
+    assert retry_after_of(requests.Timeout(), ilb.Outcome.FAILURE) == 0
+
+
+def test_an_answer_that_is_good_asks_for_nothing(three: list[Pod]) -> None:
+    """A status that counts as a success, or what `classify` makes of one."""
+    def good(result: object) -> ilb.Outcome:
+        return ilb.Outcome.SUCCESS
+
+    for status, classify in ((301, None), (404, None), (503, good)):
+        lb = ilb.Balancer("billing", [pod.address for pod in three])
+        for pod in three:
+            pod.statuses(status, Retry_After="40")
+        with ilb.requests.Session({NAME: lb}, classify=classify) as http:
+            http.get(f"{NAME}/", allow_redirects=False)
+        assert done(lb) == {"success": 1}
+        assert not [s for s in lb.snapshot() if s.ejected_by]
+
+
+def test_all_ejected_is_an_error_of_both(three: list[Pod]) -> None:
+    lb = ilb.Balancer("billing", [three[0].address], fail_mode="closed")
+    three[0].statuses(503, Retry_After="40")
+    with ilb.requests.Session({NAME: lb}) as http:
+        assert http.get(f"{NAME}/").status_code == 503
+        with pytest.raises(ilb.requests.NoEndpointError) as caught:
+            http.get(f"{NAME}/")
+    assert (caught.value.code, caught.value.name) == (-13, "ILB_EEJECTED")
+    assert isinstance(caught.value.__cause__, ilb.EjectedError)
 
 
 def test_classify_has_the_first_word(three: list[Pod]) -> None:

@@ -123,6 +123,18 @@ def test_a_503_that_says_when_goes_elsewhere_as_overload(two: list[Pod]) -> None
         assert outcomes(http, two[0].address) == {"overload": 1}
 
 
+def test_what_the_first_answer_asked_for_holds(two: list[Pod]) -> None:
+    two[0].statuses(503, Retry_After="30")
+    lb = ilb.Balancer("billing", [pod.address for pod in two],
+                      policy="round_robin")
+    with ilb.requests.Session({NAME: lb}) as http:
+        tries = [http.get(f"{NAME}/", timeout=5).ilb_tries for _ in range(2)]
+    assert sorted(tries) == [1, 2]
+    assert {s.address: s.ejected_by for s in lb.snapshot()} == {
+        two[0].address: "retry_after", two[1].address: None,
+    }
+
+
 def test_a_timeout_goes_elsewhere_if_idempotent(two: list[Pod]) -> None:
     with deaf_port() as deaf:
         with first_then(deaf, two[0].address) as http:

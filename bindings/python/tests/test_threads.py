@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -161,6 +162,42 @@ def test_a_finalizer_may_update_the_balancer_that_drops_it() -> None:
     assert done.wait(10), "update waits for itself"
     thread.join()
     assert lb.addresses() == ["b:2"]
+
+
+def test_checks_probes_and_updates_at_once() -> None:
+    """Nobody is stopped by another, and the books are right afterwards."""
+    lb = ilb.Balancer("billing", PODS[:6], fail_mode="closed",
+                      consecutive_failures=2, unhealthy_threshold=1,
+                      base_ejection_time=0.001, max_ejection_time=0.001)
+    probes: list[str] = []
+
+    def pick() -> None:
+        with contextlib.suppress(ilb.EjectedError):
+            with lb.pick(cost=random.choice((0.5, 1, 8))) as endpoint:
+                if endpoint.address in PODS[:2]:
+                    endpoint.overload(retry_after=0.001)
+
+    def check() -> None:
+        lb.report_check(random.choice(PODS[:6]), random.random() < 0.5)
+
+    def probe() -> None:
+        try:
+            ticket = lb.probe_next()
+        except ilb.NotDueError:
+            assert lb.probe_due_ns is None or lb.probe_due_ns > 0
+            return
+        probes.append(ticket.address)
+        ticket.done(random.choice(("success", "failure")))
+
+    def update() -> None:
+        lb.update(random.sample(PODS[:6], 6))
+        lb.snapshot()
+
+    run_together(0.5, pick, pick, check, probe, probe, update)
+    assert probes
+    stats = lb.snapshot()
+    assert sum(s.in_flight for s in stats) == 0 == lb.leaked
+    assert sum(s.enforced["probe"] for s in stats) > 0
 
 
 def test_other_threads_run_during_a_big_update() -> None:

@@ -84,7 +84,7 @@ def test_no_kind_of_outcome(lb: ilb.Balancer, bad: object) -> None:
 def test_calls_are_checked(lb: ilb.Balancer) -> None:
     with lb.pick() as ticket:
         for call in (
-            lambda: ticket.done("success", 0, 0),  # type: ignore[call-arg]
+            lambda: ticket.done("success", 0, 0, 0),  # type: ignore[call-arg]
             lambda: ticket.done("success", outcome="success"),  # type: ignore[misc]
             lambda: ticket.done(result=1),  # type: ignore[call-arg]
             lambda: ticket.first_byte("x"),  # type: ignore[arg-type]

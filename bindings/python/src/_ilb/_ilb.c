@@ -15,6 +15,8 @@
 
 #include "py_clock.c"
 
+#include "py_options.c"
+
 #include "py_endpoints.c"
 
 #include "py_balancer.h"
@@ -30,6 +32,8 @@
 #include "py_update.c"
 
 #include "py_pick.c"
+
+#include "py_checks.c"
 
 #include "py_balancer_facts.c"
 

@@ -68,6 +68,14 @@ static int py_invalid(py_state *state, const char *format, ...)
     return -1;
 }
 
+/* TypeError for an argument; always returns -1. */
+static int args_wrong_type(PyObject *value, const char *name, const char *what)
+{
+    PyErr_Format(PyExc_TypeError, "%s must be %s, not %.100s", name, what,
+                 Py_TYPE(value)->tp_name);
+    return -1;
+}
+
 /* An integer from 0 to `max`; NULL leaves `*out` as it is. */
 static int py_read_uint(py_state *state, PyObject *value, const char *name,
                         uint64_t max, uint64_t *out)
@@ -77,6 +85,8 @@ static int py_read_uint(py_state *state, PyObject *value, const char *name,
 
     if (value == NULL)
         return 0;
+    if (!PyIndex_Check(value))
+        return args_wrong_type(value, name, "an int");
     index = PyNumber_Index(value);
     if (index == NULL)
         return -1;
@@ -105,6 +115,23 @@ static int py_read_uint32(py_state *state, PyObject *value, const char *name,
     return 0;
 }
 
+/* A number; one that a double cannot hold becomes infinite. */
+static int args_read_double(PyObject *value, const char *name, double *out)
+{
+    const PyNumberMethods *number = Py_TYPE(value)->tp_as_number;
+
+    if (number == NULL || (number->nb_float == NULL && !PyIndex_Check(value)))
+        return args_wrong_type(value, name, "a number");
+    *out = PyFloat_AsDouble(value);
+    if (!PyErr_Occurred())
+        return 0;
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError))
+        return -1;
+    PyErr_Clear();
+    *out = Py_HUGE_VAL;
+    return 0;
+}
+
 /* A time span in seconds, as nanoseconds, rounded up: more than nothing stays
  * more than nothing. NULL leaves `*out_ns` as it is. */
 static int py_read_seconds(py_state *state, PyObject *value, const char *name,
@@ -115,14 +142,61 @@ static int py_read_seconds(py_state *state, PyObject *value, const char *name,
 
     if (value == NULL)
         return 0;
-    seconds = PyFloat_AsDouble(value);
-    if (PyErr_Occurred())
+    if (args_read_double(value, name, &seconds) < 0)
         return -1;
     if (!(seconds >= 0 && seconds <= max_seconds))
         return py_invalid(state, "%s must be 0 to 1e9 seconds, not %R", name,
                           value);
     *out_ns = (uint64_t)ceil(seconds * 1e9);
     return 0;
+}
+
+/* What a request costs. 0 is refused: the library would take it for "the
+ * default", the caller may mean "nothing". NULL leaves `*out` as it is. */
+static int py_read_cost(py_state *state, PyObject *value, double *out)
+{
+    double cost;
+
+    if (value == NULL)
+        return 0;
+    if (args_read_double(value, "cost", &cost) < 0)
+        return -1;
+    if (!(cost >= ILB_COST_MIN && cost <= ILB_COST_MAX))
+        return py_invalid(state, "cost must be 1/256 to %d, not %R",
+                          (int)ILB_COST_MAX, value);
+    *out = cost;
+    return 0;
+}
+
+/* "'open' or 'closed'": the names up to a NULL. */
+static void args_list_names(char *text, size_t n_bytes,
+                            const char *const *names)
+{
+    size_t used = 0;
+
+    for (int i = 0; names[i] != NULL && used < n_bytes; i++)
+        used += (size_t)PyOS_snprintf(text + used, n_bytes - used, "%s'%s'",
+                                      i == 0                 ? ""
+                                      : names[i + 1] == NULL ? " or "
+                                                             : ", ",
+                                      names[i]);
+}
+
+/* The index of a str in `names`, which end with a NULL. */
+static int py_read_name(py_state *state, PyObject *value, const char *argument,
+                        const char *const *names, int *out)
+{
+    char text[256] = "";
+
+    if (!PyUnicode_Check(value))
+        return args_wrong_type(value, argument, "a str");
+    for (int i = 0; names[i] != NULL; i++)
+        if (PyUnicode_CompareWithASCIIString(value, names[i]) == 0) {
+            *out = i;
+            return 0;
+        }
+    args_list_names(text, sizeof text, names);
+    return py_invalid(state, "%s must be %s, not %R", argument, text, value);
 }
 
 /* Text without a 0 inside, borrowed from `value`; NULL and an error set
@@ -134,8 +208,7 @@ static const char *py_read_text(py_state *state, PyObject *value,
     Py_ssize_t n_bytes;
 
     if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "%s must be a str, not %.100s", name,
-                     Py_TYPE(value)->tp_name);
+        (void)args_wrong_type(value, name, "a str");
         return NULL;
     }
     text = PyUnicode_AsUTF8AndSize(value, &n_bytes);

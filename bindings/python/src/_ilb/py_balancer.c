@@ -5,147 +5,32 @@
 
 /* ---- Making ------------------------------------------------------------ */
 
-/* The keyword arguments of Balancer, borrowed; NULL: not given. */
-typedef struct balancer_arguments {
-    PyObject *name, *endpoints, *capacity, *seed, *consecutive_failures;
-    PyObject *max_ejection_percent, *base_ejection_time, *max_ejection_time;
-    PyObject *clock, *classify, *event_capacity, *on_event;
-    const char *policy;
-} balancer_arguments;
-
-static int balancer_parse(PyObject *args, PyObject *kwds, balancer_arguments *a)
+/* The library has refused what py_options_read has let through. */
+static int balancer_invalid(py_state *state, PyObject *given, const char *name)
 {
-    static const char *const names[] = {
-        "name",
-        "endpoints",
-        "policy",
-        "capacity",
-        "seed",
-        "consecutive_failures",
-        "max_ejection_percent",
-        "base_ejection_time",
-        "max_ejection_time",
-        "clock",
-        "classify",
-        "event_capacity",
-        "on_event",
-        NULL,
-    };
-    /* Python's parameter lacks a const that it keeps to. */
-    char **keywords = (char **)(uintptr_t)names;
+    size_t n_bytes = strlen(name);
+    bool printable = true;
 
-    memset(a, 0, sizeof *a);
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "U|O$sOOOOOOOOOO:Balancer", keywords, &a->name,
-            &a->endpoints, &a->policy, &a->capacity, &a->seed,
-            &a->consecutive_failures, &a->max_ejection_percent,
-            &a->base_ejection_time, &a->max_ejection_time, &a->clock,
-            &a->classify, &a->event_capacity, &a->on_event))
-        return -1;
-    if (a->clock == Py_None)
-        a->clock = NULL;
-    if (a->classify == Py_None)
-        a->classify = NULL;
-    if (a->on_event == Py_None)
-        a->on_event = NULL;
-    return 0;
-}
-
-static int balancer_read_policy(py_state *state, const char *name,
-                                ilb_options *o)
-{
-    int policy;
-
-    if (name == NULL)
-        return 0;
-    policy = ilb_policy_from_name(name);
-    if (policy < 0)
+    for (size_t i = 0; i < n_bytes; i++)
+        printable &= (unsigned char)name[i] >= ' ' && name[i] != 0x7f;
+    if (n_bytes == 0 || n_bytes > ILB_NAME_MAX || !printable)
         return py_invalid(state,
-                          "policy must be 'peak_ewma', 'least_request', "
-                          "'round_robin' or 'random', not '%s'",
-                          name);
-    o->policy = (ilb_policy)policy;
-    return 0;
-}
-
-static int balancer_check_callable(PyObject *value, const char *name)
-{
-    if (value == NULL || PyCallable_Check(value))
-        return 0;
-    PyErr_Format(PyExc_TypeError, "%s must be callable or None, not %.100s",
-                 name, Py_TYPE(value)->tp_name);
+                          "name must have 1 to %d printable bytes, not "
+                          "%R",
+                          ILB_NAME_MAX, given);
+    (void)py_raise(state, ILB_EINVAL, "Balancer");
     return -1;
-}
-
-/* ilb.NEVER, or 0 to the most that can be kept. */
-static int balancer_read_event_capacity(py_state *state,
-                                        const balancer_arguments *a,
-                                        ilb_options *o)
-{
-    if (py_read_uint32(state, a->event_capacity, "event_capacity", ILB_NEVER,
-                       &o->event_capacity) < 0)
-        return -1;
-    if (o->event_capacity > ILB_EVENT_CAPACITY_MAX &&
-        o->event_capacity != ILB_NEVER)
-        return py_invalid(state,
-                          "event_capacity must be 0 to %u or ilb.NEVER, not %R",
-                          ILB_EVENT_CAPACITY_MAX, a->event_capacity);
-    if (o->event_capacity == ILB_NEVER && a->on_event != NULL)
-        return py_invalid(state,
-                          "on_event needs events: event_capacity must not be "
-                          "ilb.NEVER");
-    return 0;
-}
-
-static int balancer_read_hooks(py_state *state, const balancer_arguments *a,
-                               ilb_options *o)
-{
-    if (a->clock != NULL && !PyObject_TypeCheck(a->clock, state->clock_type)) {
-        PyErr_Format(PyExc_TypeError,
-                     "clock must be an ilb.ManualClock or None, not %.100s",
-                     Py_TYPE(a->clock)->tp_name);
-        return -1;
-    }
-    if (balancer_check_callable(a->classify, "classify") < 0 ||
-        balancer_check_callable(a->on_event, "on_event") < 0)
-        return -1;
-    if (a->clock != NULL) {
-        o->clock_ns = clock_read_ns;
-        o->clock_user = a->clock;
-    }
-    return 0;
-}
-
-static int balancer_read_options(py_state *state, const balancer_arguments *a,
-                                 ilb_options *o)
-{
-    if (balancer_read_policy(state, a->policy, o) < 0 ||
-        balancer_read_event_capacity(state, a, o) < 0 ||
-        balancer_read_hooks(state, a, o) < 0 ||
-        py_read_uint(state, a->seed, "seed", UINT64_MAX, &o->seed) < 0 ||
-        py_read_uint32(state, a->capacity, "capacity", ILB_CAPACITY_MAX,
-                       &o->capacity) < 0 ||
-        py_read_uint32(state, a->consecutive_failures, "consecutive_failures",
-                       ILB_NEVER, &o->consecutive_failures) < 0 ||
-        py_read_uint32(state, a->max_ejection_percent, "max_ejection_percent",
-                       100, &o->max_ejection_percent) < 0 ||
-        py_read_seconds(state, a->base_ejection_time, "base_ejection_time",
-                        &o->base_ejection_time_ns) < 0 ||
-        py_read_seconds(state, a->max_ejection_time, "max_ejection_time",
-                        &o->max_ejection_time_ns) < 0)
-        return -1;
-    return 0;
 }
 
 /* Fills a new object; what it holds already is released with it. */
 static int balancer_init(py_state *state, py_balancer *self,
-                         const balancer_arguments *a)
+                         const py_options *a)
 {
     ilb_options o = ILB_OPTIONS_INIT;
     const char *name = py_read_text(state, a->name, "name");
     int rc;
 
-    if (name == NULL || balancer_read_options(state, a, &o) < 0)
+    if (name == NULL || py_options_read(state, a, &o) < 0)
         return -1;
     self->policy = o.policy;
     self->clock = a->clock == NULL ? NULL : py_new_ref(a->clock);
@@ -161,9 +46,8 @@ static int balancer_init(py_state *state, py_balancer *self,
         return -1;
     }
     rc = ilb_balancer_new(&self->core, name, &o);
-    if (rc == ILB_EINVAL && (*name == '\0' || strlen(name) > ILB_NAME_MAX))
-        return py_invalid(state, "name must have 1 to %d bytes, not %R",
-                          ILB_NAME_MAX, a->name);
+    if (rc == ILB_EINVAL)
+        return balancer_invalid(state, a->name, name);
     if (rc != ILB_OK) {
         (void)py_raise(state, rc, "Balancer");
         return -1;
@@ -176,10 +60,10 @@ static int balancer_init(py_state *state, py_balancer *self,
 static PyObject *balancer_new(PyTypeObject *type, PyObject *args,
                               PyObject *kwds)
 {
-    balancer_arguments a;
+    py_options a;
     py_balancer *self;
 
-    if (balancer_parse(args, kwds, &a) < 0)
+    if (py_options_parse(args, kwds, &a) < 0)
         return NULL;
     self = (py_balancer *)type->tp_alloc(type, 0);
     if (self == NULL)
@@ -242,9 +126,13 @@ static PyMethodDef balancer_methods[] = {
     {"update", balancer_update, METH_O, balancer_update_doc},
     {"set_readiness", PY_METHOD(balancer_set_readiness), METH_FASTCALL,
      balancer_set_readiness_doc},
+    {"report_check", PY_METHOD(balancer_report_check),
+     METH_FASTCALL | METH_KEYWORDS, balancer_report_check_doc},
     {"addresses", balancer_addresses, METH_NOARGS, balancer_addresses_doc},
     {"pick", PY_METHOD(balancer_pick), METH_FASTCALL | METH_KEYWORDS,
      balancer_pick_doc},
+    {"probe_next", PY_METHOD(balancer_probe_next),
+     METH_FASTCALL | METH_KEYWORDS, balancer_probe_next_doc},
     {"snapshot", balancer_snapshot, METH_NOARGS, balancer_snapshot_doc},
     {"events", PY_METHOD(balancer_events), METH_FASTCALL | METH_KEYWORDS,
      balancer_events_doc},
@@ -263,25 +151,45 @@ PyDoc_STRVAR(
     balancer_doc,
     "Balancer(name, endpoints=(), *, policy='peak_ewma', capacity=0, seed=0,\n"
     "         consecutive_failures=0, max_ejection_percent=0,\n"
-    "         base_ejection_time=0.0, max_ejection_time=0.0, clock=None,\n"
+    "         base_ejection_time=0.0, max_ejection_time=0.0,\n"
+    "         fail_mode='open', panic_threshold_percent=0, min_endpoints=0,\n"
+    "         detectors_off=(), detectors_shadow=(), max_retry_after=0.0,\n"
+    "         unhealthy_threshold=0, healthy_threshold=0,\n"
+    "         check_effect='probes', slow_start=0.0, clock=None,\n"
     "         classify=None, event_capacity=0, on_event=None)\n--\n\n"
     "One service's endpoints and what is known of them.\n\n"
     "`endpoints` is an iterable of str, (address, weight) or ilb.Endpoint.\n"
-    "0 means the default everywhere: `capacity` (1024) endpoints at most;\n"
-    "`seed` for the random draws (one of its own); so many\n"
-    "`consecutive_failures` (5; ilb.NEVER: none) eject an endpoint, with a\n"
-    "clean past fewer do, up to `max_ejection_percent` (100) of them at a\n"
-    "time, for `base_ejection_time` (5 s) and, with few requests, up to\n"
-    "`max_ejection_time` (120 s), both floats in seconds.\n"
+    "0 means the default everywhere; times are floats in seconds.\n\n"
+    "`capacity` (1024): endpoints at most. `seed` of the random draws (one\n"
+    "of its own).\n\n"
+    "So many `consecutive_failures` (5; ilb.NEVER: none) eject an endpoint,\n"
+    "with a clean past fewer do, up to `max_ejection_percent` (100) of them\n"
+    "at a time, for `base_ejection_time` (5 s) and, with few requests, up\n"
+    "to `max_ejection_time` (120 s). So many ready endpoints as\n"
+    "`min_endpoints` (1, or none if it fails closed) are never ejected.\n"
+    "When all are ejected, or fewer are left than `panic_threshold_percent`\n"
+    "(none) of the ready ones, `fail_mode` 'open' picks among all of them\n"
+    "as if none were, and 'closed' raises EjectedError.\n\n"
+    "The detectors that judge: 'consecutive_failures',\n"
+    "'failure_percentage', 'success_rate', 'latency', 'hang', 'retry_after'\n"
+    "and 'probe'. Those in `detectors_off` are not asked; those in\n"
+    "`detectors_shadow` only say what they would do: in events, and in\n"
+    "`EndpointStats.detected`. At most `max_retry_after` (300 s) count of\n"
+    "what an endpoint asks for. So many checks that failed in a row as\n"
+    "`unhealthy_threshold` (3) eject, see `report_check`; so many that\n"
+    "passed as `healthy_threshold` (2) do what `check_effect` says: with\n"
+    "'probes' only what they prove, with 'unejects' they bring back whoever\n"
+    "is ejected. For `slow_start` (none) who is new or back takes part of\n"
+    "its share.\n\n"
     "`clock` is an ilb.ManualClock, for tests. `classify` takes an exception\n"
     "that left `with lb.pick()` and returns an ilb.Outcome, or None for what\n"
     "ilb.classify makes of it.\n"
     "`on_event` is called with each ilb.Event, in order, by one thread at a\n"
     "time, when the call that comes next is about to return: one of a\n"
-    "ticket's, `update`, `set_readiness` or `tick`; never by `pick`, and\n"
-    "never from inside itself. It may call back. What it raises goes to\n"
-    "sys.unraisablehook. `event_capacity` (256; ilb.NEVER: none) events are\n"
-    "kept for it, and for `events`.\n\n"
+    "ticket's, `update`, `set_readiness`, `report_check` or `tick`; never by\n"
+    "`pick`, and never from inside itself. It may call back. What it raises\n"
+    "goes to sys.unraisablehook. `event_capacity` (256; ilb.NEVER: none)\n"
+    "events are kept for it, and for `events`.\n\n"
     "All methods may be called from any thread.");
 
 static PyType_Slot balancer_slots[] = {

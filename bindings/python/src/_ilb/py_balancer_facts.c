@@ -29,6 +29,16 @@ static PyObject *balancer_get_leaked(PyObject *self, void *closure)
         &((py_balancer *)self)->n_leaked, memory_order_relaxed));
 }
 
+static PyObject *balancer_get_probe_due_ns(PyObject *self, void *closure)
+{
+    uint64_t due_ns = ilb_probe_due_ns(((py_balancer *)self)->core);
+
+    (void)closure;
+    if (due_ns == UINT64_MAX)
+        Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(due_ns);
+}
+
 /* " (4 healthy, 1 ejected)": the states that there are. */
 static PyObject *repr_states(const ilb_endpoint_stats *list, size_t n)
 {
@@ -79,6 +89,11 @@ static PyGetSetDef balancer_getset[] = {
     {"updates", balancer_get_updates, NULL,
      "How many updates were accepted, an int: it tells whether the set may\n"
      "have changed.",
+     NULL},
+    {"probe_due_ns", balancer_get_probe_due_ns, NULL,
+     "When `probe_next` is worth calling again, an int on the balancer's\n"
+     "clock: time.CLOCK_MONOTONIC, or its ManualClock. It may be too early:\n"
+     "no ejected endpoint is due before. None: none is ejected.",
      NULL},
     {"leaked", balancer_get_leaked, NULL,
      "Tickets that were garbage collected before they were done, an int.",

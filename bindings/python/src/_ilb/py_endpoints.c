@@ -23,21 +23,13 @@ static void py_endpoints_drop(py_endpoint_list *l)
 static int py_read_readiness(py_state *state, PyObject *value,
                              ilb_readiness *out)
 {
-    static const char *const names[] = {"ready", "not_ready", "draining"};
+    static const char *const names[] = {"ready", "not_ready", "draining", NULL};
+    int readiness;
 
-    if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "readiness must be a str, not %.100s",
-                     Py_TYPE(value)->tp_name);
+    if (py_read_name(state, value, "readiness", names, &readiness) < 0)
         return -1;
-    }
-    for (int i = 0; i < 3; i++)
-        if (PyUnicode_CompareWithASCIIString(value, names[i]) == 0) {
-            *out = (ilb_readiness)i;
-            return 0;
-        }
-    return py_invalid(
-        state, "readiness must be 'ready', 'not_ready' or 'draining', not %R",
-        value);
+    *out = (ilb_readiness)readiness;
+    return 0;
 }
 
 /* A weight of 0 is refused: the library would take it for "the default", the

@@ -65,23 +65,34 @@ static int pick_dress(py_balancer *self, py_ticket *ticket)
     return 0;
 }
 
-/* As ilb_pick; with `explain`, the ticket knows why. */
-static int pick_core(py_state *state, py_balancer *self, py_ticket *ticket,
-                     const ilb_pick_options *o, bool explain)
+/* Chooses an endpoint for a new ticket, in a way that `how` describes: an error
+ * code. It may set a Python error as well, when it has chosen. */
+typedef int (*pick_way)(py_state *state, py_balancer *self, py_ticket *ticket,
+                        const void *how);
+
+/* `how` is an ilb_pick_options, or NULL. */
+static int pick_plain(py_state *state, py_balancer *self, py_ticket *ticket,
+                      const void *how)
+{
+    (void)state;
+    return ilb_pick(self->core, &ticket->core, how);
+}
+
+/* The same, and the ticket knows why. */
+static int pick_explained(py_state *state, py_balancer *self, py_ticket *ticket,
+                          const void *how)
 {
     ilb_explanation why;
-    int rc;
+    int rc =
+        ilb_pick_explained(self->core, &ticket->core, how, &why, sizeof why);
 
-    if (!explain)
-        return ilb_pick(self->core, &ticket->core, o);
-    rc = ilb_pick_explained(self->core, &ticket->core, o, &why, sizeof why);
     if (rc == ILB_OK)
         ticket->explanation = py_explanation_make(state, &why);
     return rc;
 }
 
-static PyObject *pick_ticket(py_state *state, py_balancer *self,
-                             const ilb_pick_options *o, bool explain)
+static PyObject *pick_ticket(py_state *state, py_balancer *self, pick_way way,
+                             const void *how)
 {
     PyTypeObject *type = state->ticket_type;
     py_ticket *ticket = (py_ticket *)type->tp_alloc(type, 0);
@@ -92,12 +103,12 @@ static PyObject *pick_ticket(py_state *state, py_balancer *self,
     atomic_init(&ticket->stage, TICKET_NEW);
     atomic_init(&ticket->outcome, 0);
     ticket->balancer = (py_balancer *)py_new_ref(self);
-    rc = pick_core(state, self, ticket, o, explain);
+    rc = way(state, self, ticket, how);
     if (rc != ILB_OK) {
         Py_DECREF(ticket);
         return py_raise(state, rc, ilb_balancer_name(self->core));
     }
-    if ((explain && ticket->explanation == NULL) ||
+    if ((way == pick_explained && ticket->explanation == NULL) ||
         pick_dress(self, ticket) < 0) {
         (void)ilb_done(self->core, &ticket->core, ILB_CANCELLED);
         Py_DECREF(ticket);
@@ -110,34 +121,38 @@ static PyObject *pick_ticket(py_state *state, py_balancer *self,
 
 PyDoc_STRVAR(
     balancer_pick_doc,
-    "pick($self, /, exclude=(), now_ns=0, explain=False)\n--\n\n"
+    "pick($self, /, exclude=(), now_ns=0, explain=False, cost=1.0)\n--\n\n"
     "Choose an endpoint for one request: a Ticket, to be done exactly once.\n\n"
     "    with lb.pick() as endpoint:\n"
     "        call(endpoint.host, endpoint.port)\n\n"
     "`exclude` is a ticket, or up to 16 of them, whose endpoints are not\n"
     "wanted again, for a retry elsewhere; `now_ns` the time in nanoseconds\n"
     "of the balancer's clock, 0: ask it; with `explain` the ticket's\n"
-    "`explanation` says why. Raises a NoEndpointError: EmptyError,\n"
-    "NotReadyError, ExcludedError or BusyError.");
+    "`explanation` says why; `cost` is what the request will cost its\n"
+    "endpoint, if you know: 2 is twice an ordinary one, in work or in time.\n"
+    "Raises a NoEndpointError: EmptyError, NotReadyError, ExcludedError,\n"
+    "BusyError, or EjectedError with `fail_mode='closed'`.");
 
 static PyObject *balancer_pick(PyObject *self, PyObject *const *args,
                                Py_ssize_t n_args, PyObject *keywords)
 {
-    static const char *const names[] = {"exclude", "now_ns", "explain"};
-    static const py_signature signature = {"pick", names, 3, 0};
+    static const char *const names[] = {"exclude", "now_ns", "explain", "cost"};
+    static const py_signature signature = {"pick", names, 4, 0};
     py_state *state = py_state_of(self);
     ilb_ticket excluded[ILB_EXCLUDE_MAX];
     ilb_pick_options o = ILB_PICK_OPTIONS_INIT;
-    PyObject *given[3];
+    PyObject *given[4];
     int explain = 0;
 
     if (n_args == 0 && keywords == NULL)
-        return pick_ticket(state, (py_balancer *)self, NULL, false);
+        return pick_ticket(state, (py_balancer *)self, pick_plain, NULL);
     if (py_args_read(&signature, args, n_args, keywords, given) < 0 ||
         pick_read_exclude(state, given[0], excluded, &o) < 0 ||
-        py_read_uint(state, given[1], "now_ns", UINT64_MAX, &o.now_ns) < 0)
+        py_read_uint(state, given[1], "now_ns", UINT64_MAX, &o.now_ns) < 0 ||
+        py_read_cost(state, given[3], &o.cost) < 0)
         return NULL;
     if (given[2] != NULL && (explain = PyObject_IsTrue(given[2])) < 0)
         return NULL;
-    return pick_ticket(state, (py_balancer *)self, &o, explain != 0);
+    return pick_ticket(state, (py_balancer *)self,
+                       explain != 0 ? pick_explained : pick_plain, &o);
 }

@@ -3,6 +3,8 @@
  * EndpointStats, and the snapshot that is a list of them.
  */
 
+#define STATS_N 15
+
 /* In the order of ilb_endpoint_stats. */
 static PyStructSequence_Field stats_fields[] = {
     {"address", "As given to the balancer, a str."},
@@ -20,6 +22,12 @@ static PyStructSequence_Field stats_fields[] = {
     {"ejections", "How often it was ejected, an int."},
     {"done", "Requests that ended, a dict: outcome's name -> int."},
     {"user", "The object given with the endpoint, or None."},
+    {"ejected_by", "The detector, a str, if ejected or probing; else None."},
+    {"detected", "How often a detector found it an outlier, a dict: "
+                 "detector's name -> int; while that does not eject it, once "
+                 "in base_ejection_time."},
+    {"enforced", "Of these, how often that has ejected it, a dict: detector's "
+                 "name -> int."},
     {NULL, NULL},
 };
 
@@ -27,7 +35,7 @@ static PyStructSequence_Desc stats_desc = {
     "ilb.EndpointStats",
     "One endpoint as the balancer sees it; see Balancer.snapshot.",
     stats_fields,
-    12,
+    STATS_N,
 };
 
 static int py_stats_add(PyObject *module, py_state *state)
@@ -53,6 +61,30 @@ static PyObject *stats_done(const ilb_endpoint_stats *s)
     return done;
 }
 
+/* By name; not for 0, which is no detector. */
+static PyObject *stats_of_detectors(const uint32_t *counts)
+{
+    PyObject *by_name = PyDict_New();
+
+    for (int i = 1; by_name != NULL && i < ILB_DETECTOR_COUNT; i++) {
+        PyObject *n = PyLong_FromUnsignedLong(counts[i]);
+
+        if (n == NULL ||
+            PyDict_SetItemString(by_name, ilb_detector_name((ilb_detector)i),
+                                 n) < 0)
+            Py_CLEAR(by_name);
+        Py_XDECREF(n);
+    }
+    return by_name;
+}
+
+static PyObject *stats_ejected_by(ilb_detector detector)
+{
+    if (detector == ILB_DETECTOR_NONE)
+        return py_new_ref(Py_None);
+    return PyUnicode_FromString(ilb_detector_name(detector));
+}
+
 static PyObject *stats_user(py_balancer *balancer, PyObject *address)
 {
     PyObject *user = NULL;
@@ -68,7 +100,7 @@ static PyObject *stats_make(py_state *state, py_balancer *balancer,
                             const ilb_endpoint_stats *s)
 {
     PyObject *self = PyStructSequence_New(state->stats_type);
-    PyObject *items[12];
+    PyObject *items[STATS_N];
     bool complete = true;
 
     if (self == NULL)
@@ -85,7 +117,10 @@ static PyObject *stats_make(py_state *state, py_balancer *balancer,
     items[9] = PyLong_FromUnsignedLongLong(s->ejections);
     items[10] = stats_done(s);
     items[11] = PyErr_Occurred() ? NULL : stats_user(balancer, items[0]);
-    for (int i = 0; i < 12; i++) {
+    items[12] = stats_ejected_by(s->ejected_by);
+    items[13] = stats_of_detectors(s->detected);
+    items[14] = stats_of_detectors(s->enforced);
+    for (int i = 0; i < STATS_N; i++) {
         PyStructSequence_SetItem(self, i, items[i]);
         complete &= items[i] != NULL;
     }

@@ -4,22 +4,27 @@
  */
 
 /* Reports the outcome; an error code if the ticket was done before. */
-static int ticket_finish(py_ticket *self, ilb_outcome outcome, uint64_t now_ns)
+static int ticket_finish_with(py_ticket *self, const ilb_result *result)
 {
-    ilb_result result = ILB_RESULT_INIT;
     int rc;
 
-    result.outcome = outcome;
-    result.now_ns = now_ns;
     Py_BEGIN_CRITICAL_SECTION(self);
-    rc = ilb_done_with(self->balancer->core, &self->core, &result);
+    rc = ilb_done_with(self->balancer->core, &self->core, result);
     if (rc == ILB_OK) {
-        atomic_store_explicit(&self->outcome, (int)outcome,
+        atomic_store_explicit(&self->outcome, (int)result->outcome,
                               memory_order_relaxed);
         atomic_store_explicit(&self->stage, TICKET_DONE, memory_order_release);
     }
     Py_END_CRITICAL_SECTION();
     return rc;
+}
+
+static int ticket_finish(py_ticket *self, ilb_outcome outcome)
+{
+    ilb_result result = ILB_RESULT_INIT;
+
+    result.outcome = outcome;
+    return ticket_finish_with(self, &result);
 }
 
 static PyObject *ticket_result(py_ticket *self, int rc)
@@ -33,36 +38,57 @@ static PyObject *ticket_result(py_ticket *self, int rc)
 
 /* ---- Methods ----------------------------------------------------------- */
 
+/* How long the endpoint asks to be left alone: goes with some outcomes only. */
+static int ticket_read_retry_after(py_state *state, PyObject *value,
+                                   ilb_result *result)
+{
+    if (py_read_seconds(state, value, "retry_after", &result->retry_after_ns) <
+        0)
+        return -1;
+    if (result->retry_after_ns != 0 && result->outcome != ILB_OVERLOAD &&
+        result->outcome != ILB_FAILURE)
+        return py_invalid(state,
+                          "retry_after goes with 'overload' and 'failure', "
+                          "not with '%s'",
+                          ilb_outcome_name(result->outcome));
+    return 0;
+}
+
 PyDoc_STRVAR(ticket_done_doc,
-             "done($self, /, outcome=Outcome.SUCCESS, now_ns=0)\n--\n\n"
+             "done($self, /, outcome=Outcome.SUCCESS, now_ns=0,\n"
+             "     retry_after=0.0)\n--\n\n"
              "The request is over. `outcome` is an ilb.Outcome or its name;\n"
              "`now_ns` the time in nanoseconds of the balancer's clock, 0:\n"
-             "ask it. A second time raises TicketError.");
+             "ask it; `retry_after` for how many seconds the endpoint asks to\n"
+             "be left alone (HTTP's Retry-After), with overload and failure,\n"
+             "0: it did not say. A second time raises TicketError.");
 
 static PyObject *ticket_done(PyObject *self, PyObject *const *args,
                              Py_ssize_t n_args, PyObject *keywords)
 {
-    static const char *const names[] = {"outcome", "now_ns"};
-    static const py_signature signature = {"done", names, 2, 0};
-    ilb_outcome outcome = ILB_SUCCESS;
-    uint64_t now_ns = 0;
-    PyObject *given[2];
+    static const char *const names[] = {"outcome", "now_ns", "retry_after"};
+    static const py_signature signature = {"done", names, 3, 0};
+    ilb_result result = ILB_RESULT_INIT;
+    PyObject *given[3];
 
     if (n_args != 0 || keywords != NULL) {
         py_state *state = py_state_of(self);
 
         if (py_args_read(&signature, args, n_args, keywords, given) < 0)
             return NULL;
-        if (given[0] != NULL && py_read_outcome(state, given[0], &outcome) < 0)
+        if (given[0] != NULL &&
+            py_read_outcome(state, given[0], &result.outcome) < 0)
             return NULL;
-        if (py_read_uint(state, given[1], "now_ns", UINT64_MAX, &now_ns) < 0)
+        if (py_read_uint(state, given[1], "now_ns", UINT64_MAX,
+                         &result.now_ns) < 0 ||
+            ticket_read_retry_after(state, given[2], &result) < 0)
             return NULL;
     }
     return ticket_result((py_ticket *)self,
-                         ticket_finish((py_ticket *)self, outcome, now_ns));
+                         ticket_finish_with((py_ticket *)self, &result));
 }
 
-/* success(), failure() ...: done() with an outcome in its name. */
+/* success(), timeout() ...: done() with an outcome in its name. */
 #define TICKET_SHORTHAND(name, outcome)                                        \
     PyDoc_STRVAR(ticket_##name##_doc,                                          \
                  #name "($self, /)\n--\n\nThe same as done('" #name "').");    \
@@ -70,15 +96,52 @@ static PyObject *ticket_done(PyObject *self, PyObject *const *args,
     {                                                                          \
         (void)unused;                                                          \
         return ticket_result((py_ticket *)self,                                \
-                             ticket_finish((py_ticket *)self, outcome, 0));    \
+                             ticket_finish((py_ticket *)self, outcome));       \
     }
 
 TICKET_SHORTHAND(success, ILB_SUCCESS)
-TICKET_SHORTHAND(failure, ILB_FAILURE)
 TICKET_SHORTHAND(timeout, ILB_TIMEOUT)
 TICKET_SHORTHAND(connect_error, ILB_CONNECT_ERROR)
-TICKET_SHORTHAND(overload, ILB_OVERLOAD)
 TICKET_SHORTHAND(cancelled, ILB_CANCELLED)
+
+/* failure() and overload(): the same, with what the endpoint asks for. */
+static PyObject *ticket_refused(PyObject *self, PyObject *const *args,
+                                Py_ssize_t n_args, PyObject *keywords,
+                                ilb_outcome outcome)
+{
+    static const char *const names[] = {"retry_after"};
+    const py_signature signature = {ilb_outcome_name(outcome), names, 1, 0};
+    ilb_result result = ILB_RESULT_INIT;
+    PyObject *given[1];
+
+    result.outcome = outcome;
+    if (n_args != 0 || keywords != NULL)
+        if (py_args_read(&signature, args, n_args, keywords, given) < 0 ||
+            ticket_read_retry_after(py_state_of(self), given[0], &result) < 0)
+            return NULL;
+    return ticket_result((py_ticket *)self,
+                         ticket_finish_with((py_ticket *)self, &result));
+}
+
+PyDoc_STRVAR(ticket_failure_doc,
+             "failure($self, /, retry_after=0.0)\n--\n\n"
+             "The same as done('failure', retry_after=retry_after).");
+
+static PyObject *ticket_failure(PyObject *self, PyObject *const *args,
+                                Py_ssize_t n_args, PyObject *keywords)
+{
+    return ticket_refused(self, args, n_args, keywords, ILB_FAILURE);
+}
+
+PyDoc_STRVAR(ticket_overload_doc,
+             "overload($self, /, retry_after=0.0)\n--\n\n"
+             "The same as done('overload', retry_after=retry_after).");
+
+static PyObject *ticket_overload(PyObject *self, PyObject *const *args,
+                                 Py_ssize_t n_args, PyObject *keywords)
+{
+    return ticket_refused(self, args, n_args, keywords, ILB_OVERLOAD);
+}
 
 PyDoc_STRVAR(ticket_first_byte_doc,
              "first_byte($self, /, now_ns=0)\n--\n\n"
@@ -139,7 +202,7 @@ static PyObject *ticket_exit(PyObject *self, PyObject *const *args,
                          &outcome);
     }
     /* Not in flight any more: another thread was quicker, its word counts. */
-    (void)ticket_finish(ticket, outcome, 0);
+    (void)ticket_finish(ticket, outcome);
     py_events_tell(ticket->balancer);
     if (rc < 0)
         return NULL;
@@ -158,7 +221,7 @@ static void ticket_finalize(PyObject *self)
     if (!ticket_in_flight(ticket))
         return;
     PyErr_Fetch(&type, &value, &traceback);
-    if (ticket_finish(ticket, ILB_CANCELLED, 0) == ILB_OK) {
+    if (ticket_finish(ticket, ILB_CANCELLED) == ILB_OK) {
         atomic_fetch_add_explicit(&ticket->balancer->n_leaked, 1,
                                   memory_order_relaxed);
         if (PyErr_ResourceWarning(
@@ -209,11 +272,13 @@ static PyMethodDef ticket_methods[] = {
     {"done", PY_METHOD(ticket_done), METH_FASTCALL | METH_KEYWORDS,
      ticket_done_doc},
     {"success", ticket_success, METH_NOARGS, ticket_success_doc},
-    {"failure", ticket_failure, METH_NOARGS, ticket_failure_doc},
+    {"failure", PY_METHOD(ticket_failure), METH_FASTCALL | METH_KEYWORDS,
+     ticket_failure_doc},
     {"timeout", ticket_timeout, METH_NOARGS, ticket_timeout_doc},
     {"connect_error", ticket_connect_error, METH_NOARGS,
      ticket_connect_error_doc},
-    {"overload", ticket_overload, METH_NOARGS, ticket_overload_doc},
+    {"overload", PY_METHOD(ticket_overload), METH_FASTCALL | METH_KEYWORDS,
+     ticket_overload_doc},
     {"cancelled", ticket_cancelled, METH_NOARGS, ticket_cancelled_doc},
     {"first_byte", PY_METHOD(ticket_first_byte), METH_FASTCALL | METH_KEYWORDS,
      ticket_first_byte_doc},

@@ -42,6 +42,7 @@ from ._ilb import (
 )
 from ._ilb import VERSION as __version__
 from ._outcome import Outcome, classify, classify_status
+from ._retry_after import retry_after_seconds
 
 __all__ = [
     "EXCLUDE_MAX",
@@ -78,4 +79,5 @@ __all__ = [
     "classify_status",
     "library_version",
     "log_event",
+    "retry_after_seconds",
 ]

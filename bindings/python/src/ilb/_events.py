@@ -30,8 +30,10 @@ Reason: TypeAlias = Literal["shadow", "cap", "floor", "capacity"]
 ChosenBy: TypeAlias = Literal[
     "cost", "turn", "chance", "probe", "search", "fail_open"
 ]
-Fate: TypeAlias = Literal["compared", "ejected", "excluded", "full"]
-Held: TypeAlias = Literal["hanging", "cap", "slow", "failed", "suspect"]
+Fate: TypeAlias = Literal["compared", "ejected", "excluded", "full", "ramping"]
+Held: TypeAlias = Literal[
+    "hanging", "cap", "slow", "failed", "suspect", "refused"
+]
 
 _log = logging.getLogger("ilb")
 _log.addHandler(logging.NullHandler())

@@ -25,6 +25,7 @@ from ._ilb import EXCLUDE_MAX, Balancer, Ticket
 from ._outcome import Outcome, classify, classify_status
 from ._requests_body import watch_body
 from ._requests_pools import DialingPoolManager, NotDialableError
+from ._retry_after import retry_after_seconds
 
 #: What `classify=` is given, and what it may return; None: no opinion.
 Classify = Callable[
@@ -68,6 +69,20 @@ def is_never_sent(exc: BaseException) -> bool:
     # Before 2.32, requests lets urllib3's own through for a chunked body.
     kinds = (NewConnectionError, ConnectTimeoutError)
     return isinstance(exc, kinds) or isinstance(cause, kinds)
+
+
+def retry_after_of(
+    result: requests.Response | BaseException, outcome: Outcome
+) -> float:
+    """Return for how many seconds an answer asks to be left alone; 0.0 if it
+    does not, or its outcome is none that goes with it."""
+    if not isinstance(result, requests.Response) or outcome not in (
+        Outcome.FAILURE,
+        Outcome.OVERLOAD,
+    ):
+        return 0.0
+    headers = result.headers
+    return retry_after_seconds(headers.get("Retry-After"), headers.get("Date"))
 
 
 def _rewind(request: requests.PreparedRequest) -> bool:
@@ -245,10 +260,12 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def _judge(
         self, ticket: Ticket, result: requests.Response | BaseException
-    ) -> Outcome:
-        """Return how a try went; a `classify` that raises ends it."""
+    ) -> tuple[Outcome, float]:
+        """Return how a try went, and for how many seconds its endpoint asks
+        to be left alone; a `classify` that raises ends it."""
         try:
-            return self._outcome_of(result)
+            outcome = self._outcome_of(result)
+            return outcome, retry_after_of(result, outcome)
         except BaseException:
             ticket.failure()
             if isinstance(result, requests.Response):
@@ -296,14 +313,20 @@ class Adapter(requests.adapters.HTTPAdapter):
             dial.ticket = outer
 
     def _hand_over(
-        self, response: requests.Response, tried: list[Ticket], outcome: Outcome
+        self,
+        response: requests.Response,
+        tried: list[Ticket],
+        outcome: Outcome,
+        retry_after: float,
     ) -> requests.Response:
         """Watch the body of a response that the caller gets."""
         ticket = tried[-1]
         ticket.first_byte()
         response.ilb_address = ticket.address  # type: ignore[attr-defined]
         response.ilb_tries = len(tried)  # type: ignore[attr-defined]
-        watch_body(response.raw, ticket, outcome, self._outcome_of)
+        watch_body(
+            response.raw, ticket, outcome, retry_after, self._outcome_of
+        )
         return response
 
     def send(
@@ -338,7 +361,7 @@ class Adapter(requests.adapters.HTTPAdapter):
             try:
                 response = self._try(tried[-1], wire, options)
             except BaseException as exc:
-                outcome = self._judge(tried[-1], exc)
+                outcome, _ = self._judge(tried[-1], exc)
                 tried[-1].done(outcome)
                 ticket = self._elsewhere(tries, wire, exc, outcome)
                 if ticket is None:
@@ -347,10 +370,12 @@ class Adapter(requests.adapters.HTTPAdapter):
                     raise
             else:
                 response.request = request
-                outcome = self._judge(tried[-1], response)
+                outcome, retry_after = self._judge(tried[-1], response)
                 ticket = self._elsewhere(tries, wire, response, outcome)
                 if ticket is None:
-                    return self._hand_over(response, tried, outcome)
-                tried[-1].done(outcome)
+                    return self._hand_over(
+                        response, tried, outcome, retry_after
+                    )
+                tried[-1].done(outcome, retry_after=retry_after)
                 response.close()
             tries.go_on(ticket)

@@ -27,10 +27,12 @@ class _Watch:
         self,
         ticket: Ticket,
         outcome: Outcome,
+        retry_after: float,
         classify: Callable[[BaseException], Outcome],
     ) -> None:
         self.ticket = ticket
         self.outcome = outcome
+        self.retry_after = retry_after
         self.classify = classify
         self.reading = 0
         self.ended = False
@@ -38,9 +40,12 @@ class _Watch:
 
     def done(self, outcome: Outcome) -> None:
         if self.ticket.outcome is None:
+            # What the head has asked for holds if the body breaks, too.
+            refused = outcome in (Outcome.FAILURE, Outcome.OVERLOAD)
+            retry_after = self.retry_after if refused else 0.0
             # Another thread may have closed the response meanwhile.
             with contextlib.suppress(TicketError):
-                self.ticket.done(outcome)
+                self.ticket.done(outcome, retry_after=retry_after)
             self.forget()
 
     def end(self) -> None:
@@ -123,15 +128,16 @@ def watch_body(
     raw: Any,
     ticket: Ticket,
     outcome: Outcome,
+    retry_after: float,
     classify: Callable[[BaseException], Outcome],
 ) -> None:
     """Do `ticket` when the body of `raw`, a urllib3 response, is over.
 
-    `outcome` is what the status and headers say; an exception while the body
+    `outcome` and `retry_after` are what the status and headers say; an exception while the body
     is read means what `classify` says. A response that is dropped without
     being closed is over, too.
     """
-    watch = _Watch(ticket, outcome, classify)
+    watch = _Watch(ticket, outcome, retry_after, classify)
     if raw.length_remaining == 0:  # no body will come: HEAD, 204, empty
         watch.end()
         return
