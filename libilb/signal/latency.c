@@ -19,7 +19,7 @@
 #define LATENCY_PEAK_TAU_NS 2e8f
 #define LATENCY_PEAK_REQUESTS 20.0f
 #define LATENCY_PEAK_FIRST_MAX_NS 3e9f
-#define LATENCY_PEAK_SHIFT 2
+#define LATENCY_PEAK_SHIFT 3
 /* Mostly forgotten, and as near to the median as chance alone: the median. */
 #define LATENCY_FORGOTTEN 0.5f
 #define LATENCY_NEAR 0.1f

@@ -20,7 +20,7 @@
  * others": when it is forgotten by half and within 10 % of m it is m, as with
  * few requests the last hundredth would still decide who gets all of them. tau
  * is 5 s (above 20 m: 5 s log 20 / log(estimate / m)), but after a peak the
- * time of 20 requests, 0.2 to 3 s, x 4^(level - 1), at most `patience`: a lone
+ * time of 20 requests, 0.2 to 3 s, x 8^(level - 1), at most `patience`: a lone
  * blip costs an endpoint seconds; one that is slow each time it is tried again
  * is tried ever less.
  *

@@ -91,7 +91,7 @@ static double tau_s(double estimate, uint32_t level, const ilb__figures *f)
         return estimate <= FAR_FACTOR * median
                    ? STALE_S
                    : STALE_S * log(FAR_FACTOR) / log(estimate / median);
-    s = PEAK_S * pow(4, level - 1);
+    s = PEAK_S * pow(8, level - 1);
     return s < (double)f->patience_ns / 1e9 ? s : (double)f->patience_ns / 1e9;
 }
 

@@ -97,10 +97,10 @@ START_TEST(what_is_as_good_as_forgotten_is_the_median)
 }
 END_TEST
 
-/* 0.2 s x 4^(level - 1), at most `patience`. */
+/* 0.2 s x 8^(level - 1), at most `patience`. */
 START_TEST(peak_after_peak_is_remembered_longer)
 {
-    static const double tau[] = {0.2, 0.8, 3.2, 12.8, 30, 30};
+    static const double tau[] = {0.2, 1.6, 12.8, 30, 30, 30};
     ilb__figures f = test_figures(MEDIAN, P99);
     ilb__latency l = at(10 * MS_NS);
     uint64_t now_ns = T0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 67ef3ecce9405a06; do not edit.
+ * Made by build-aux/amalgamate.py from sources 6d167e60e4488adb; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -1588,7 +1588,7 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  * others": when it is forgotten by half and within 10 % of m it is m, as with
  * few requests the last hundredth would still decide who gets all of them. tau
  * is 5 s (above 20 m: 5 s log 20 / log(estimate / m)), but after a peak the
- * time of 20 requests, 0.2 to 3 s, x 4^(level - 1), at most `patience`: a lone
+ * time of 20 requests, 0.2 to 3 s, x 8^(level - 1), at most `patience`: a lone
  * blip costs an endpoint seconds; one that is slow each time it is tried again
  * is tried ever less.
  *
@@ -1735,7 +1735,7 @@ ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 #define ILB__LATENCY_PEAK_TAU_NS 2e8f
 #define ILB__LATENCY_PEAK_REQUESTS 20.0f
 #define ILB__LATENCY_PEAK_FIRST_MAX_NS 3e9f
-#define ILB__LATENCY_PEAK_SHIFT 2
+#define ILB__LATENCY_PEAK_SHIFT 3
 /* Mostly forgotten, and as near to the median as chance alone: the median. */
 #define ILB__LATENCY_FORGOTTEN 0.5f
 #define ILB__LATENCY_NEAR 0.1f
