@@ -42,6 +42,7 @@ ILB_HEADER_FILES = \
 	libilb/select/score.h \
 	libilb/select/draw.h \
 	libilb/select/trace.h \
+	libilb/select/policy.h \
 	libilb/select/select.h \
 	libilb/select/ticket.h \
 	libilb/observe/stats.h \
@@ -81,6 +82,7 @@ ILB_SOURCES = \
 	libilb/select/score.c \
 	libilb/select/draw.c \
 	libilb/select/trace.c \
+	libilb/select/policy.c \
 	libilb/select/select.c \
 	libilb/observe/stats.c \
 	libilb/observe/events.c \

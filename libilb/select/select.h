@@ -1,38 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Choosing an endpoint: the policies, and what surrounds them.
+ * One pick: what surrounds the policies.
  *
  *   1. A view of the table. If an ejected endpoint is due for its probe, the
  *      first request to come by takes it.
- *   2. The policy chooses among the eligible endpoints:
- *        peak_ewma      draws two that differ; while the best so far is poor
- *                       (slow, or at its in-flight cap) up to four more: with k
- *                       of n endpoints slow, pairs of slow ones would else keep
- *                       k (k-1) / (n (n-1)) of the traffic;
- *        least_request  draws two that differ;
- *        round_robin    the next in turn; by weight, along a low-discrepancy
- *                       sequence over the alias table;
- *        random         draws one.
- *      The lower cost wins; equal costs go to the one drawn first, which is as
- *      good as at random.
- *   3. If draws find no eligible endpoint, all are looked at, from a random
- *      one on; if there is none, the cheapest of the ejected is taken (fail
- *      open).
- *   4. The ticket is taken by one fetch-add; if the endpoint has left in the
+ *   2. The policy chooses among the eligible endpoints (policy.h).
+ *   3. The ticket is taken by one fetch-add; if the endpoint has left in the
  *      meantime, the whole begins again.
  */
 #ifndef ILB_SELECT_SELECT_H
 #define ILB_SELECT_SELECT_H
 
-#include "base/random.h"
-#include "select/trace.h"
-
-typedef struct ilb__selector {
-    ilb_policy policy;
-    ilb__random random;
-    _Alignas(ILB_CACHELINE_BYTES) ilb__a64 turn; /* of round_robin */
-    ilb__pool pool;
-} ilb__selector;
+#include "select/policy.h"
 
 typedef struct ilb__choice {
     ilb__endpoint_id id;

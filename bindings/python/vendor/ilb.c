@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 6d167e60e4488adb; do not edit.
+ * Made by build-aux/amalgamate.py from sources 83b253c8b5a2f322; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -5623,33 +5623,28 @@ ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
     x->chosen_by = by;
     x->chosen = (uint32_t)(k - x->candidates);
 }
-/* ==== libilb/select/select.c ============================================= */
-/* See select.h. */
-/* ==== libilb/select/select.h ============================================= */
+/* ==== libilb/select/policy.c ============================================= */
+/* See policy.h. */
+/* ==== libilb/select/policy.h ============================================= */
 /*
- * Choosing an endpoint: the policies, and what surrounds them.
+ * The policies: which endpoint gets a request.
  *
- *   1. A view of the table. If an ejected endpoint is due for its probe, the
- *      first request to come by takes it.
- *   2. The policy chooses among the eligible endpoints:
- *        peak_ewma      draws two that differ; while the best so far is poor
- *                       (slow, or at its in-flight cap) up to four more: with k
- *                       of n endpoints slow, pairs of slow ones would else keep
- *                       k (k-1) / (n (n-1)) of the traffic;
- *        least_request  draws two that differ;
- *        round_robin    the next in turn; by weight, along a low-discrepancy
- *                       sequence over the alias table;
- *        random         draws one.
- *      The lower cost wins; equal costs go to the one drawn first, which is as
- *      good as at random.
- *   3. If draws find no eligible endpoint, all are looked at, from a random
- *      one on; if there is none, the cheapest of the ejected is taken (fail
- *      open).
- *   4. The ticket is taken by one fetch-add; if the endpoint has left in the
- *      meantime, the whole begins again.
+ *   peak_ewma      draws two that differ; while the best so far is not cheap
+ *                  enough (score.h) more, up to 16: with k of n endpoints slow,
+ *                  pairs of slow ones would else keep k (k-1) / (n (n-1)) of
+ *                  the traffic, and the longest queues would be bad luck;
+ *   least_request  draws two that differ;
+ *   round_robin    the next in turn; by weight, along a low-discrepancy
+ *                  sequence over the alias table;
+ *   random         draws one.
+ *
+ * The better score wins; equals go to the one drawn first, which is as good as
+ * at random. If draws find no eligible endpoint, all are looked at, from a
+ * random one on; if there is none, the best of the ejected is taken (fail
+ * open), or none (fail closed).
  */
-#ifndef ILB_SELECT_SELECT_H
-#define ILB_SELECT_SELECT_H
+#ifndef ILB_SELECT_POLICY_H
+#define ILB_SELECT_POLICY_H
 
 typedef struct ilb__selector {
     ilb_policy policy;
@@ -5657,6 +5652,256 @@ typedef struct ilb__selector {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 turn; /* of round_robin */
     ilb__pool pool;
 } ilb__selector;
+
+/* One pick at work. */
+typedef struct ilb__run {
+    ilb__selector *selector;
+    ilb__judge *judge;
+    ilb__draw draw;
+    ilb__score_context context;
+    bool panic;             /* too few are left */
+    bool none;              /* none was seen that is not ejected */
+    ilb_explanation *trace; /* NULL: nobody asks */
+} ilb__run;
+
+/* What a look at an endpoint found, if somebody asks. */
+static inline void ilb__run_saw(const ilb__run *r, const ilb__candidate *c,
+                                const ilb__score *score)
+{
+    if (ILB_UNLIKELY(r->trace != NULL))
+        ilb__trace_look(r->trace, c, score, r->draw.exclusion, &r->context);
+}
+
+/* The choice, unless something happens to it. */
+static inline void ilb__run_chose(const ilb__run *r, const ilb__candidate *c,
+                                  ilb_chosen_by by)
+{
+    if (ILB_LIKELY(r->trace == NULL))
+        return;
+    if (r->panic && by != ILB_CHOSEN_BY_PROBE && !ilb__candidate_eligible(c))
+        by = ILB_CHOSEN_BY_FAIL_OPEN;
+    ilb__trace_choose(r->trace, c, by, &r->context);
+}
+
+/* False: there is none that may be chosen. */
+ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c);
+
+#endif
+/* ==== back in libilb/select/policy.c */
+
+/* Candidates of least_request; of peak_ewma, at least and at most. */
+#define ILB__POLICY_CANDIDATES 2
+#define ILB__POLICY_CANDIDATES_MAX 16
+/* Draws to find them, when some are ejected, excluded or drawn already. */
+#define ILB__POLICY_TRIES 64
+/* Where draws found none, so many eligible ones are compared: neighbours of
+ * ejected ones would else get the traffic of those. */
+#define ILB__POLICY_ANY 8
+/* An ejected endpoint that may help out: it fails less than this share, and
+ * not so many times in a row. */
+#define ILB__POLICY_HELPS_SHARE 0.5f
+#define ILB__POLICY_HELPS_ROW 3
+/* Where so many of healthy endpoints' requests fail, that says nothing. */
+#define ILB__POLICY_HELPS_P0 0.1f
+
+static bool ilb__policy_seen(const uint32_t *columns, uint32_t n, uint32_t column)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (columns[i] == column)
+            return true;
+    return false;
+}
+
+/* Is an ejected endpoint not much worse than those that are left? */
+static bool ilb__policy_helps(const ilb__run *r, const ilb__slot *slot)
+{
+    float p0 = r->context.figures.p0;
+    float share = ilb__failures_share(&slot->failures, r->context.now_ns);
+
+    if (p0 >= ILB__POLICY_HELPS_P0)
+        return share <= ILB__POLICY_HELPS_SHARE || share <= 2 * p0;
+    return share <= ILB__POLICY_HELPS_SHARE &&
+           ilb__failures_in_a_row(&slot->failures) < ILB__POLICY_HELPS_ROW;
+}
+
+/* Slow start: is this one of the draws that are passed over? */
+static bool ilb__policy_ramping(ilb__run *r, ilb__candidate *c)
+{
+    float factor;
+
+    if (ILB_LIKELY(r->context.slow_start_ns == 0))
+        return false;
+    factor =
+        ilb__ramp_factor(c->slot, r->context.slow_start_ns, r->context.now_ns);
+    c->ramping = factor < 1 && (float)ilb__draw_below(&r->draw, UINT32_MAX) >=
+                                   factor * (float)UINT32_MAX;
+    return c->ramping;
+}
+
+/* May it be drawn? In a panic also an ejected one and, while the others are
+ * overloaded, one that is not wholly bad; neither if that fails closed. */
+static bool ilb__policy_eligible(const ilb__run *r, const ilb__candidate *c)
+{
+    if (ILB_LIKELY(ilb__candidate_eligible(c)))
+        return true;
+    if (r->judge->fail_closed)
+        return false;
+    return r->panic ||
+           (r->context.figures.overloaded && ilb__policy_helps(r, c->slot));
+}
+
+/* The cheapest of two eligible draws or, while that is not cheap enough, of
+ * more. */
+static bool ilb__policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
+{
+    uint32_t columns[ILB__POLICY_TRIES]; /* drawn, eligible or not */
+    uint32_t n = 0, n_drawn = 0;
+    ilb__score best_score = {0, ILB_HELD_NOT};
+
+    if (most > r->draw.width)
+        most = r->draw.width;
+    for (int tries = 0;
+         tries < ILB__POLICY_TRIES && n < most && n_drawn < r->draw.width; tries++) {
+        uint32_t column = ilb__draw_column(&r->draw);
+        ilb__candidate c;
+        ilb__score score;
+
+        if (ilb__policy_seen(columns, n_drawn, column))
+            continue;
+        columns[n_drawn++] = column;
+        if (!ilb__draw_look(&r->draw, column, &c) || !ilb__policy_eligible(r, &c) ||
+            ilb__policy_ramping(r, &c)) {
+            ilb__run_saw(r, &c, NULL);
+            continue;
+        }
+        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
+        ilb__run_saw(r, &c, &score);
+        if (n == 0 || ilb__score_better(&score, &best_score)) {
+            *best = c;
+            best_score = score;
+        }
+        n++;
+        if (n >= ILB__POLICY_CANDIDATES &&
+            ilb__score_enough(&best_score, &r->context))
+            break;
+    }
+    if (n > 0)
+        ilb__run_chose(r, best, ILB_CHOSEN_BY_COST);
+    return n > 0;
+}
+
+/* The column whose turn it is. */
+static uint32_t ilb__policy_turn(ilb__run *r)
+{
+    const ilb__view *v = &r->draw.view;
+    uint64_t turn = ilb__add_relaxed(&r->selector->turn, 1);
+    uint32_t column = (uint32_t)(turn % v->n);
+
+    /* Each round takes every column once and, of each, its alias as often as
+     * its threshold says: multiples of the golden ratio spread evenly. */
+    return ilb__view_weighted(
+        v, column,
+        (uint32_t)((turn / v->n * ILB_GOLDEN + ilb__mix64(column)) >> 32));
+}
+
+/* One eligible endpoint after the other, or at random. */
+static bool ilb__policy_single(ilb__run *r, bool in_turn, ilb__candidate *c)
+{
+    for (int tries = 0; tries < ILB__POLICY_TRIES; tries++) {
+        uint32_t column = in_turn ? ilb__policy_turn(r) : ilb__draw_column(&r->draw);
+
+        if (ilb__draw_look(&r->draw, column, c) &&
+            (ilb__candidate_eligible(c) ||
+             (r->panic && !r->judge->fail_closed)) &&
+            !ilb__policy_ramping(r, c)) {
+            ilb__run_chose(r, c,
+                           in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
+            return true;
+        }
+        ilb__run_saw(r, c, NULL);
+    }
+    return false;
+}
+
+static bool ilb__policy_by_policy(ilb__run *r, ilb__candidate *c)
+{
+    switch (r->selector->policy) {
+    case ILB_POLICY_LEAST_REQUEST:
+        return ilb__policy_cheapest(r, ILB__POLICY_CANDIDATES, c);
+    case ILB_POLICY_ROUND_ROBIN:
+        return ilb__policy_single(r, true, c);
+    case ILB_POLICY_RANDOM:
+        return ilb__policy_single(r, false, c);
+    case ILB_POLICY_DEFAULT:
+    case ILB_POLICY_PEAK_EWMA:
+        break;
+    }
+    return ilb__policy_cheapest(r, ILB__POLICY_CANDIDATES_MAX, c);
+}
+
+/* ---- When draws are not enough ----------------------------------------- */
+
+/* The cheapest of the first few eligible endpoints from a random one on;
+ * without any, the cheapest of the others, unless that fails closed. */
+static bool ilb__policy_any(ilb__run *r, ilb__candidate *best)
+{
+    uint32_t n = r->draw.view.n;
+    uint32_t first = ilb__draw_below(&r->draw, n);
+    uint32_t n_eligible = 0;
+    ilb__score best_score = {0, ILB_HELD_NOT};
+    bool found = false;
+
+    for (uint32_t k = 0; k < n && n_eligible < ILB__POLICY_ANY; k++) {
+        ilb__score score;
+        ilb__candidate c;
+        bool eligible, may;
+
+        may = ilb__draw_look(&r->draw, (first + k) % n, &c);
+        eligible = ilb__candidate_eligible(&c);
+        r->none = r->none && !eligible;
+        if (!may) {
+            ilb__run_saw(r, &c, NULL);
+            continue;
+        }
+        if (!eligible && (n_eligible > 0 || r->judge->fail_closed))
+            continue;
+        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
+        ilb__run_saw(r, &c, &score);
+        if (!found || (eligible && n_eligible == 0) ||
+            ilb__score_better(&score, &best_score)) {
+            *best = c;
+            best_score = score;
+            found = true;
+        }
+        n_eligible += eligible;
+    }
+    if (found)
+        ilb__run_chose(r, best,
+                       n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
+                                      : ILB_CHOSEN_BY_FAIL_OPEN);
+    return found;
+}
+
+ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c)
+{
+    if (r->draw.view.n == 0 || (r->panic && r->judge->fail_closed))
+        return false;
+    return ilb__policy_by_policy(r, c) || ilb__policy_any(r, c);
+}
+/* ==== libilb/select/select.c ============================================= */
+/* See select.h. */
+/* ==== libilb/select/select.h ============================================= */
+/*
+ * One pick: what surrounds the policies.
+ *
+ *   1. A view of the table. If an ejected endpoint is due for its probe, the
+ *      first request to come by takes it.
+ *   2. The policy chooses among the eligible endpoints (policy.h).
+ *   3. The ticket is taken by one fetch-add; if the endpoint has left in the
+ *      meantime, the whole begins again.
+ */
+#ifndef ILB_SELECT_SELECT_H
+#define ILB_SELECT_SELECT_H
 
 typedef struct ilb__choice {
     ilb__endpoint_id id;
@@ -5683,241 +5928,8 @@ ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
 #endif
 /* ==== back in libilb/select/select.c */
 
-/* Candidates of least_request; of peak_ewma, at least and at most. */
-#define ILB__SELECT_CANDIDATES 2
-#define ILB__SELECT_CANDIDATES_MAX 16
-/* Draws to find them, when some are ejected, excluded or drawn already. */
-#define ILB__SELECT_TRIES 64
-/* Where draws found none, so many eligible ones are compared: neighbours of
- * ejected ones would else get the traffic of those. */
-#define ILB__SELECT_ANY 8
-/* An ejected endpoint that may help out: it fails less than this share, and
- * not so many times in a row. */
-#define ILB__SELECT_HELPS_SHARE 0.5f
-#define ILB__SELECT_HELPS_ROW 3
-/* Where so many of healthy endpoints' requests fail, that says nothing. */
-#define ILB__SELECT_HELPS_P0 0.1f
-
-/* One pick at work. */
-typedef struct ilb__select_run {
-    ilb__selector *selector;
-    ilb__judge *judge;
-    ilb__draw draw;
-    ilb__score_context context;
-    bool panic;             /* too few are left */
-    bool none;              /* none was seen that is not ejected */
-    ilb_explanation *trace; /* NULL: nobody asks */
-} ilb__select_run;
-
-/* What a look at an endpoint found, if somebody asks. */
-static inline void ilb__select_note(const ilb__select_run *r, const ilb__candidate *c,
-                               const ilb__score *score)
-{
-    if (ILB_UNLIKELY(r->trace != NULL))
-        ilb__trace_look(r->trace, c, score, r->draw.exclusion, &r->context);
-}
-
-/* The choice, unless something happens to it. */
-static inline void ilb__select_note_choice(const ilb__select_run *r,
-                                      const ilb__candidate *c, ilb_chosen_by by)
-{
-    if (ILB_LIKELY(r->trace == NULL))
-        return;
-    if (r->panic && by != ILB_CHOSEN_BY_PROBE && !ilb__candidate_eligible(c))
-        by = ILB_CHOSEN_BY_FAIL_OPEN;
-    ilb__trace_choose(r->trace, c, by, &r->context);
-}
-
-/* ---- Policies ---------------------------------------------------------- */
-
-static bool ilb__select_seen(const uint32_t *columns, uint32_t n, uint32_t column)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (columns[i] == column)
-            return true;
-    return false;
-}
-
-/* Is an ejected endpoint not much worse than those that are left? */
-static bool ilb__select_helps(const ilb__select_run *r, const ilb__slot *slot)
-{
-    float p0 = r->context.figures.p0;
-    float share = ilb__failures_share(&slot->failures, r->context.now_ns);
-
-    if (p0 >= ILB__SELECT_HELPS_P0)
-        return share <= ILB__SELECT_HELPS_SHARE || share <= 2 * p0;
-    return share <= ILB__SELECT_HELPS_SHARE &&
-           ilb__failures_in_a_row(&slot->failures) < ILB__SELECT_HELPS_ROW;
-}
-
-/* Slow start: is this one of the draws that are passed over? */
-static bool ilb__select_ramping(ilb__select_run *r, ilb__candidate *c)
-{
-    float factor;
-
-    if (ILB_LIKELY(r->context.slow_start_ns == 0))
-        return false;
-    factor =
-        ilb__ramp_factor(c->slot, r->context.slow_start_ns, r->context.now_ns);
-    c->ramping = factor < 1 && (float)ilb__draw_below(&r->draw, UINT32_MAX) >=
-                                   factor * (float)UINT32_MAX;
-    return c->ramping;
-}
-
-/* May it be drawn? In a panic also an ejected one and, while the others are
- * overloaded, one that is not wholly bad; neither if that fails closed. */
-static bool ilb__select_eligible(const ilb__select_run *r, const ilb__candidate *c)
-{
-    if (ILB_LIKELY(ilb__candidate_eligible(c)))
-        return true;
-    if (r->judge->fail_closed)
-        return false;
-    return r->panic ||
-           (r->context.figures.overloaded && ilb__select_helps(r, c->slot));
-}
-
-/* The cheapest of two eligible draws or, while that is not cheap enough, of
- * more. */
-static bool ilb__select_cheapest(ilb__select_run *r, uint32_t most, ilb__candidate *best)
-{
-    uint32_t columns[ILB__SELECT_TRIES]; /* drawn, eligible or not */
-    uint32_t n = 0, n_drawn = 0;
-    ilb__score best_score = {0, ILB_HELD_NOT};
-
-    if (most > r->draw.width)
-        most = r->draw.width;
-    for (int tries = 0;
-         tries < ILB__SELECT_TRIES && n < most && n_drawn < r->draw.width; tries++) {
-        uint32_t column = ilb__draw_column(&r->draw);
-        ilb__candidate c;
-        ilb__score score;
-
-        if (ilb__select_seen(columns, n_drawn, column))
-            continue;
-        columns[n_drawn++] = column;
-        if (!ilb__draw_look(&r->draw, column, &c) || !ilb__select_eligible(r, &c) ||
-            ilb__select_ramping(r, &c)) {
-            ilb__select_note(r, &c, NULL);
-            continue;
-        }
-        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
-        ilb__select_note(r, &c, &score);
-        if (n == 0 || ilb__score_better(&score, &best_score)) {
-            *best = c;
-            best_score = score;
-        }
-        n++;
-        if (n >= ILB__SELECT_CANDIDATES &&
-            ilb__score_enough(&best_score, &r->context))
-            break;
-    }
-    if (n > 0)
-        ilb__select_note_choice(r, best, ILB_CHOSEN_BY_COST);
-    return n > 0;
-}
-
-/* The column whose turn it is. */
-static uint32_t ilb__select_turn(ilb__select_run *r)
-{
-    const ilb__view *v = &r->draw.view;
-    uint64_t turn = ilb__add_relaxed(&r->selector->turn, 1);
-    uint32_t column = (uint32_t)(turn % v->n);
-
-    /* Each round takes every column once and, of each, its alias as often as
-     * its threshold says: multiples of the golden ratio spread evenly. */
-    return ilb__view_weighted(
-        v, column,
-        (uint32_t)((turn / v->n * ILB_GOLDEN + ilb__mix64(column)) >> 32));
-}
-
-/* One eligible endpoint after the other, or at random. */
-static bool ilb__select_single(ilb__select_run *r, bool in_turn, ilb__candidate *c)
-{
-    for (int tries = 0; tries < ILB__SELECT_TRIES; tries++) {
-        uint32_t column = in_turn ? ilb__select_turn(r) : ilb__draw_column(&r->draw);
-
-        if (ilb__draw_look(&r->draw, column, c) &&
-            (ilb__candidate_eligible(c) ||
-             (r->panic && !r->judge->fail_closed)) &&
-            !ilb__select_ramping(r, c)) {
-            ilb__select_note_choice(
-                r, c, in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
-            return true;
-        }
-        ilb__select_note(r, c, NULL);
-    }
-    return false;
-}
-
-static bool ilb__select_by_policy(ilb__select_run *r, ilb__candidate *c)
-{
-    switch (r->selector->policy) {
-    case ILB_POLICY_LEAST_REQUEST:
-        return ilb__select_cheapest(r, ILB__SELECT_CANDIDATES, c);
-    case ILB_POLICY_ROUND_ROBIN:
-        return ilb__select_single(r, true, c);
-    case ILB_POLICY_RANDOM:
-        return ilb__select_single(r, false, c);
-    case ILB_POLICY_DEFAULT:
-    case ILB_POLICY_PEAK_EWMA:
-        break;
-    }
-    return ilb__select_cheapest(r, ILB__SELECT_CANDIDATES_MAX, c);
-}
-
-/* ---- When draws are not enough ----------------------------------------- */
-
-/* The cheapest of the first few eligible endpoints from a random one on;
- * without any, the cheapest of the others, unless that fails closed. */
-static bool ilb__select_any(ilb__select_run *r, ilb__candidate *best)
-{
-    uint32_t n = r->draw.view.n;
-    uint32_t first = ilb__draw_below(&r->draw, n);
-    uint32_t n_eligible = 0;
-    ilb__score best_score = {0, ILB_HELD_NOT};
-    bool found = false;
-
-    for (uint32_t k = 0; k < n && n_eligible < ILB__SELECT_ANY; k++) {
-        ilb__score score;
-        ilb__candidate c;
-        bool eligible, may;
-
-        may = ilb__draw_look(&r->draw, (first + k) % n, &c);
-        eligible = ilb__candidate_eligible(&c);
-        r->none = r->none && !eligible;
-        if (!may) {
-            ilb__select_note(r, &c, NULL);
-            continue;
-        }
-        if (!eligible && (n_eligible > 0 || r->judge->fail_closed))
-            continue;
-        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
-        ilb__select_note(r, &c, &score);
-        if (!found || (eligible && n_eligible == 0) ||
-            ilb__score_better(&score, &best_score)) {
-            *best = c;
-            best_score = score;
-            found = true;
-        }
-        n_eligible += eligible;
-    }
-    if (found)
-        ilb__select_note_choice(r, best,
-                           n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
-                                          : ILB_CHOSEN_BY_FAIL_OPEN);
-    return found;
-}
-
-static bool ilb__select_endpoint(ilb__select_run *r, ilb__candidate *c)
-{
-    if (r->draw.view.n == 0 || (r->panic && r->judge->fail_closed))
-        return false;
-    return ilb__select_by_policy(r, c) || ilb__select_any(r, c);
-}
-
 /* The ejected endpoint whose probe this request will be. */
-static bool ilb__select_probe(ilb__select_run *r, uint64_t due_by_ns,
-                         ilb__candidate *probe)
+static bool ilb__select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
 {
     bool claimed = false;
 
@@ -5931,16 +5943,14 @@ static bool ilb__select_probe(ilb__select_run *r, uint64_t due_by_ns,
                               r->context.now_ns)) {
             *probe = c;
             claimed = true;
-            ilb__select_note_choice(r, probe, ILB_CHOSEN_BY_PROBE);
+            ilb__run_chose(r, probe, ILB_CHOSEN_BY_PROBE);
         }
     }
     return claimed;
 }
 
-/* ---- One pick ---------------------------------------------------------- */
-
 /* Where nobody has answered yet, all are the same risk. */
-static ilb__trial ilb__select_trial(const ilb__select_run *r, const ilb__candidate *c,
+static ilb__trial ilb__select_trial(const ilb__run *r, const ilb__candidate *c,
                                bool probe)
 {
     ilb__trial trial =
@@ -5954,8 +5964,8 @@ static ilb__trial ilb__select_trial(const ilb__select_run *r, const ilb__candida
     return trial;
 }
 
-static bool ilb__select_take(const ilb__select_run *r, const ilb__candidate *c,
-                        bool probe, ilb__choice *choice)
+static bool ilb__select_take(const ilb__run *r, const ilb__candidate *c, bool probe,
+                        ilb__choice *choice)
 {
     choice->id = c->id;
     choice->probe = probe;
@@ -5973,7 +5983,7 @@ static bool ilb__select_take(const ilb__select_run *r, const ilb__candidate *c,
     return false;
 }
 
-static int ilb__select_none(const ilb__select_run *r)
+static int ilb__select_none(const ilb__run *r)
 {
     if (r->draw.view.n > 0 && r->judge->fail_closed && (r->panic || r->none))
         return ILB_EEJECTED;
@@ -5983,8 +5993,7 @@ static int ilb__select_none(const ilb__select_run *r)
                                                                  : ILB_EEMPTY;
 }
 
-static void ilb__select_begin(ilb__select_run *r, const ilb__table *table,
-                         uint64_t now_ns)
+static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
 {
     ilb__draw *d = &r->draw;
 
@@ -6019,7 +6028,7 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
                              const ilb__exclusion *exclusion, uint64_t now_ns,
                              ilb__choice *choice, ilb_explanation *trace)
 {
-    ilb__select_run r;
+    ilb__run r;
     ilb__candidate c;
 
     r.selector = s;
@@ -6037,7 +6046,7 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
             if (!ilb__table_holds(table, &r.draw.view))
                 ilb__judge_search_again(j, now_ns);
         }
-        found = probe || ilb__select_endpoint(&r, &c);
+        found = probe || ilb__policy_endpoint(&r, &c);
         none = found ? ILB_OK : ilb__select_none(&r);
         /* What was read through a view that did not hold may be nonsense; a
          * probe is claimed all the same, and its slot proves itself. */
@@ -6056,7 +6065,7 @@ ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
 {
     const ilb__exclusion none = {{0}, 0};
     ilb__candidate c;
-    ilb__select_run r;
+    ilb__run r;
 
     r.selector = s;
     r.judge = j;

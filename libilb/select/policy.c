@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* See policy.h. */
+#include "select/policy.h"
+
+/* Candidates of least_request; of peak_ewma, at least and at most. */
+#define POLICY_CANDIDATES 2
+#define POLICY_CANDIDATES_MAX 16
+/* Draws to find them, when some are ejected, excluded or drawn already. */
+#define POLICY_TRIES 64
+/* Where draws found none, so many eligible ones are compared: neighbours of
+ * ejected ones would else get the traffic of those. */
+#define POLICY_ANY 8
+/* An ejected endpoint that may help out: it fails less than this share, and
+ * not so many times in a row. */
+#define POLICY_HELPS_SHARE 0.5f
+#define POLICY_HELPS_ROW 3
+/* Where so many of healthy endpoints' requests fail, that says nothing. */
+#define POLICY_HELPS_P0 0.1f
+
+static bool policy_seen(const uint32_t *columns, uint32_t n, uint32_t column)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (columns[i] == column)
+            return true;
+    return false;
+}
+
+/* Is an ejected endpoint not much worse than those that are left? */
+static bool policy_helps(const ilb__run *r, const ilb__slot *slot)
+{
+    float p0 = r->context.figures.p0;
+    float share = ilb__failures_share(&slot->failures, r->context.now_ns);
+
+    if (p0 >= POLICY_HELPS_P0)
+        return share <= POLICY_HELPS_SHARE || share <= 2 * p0;
+    return share <= POLICY_HELPS_SHARE &&
+           ilb__failures_in_a_row(&slot->failures) < POLICY_HELPS_ROW;
+}
+
+/* Slow start: is this one of the draws that are passed over? */
+static bool policy_ramping(ilb__run *r, ilb__candidate *c)
+{
+    float factor;
+
+    if (ILB_LIKELY(r->context.slow_start_ns == 0))
+        return false;
+    factor =
+        ilb__ramp_factor(c->slot, r->context.slow_start_ns, r->context.now_ns);
+    c->ramping = factor < 1 && (float)ilb__draw_below(&r->draw, UINT32_MAX) >=
+                                   factor * (float)UINT32_MAX;
+    return c->ramping;
+}
+
+/* May it be drawn? In a panic also an ejected one and, while the others are
+ * overloaded, one that is not wholly bad; neither if that fails closed. */
+static bool policy_eligible(const ilb__run *r, const ilb__candidate *c)
+{
+    if (ILB_LIKELY(ilb__candidate_eligible(c)))
+        return true;
+    if (r->judge->fail_closed)
+        return false;
+    return r->panic ||
+           (r->context.figures.overloaded && policy_helps(r, c->slot));
+}
+
+/* The cheapest of two eligible draws or, while that is not cheap enough, of
+ * more. */
+static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
+{
+    uint32_t columns[POLICY_TRIES]; /* drawn, eligible or not */
+    uint32_t n = 0, n_drawn = 0;
+    ilb__score best_score = {0, ILB_HELD_NOT};
+
+    if (most > r->draw.width)
+        most = r->draw.width;
+    for (int tries = 0;
+         tries < POLICY_TRIES && n < most && n_drawn < r->draw.width; tries++) {
+        uint32_t column = ilb__draw_column(&r->draw);
+        ilb__candidate c;
+        ilb__score score;
+
+        if (policy_seen(columns, n_drawn, column))
+            continue;
+        columns[n_drawn++] = column;
+        if (!ilb__draw_look(&r->draw, column, &c) || !policy_eligible(r, &c) ||
+            policy_ramping(r, &c)) {
+            ilb__run_saw(r, &c, NULL);
+            continue;
+        }
+        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
+        ilb__run_saw(r, &c, &score);
+        if (n == 0 || ilb__score_better(&score, &best_score)) {
+            *best = c;
+            best_score = score;
+        }
+        n++;
+        if (n >= POLICY_CANDIDATES &&
+            ilb__score_enough(&best_score, &r->context))
+            break;
+    }
+    if (n > 0)
+        ilb__run_chose(r, best, ILB_CHOSEN_BY_COST);
+    return n > 0;
+}
+
+/* The column whose turn it is. */
+static uint32_t policy_turn(ilb__run *r)
+{
+    const ilb__view *v = &r->draw.view;
+    uint64_t turn = ilb__add_relaxed(&r->selector->turn, 1);
+    uint32_t column = (uint32_t)(turn % v->n);
+
+    /* Each round takes every column once and, of each, its alias as often as
+     * its threshold says: multiples of the golden ratio spread evenly. */
+    return ilb__view_weighted(
+        v, column,
+        (uint32_t)((turn / v->n * ILB_GOLDEN + ilb__mix64(column)) >> 32));
+}
+
+/* One eligible endpoint after the other, or at random. */
+static bool policy_single(ilb__run *r, bool in_turn, ilb__candidate *c)
+{
+    for (int tries = 0; tries < POLICY_TRIES; tries++) {
+        uint32_t column = in_turn ? policy_turn(r) : ilb__draw_column(&r->draw);
+
+        if (ilb__draw_look(&r->draw, column, c) &&
+            (ilb__candidate_eligible(c) ||
+             (r->panic && !r->judge->fail_closed)) &&
+            !policy_ramping(r, c)) {
+            ilb__run_chose(r, c,
+                           in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
+            return true;
+        }
+        ilb__run_saw(r, c, NULL);
+    }
+    return false;
+}
+
+static bool policy_by_policy(ilb__run *r, ilb__candidate *c)
+{
+    switch (r->selector->policy) {
+    case ILB_POLICY_LEAST_REQUEST:
+        return policy_cheapest(r, POLICY_CANDIDATES, c);
+    case ILB_POLICY_ROUND_ROBIN:
+        return policy_single(r, true, c);
+    case ILB_POLICY_RANDOM:
+        return policy_single(r, false, c);
+    case ILB_POLICY_DEFAULT:
+    case ILB_POLICY_PEAK_EWMA:
+        break;
+    }
+    return policy_cheapest(r, POLICY_CANDIDATES_MAX, c);
+}
+
+/* ---- When draws are not enough ----------------------------------------- */
+
+/* The cheapest of the first few eligible endpoints from a random one on;
+ * without any, the cheapest of the others, unless that fails closed. */
+static bool policy_any(ilb__run *r, ilb__candidate *best)
+{
+    uint32_t n = r->draw.view.n;
+    uint32_t first = ilb__draw_below(&r->draw, n);
+    uint32_t n_eligible = 0;
+    ilb__score best_score = {0, ILB_HELD_NOT};
+    bool found = false;
+
+    for (uint32_t k = 0; k < n && n_eligible < POLICY_ANY; k++) {
+        ilb__score score;
+        ilb__candidate c;
+        bool eligible, may;
+
+        may = ilb__draw_look(&r->draw, (first + k) % n, &c);
+        eligible = ilb__candidate_eligible(&c);
+        r->none = r->none && !eligible;
+        if (!may) {
+            ilb__run_saw(r, &c, NULL);
+            continue;
+        }
+        if (!eligible && (n_eligible > 0 || r->judge->fail_closed))
+            continue;
+        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
+        ilb__run_saw(r, &c, &score);
+        if (!found || (eligible && n_eligible == 0) ||
+            ilb__score_better(&score, &best_score)) {
+            *best = c;
+            best_score = score;
+            found = true;
+        }
+        n_eligible += eligible;
+    }
+    if (found)
+        ilb__run_chose(r, best,
+                       n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
+                                      : ILB_CHOSEN_BY_FAIL_OPEN);
+    return found;
+}
+
+ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c)
+{
+    if (r->draw.view.n == 0 || (r->panic && r->judge->fail_closed))
+        return false;
+    return policy_by_policy(r, c) || policy_any(r, c);
+}
