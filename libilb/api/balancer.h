@@ -20,7 +20,8 @@ struct ilb_balancer {
     ilb__events events;
     ilb_clock clock_ns;
     void *clock_user;
-    uint64_t secret; /* of this balancer's tickets */
+    uint64_t secret;    /* of this balancer's tickets */
+    uint64_t update_ns; /* when the update that goes on began */
     pthread_mutex_t writer;
     ilb_allocator allocator;
     void *memory;

@@ -19,6 +19,8 @@
 #include "signal/latency.h"
 #include "signal/load.h"
 #include "signal/refusals.h"
+#include "signal/silence.h"
+#include "signal/slowness.h"
 #include "signal/window.h"
 
 typedef struct ilb__slot {
@@ -36,6 +38,11 @@ typedef struct ilb__slot {
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    ilb__a64 slowness; /* signal/slowness.h */
+    ilb__a64 silence;  /* signal/silence.h */
+    ilb__a64 warm_ns;  /* until then it may be slow as it warms up */
+    ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
+    ilb__a64 heard;    /* signs of life until then, counted */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
