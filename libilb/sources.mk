@@ -21,6 +21,7 @@ ILB_HEADER_FILES = \
 	libilb/signal/latency.h \
 	libilb/signal/slowness.h \
 	libilb/signal/silence.h \
+	libilb/signal/lost.h \
 	libilb/signal/failures.h \
 	libilb/signal/refusals.h \
 	libilb/signal/checks.h \

@@ -64,6 +64,14 @@ static void done_cancelled(ilb_balancer *b, const done_facts *d,
     (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
 }
 
+/* It has waited since before its endpoint returned, and says nothing of it now.
+ */
+static bool done_was_lost(const done_facts *d)
+{
+    return !d->answered &&
+           ilb__lost_ends(&d->slot->lost, &d->slot->extra_cost, d->picked_ns);
+}
+
 /* How long it took, or waited in vain. True: it was a probe that has failed for
  * that. */
 static bool done_timed(ilb_balancer *b, const done_facts *d, bool answered,
@@ -100,6 +108,8 @@ static void done_bad(ilb_balancer *b, const done_facts *d)
     ilb__figures f;
     ilb__failing x;
 
+    if (done_was_lost(d))
+        return;
     done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
     if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
@@ -146,7 +156,7 @@ static void done_good(ilb_balancer *b, const done_facts *d)
         ilb__latency_learn(&slot->latency, ns, &f, d->now_ns);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
-            probe_failed = done_timed(b, d, true, ns, &f);
+            probe_failed = !done_was_lost(d) && done_timed(b, d, true, ns, &f);
         ilb__pool_good(&b->selector.pool, d->waited_ns,
                        ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }

@@ -82,6 +82,19 @@ static void health_anew(ilb__slot *slot, uint64_t warm_up_ns, uint64_t now_ns)
     ilb__store_relaxed(&slot->warm_ns, ilb__later_ns(now_ns, warm_up_ns));
 }
 
+/* Nor, if it hung, what waits there still; but for the probe that has just been
+ * answered. */
+static void health_lose(ilb__slot *slot, uint64_t word, uint64_t now_ns)
+{
+    uint32_t probes = ilb__health_state_of(word) == ILB__PROBING;
+    uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&slot->load.word));
+
+    if (ilb__health_by(word) != ILB_DETECTOR_HANG || n <= probes)
+        return;
+    ilb__store_relaxed(&slot->lost.since_ns, now_ns);
+    ilb__lost_set(&slot->lost, &slot->extra_cost, n - probes);
+}
+
 ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
                                     uint32_t n_ready, uint64_t now_ns)
 {
@@ -152,6 +165,7 @@ ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
         slot,
         ilb__health_by(word) == ILB_DETECTOR_LATENCY ? 0 : HEALTH_WARM_UP_NS,
         now_ns);
+    health_lose(slot, word, now_ns);
     health_ramp(j, slot, now_ns);
     ilb__latency_forget(&slot->latency);
     ilb__cap_release(j);

@@ -24,6 +24,15 @@ static bool slow_is_needed(const ilb__judge *j, const ilb__slot *slot,
                SLOW_NEEDED * served * (float)ilb__load32_relaxed(&slot->weight);
 }
 
+/* Not for longer than an ejection lasts; unless it was ejected of late. */
+static bool slow_is_short(const ilb__judge *j, const ilb__slot *slot,
+                          uint64_t health, uint64_t now_ns)
+{
+    return !ilb__health_of_late(health) &&
+           ilb__elapsed_ns(ilb__load_relaxed(&slot->slow_ns), now_ns) <
+               j->base_ejection_time_ns;
+}
+
 static bool slow_judge(ilb__judge *j, ilb__slot *slot, uint64_t health,
                        const ilb__slowness *s, const ilb__ended *e,
                        const ilb__figures *f, uint64_t now_ns)
@@ -35,7 +44,7 @@ static bool slow_judge(ilb__judge *j, ilb__slot *slot, uint64_t health,
                             (double)threshold / ILB_EVIDENCE_ONE};
     ilb__failing x = {0};
 
-    if (s->sum < threshold || !ilb__health_eligible(health) ||
+    if (s->sum < threshold || slow_is_short(j, slot, health, now_ns) ||
         !ilb__detector_heard(j, slot, &v, now_ns))
         return false;
     if (f->overloaded || slow_is_needed(j, slot, e->served)) {
@@ -63,6 +72,18 @@ static bool slow_probe(ilb__judge *j, ilb__slot *slot, const ilb__ended *e,
     return ilb__eject_probe_failed(j, slot, &x, f, now_ns);
 }
 
+/* Of peers hardly any answer takes as long: as much as one can say. */
+static float slow_units(const ilb__ended *e, float unit_ns,
+                        const ilb__figures *f)
+{
+    float ns = (float)e->waited_ns;
+
+    if (e->answered && ns > ILB_SLOWNESS_FACTOR * unit_ns && f->p99_ns > 0 &&
+        ns > ILB_FIGURES_HANG_P99 * f->p99_ns)
+        return ILB_SLOWNESS_MOST;
+    return ns / unit_ns;
+}
+
 ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
                                     const ilb__ended *e, const ilb__figures *f,
                                     uint64_t now_ns)
@@ -78,12 +99,15 @@ ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
     if (e->probe && ilb__health_state_of(health) == ILB__PROBING)
         return ilb__health_by(health) == ILB_DETECTOR_LATENCY &&
                slow_probe(j, slot, e, f, now_ns);
-    w.units = (float)e->waited_ns / unit_ns;
+    w.units = slow_units(e, unit_ns, f);
     w.answered = e->answered;
     w.began_ns = e->began_ns;
-    if (ilb__health_eligible(health) && !slow_is_warming_up(slot, now_ns) &&
-        ilb__slowness_add(&slot->slowness, &w, now_ns, &s) &&
-        slow_judge(j, slot, health, &s, e, f, now_ns))
+    if (!ilb__health_eligible(health) || slow_is_warming_up(slot, now_ns) ||
+        !ilb__slowness_add(&slot->slowness, &w, now_ns, &s))
+        return false;
+    if (s.n == 1)
+        ilb__store_relaxed(&slot->slow_ns, e->began_ns);
+    if (slow_judge(j, slot, health, &s, e, f, now_ns))
         /* An update may have made the set smaller meanwhile. */
         ilb__health_enforce_cap(j, slot, e->n_ready, now_ns);
     return false;

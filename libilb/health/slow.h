@@ -2,9 +2,11 @@
 /*
  * The detector of latency: who is much slower than its peers for long
  * (signal/slowness.h has the sum and its meaning) is ejected at 16 nats, eight
- * answers at least, no two of them in flight together; at half of that if it
- * was ejected of late; and up to 8 more by the share of endpoints that are
- * ejected (detectors.h).
+ * answers at least, no two of them in flight together, over
+ * base_ejection_time_ns at least: to eject for longer than the trouble lasts
+ * would cost more than it. At half of that, in any time, if it was ejected of
+ * late; and at up to 8 nats more by the share of endpoints that are ejected
+ * (detectors.h).
  *
  * Nobody is ejected for being slow
  *   - as long as it may be warming up: for a minute after it came, or came back

@@ -10,6 +10,8 @@
 #define SWEEP_REQUESTS 2
 #define SWEEP_HANG_FACTOR 4.0f
 #define SWEEP_HANG_MIN_NS 2e9f
+/* One alone must wait so many times longer. */
+#define SWEEP_ONE_FACTOR 4.0f
 
 /* What has been waited for in vain. */
 typedef struct sweep_wait {
@@ -23,9 +25,11 @@ typedef struct sweep_run {
     const ilb__sweep *sweep;
     float limit_ns;
     uint32_t n_eligible;
+    uint32_t n_silent;
     uint32_t n; /* that hang */
     ilb__slot *slots[SWEEP_ENDPOINTS];
     uint64_t waited_ns[SWEEP_ENDPOINTS];
+    float limits_ns[SWEEP_ENDPOINTS];
 } sweep_run;
 
 static float sweep_limit_ns(const ilb__figures *f)
@@ -58,8 +62,28 @@ static uint64_t sweep_quiet_ns(const sweep_run *r, const ilb__slot *slot)
     return quiet_ns < steady_ns ? quiet_ns : steady_ns;
 }
 
+/* Unanswered ones, without those that have waited since before it returned. It
+ * has answered others since; their callers will give them up. Until then its
+ * age is not theirs: it is unknown or, when others are not answered either,
+ * counted from the first sweep that saw that. */
+static uint32_t sweep_unanswered(ilb__slot *slot, uint64_t load,
+                                 uint64_t now_ns)
+{
+    uint32_t unanswered = ilb__load_unanswered(load);
+    uint64_t lost =
+        ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
+
+    if (ILB_LIKELY(lost == 0))
+        return unanswered;
+    if (unanswered == lost || ilb__load_relaxed(&slot->heard_ns) == now_ns)
+        ilb__load_set_mark(&slot->load, UINT64_MAX);
+    else if (ilb__load_mark_ns(&slot->load) == UINT64_MAX)
+        ilb__load_set_mark(&slot->load, now_ns);
+    return unanswered - (uint32_t)lost;
+}
+
 static sweep_wait sweep_waited(const sweep_run *r, const ilb__slot *slot,
-                               uint64_t load)
+                               uint64_t load, uint32_t unanswered)
 {
     uint64_t quiet_ns = sweep_quiet_ns(r, slot);
     uint64_t age_ns = ilb__load_age_ns(&slot->load, load, r->sweep->now_ns);
@@ -69,9 +93,9 @@ static sweep_wait sweep_waited(const sweep_run *r, const ilb__slot *slot,
 
     if (age_ns > quiet_ns)
         age_ns = quiet_ns;
-    if ((float)age_ns <= ilb__figures_hang_ns(r->figures))
+    if (unanswered == 0 || (float)age_ns <= ilb__figures_hang_ns(r->figures))
         return w;
-    w.n += ilb__load_unanswered(load);
+    w.n += unanswered;
     w.ns += given.n > 0 && given.last_ns < age_ns ? given.last_ns : age_ns;
     return w;
 }
@@ -98,6 +122,7 @@ static void sweep_look(sweep_run *r, ilb__slot *slot, uint32_t n_ready)
 {
     uint64_t load = ilb__load_relaxed(&slot->load.word);
     uint64_t health = ilb__load_relaxed(&slot->health);
+    float limit_ns = r->limit_ns;
     sweep_wait w;
 
     sweep_listen(slot, load, r->sweep->now_ns);
@@ -108,20 +133,25 @@ static void sweep_look(sweep_run *r, ilb__slot *slot, uint32_t n_ready)
         return;
     r->n_eligible++;
     if (ILB_LIKELY(ilb__load_unanswered(load) == 0 &&
-                   ilb__load_relaxed(&slot->silence) == 0))
+                   ilb__load_relaxed(&slot->silence) == 0 &&
+                   ilb__load_relaxed(&slot->lost.n) == 0))
         return;
-    w = sweep_waited(r, slot, load);
-    if ((float)w.ns < r->limit_ns ||
-        w.n < (ilb__health_of_late(health) ? 1 : SWEEP_REQUESTS))
+    w = sweep_waited(r, slot, load,
+                     sweep_unanswered(slot, load, r->sweep->now_ns));
+    r->n_silent += w.n > 0;
+    if (w.n < SWEEP_REQUESTS && !ilb__health_of_late(health))
+        limit_ns *= SWEEP_ONE_FACTOR;
+    if ((float)w.ns < limit_ns)
         return;
     r->slots[r->n] = slot;
+    r->limits_ns[r->n] = limit_ns;
     r->waited_ns[r->n++] = w.ns;
 }
 
 static void sweep_eject(const sweep_run *r, uint32_t i, uint32_t n_ready)
 {
     const ilb__verdict v = {ILB_DETECTOR_HANG, (double)r->waited_ns[i] / 1e9,
-                            (double)r->limit_ns / 1e9};
+                            (double)r->limits_ns[i] / 1e9};
     uint64_t now_ns = r->sweep->now_ns;
     ilb__failing x = {0};
 
@@ -144,14 +174,14 @@ ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
     r.figures = f;
     r.sweep = s;
     r.limit_ns = sweep_limit_ns(f);
-    r.n = r.n_eligible = 0;
+    r.n = r.n_silent = r.n_eligible = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = first + i < view->n ? first + i : first + i - view->n;
 
         sweep_look(&r, &slots[ilb__endpoint_id_index(ilb__view_id(view, at))],
                    view->n);
     }
-    if (2 * r.n > r.n_eligible)
+    if (2 * r.n_silent > r.n_eligible)
         return;
     for (uint32_t i = 0; i < r.n; i++)
         sweep_eject(&r, i, view->n);

@@ -3,29 +3,32 @@
  * The detector of hanging: nobody reports a request that is not answered, so
  * the pool's maintenance looks, each time at up to 64 endpoints, in turn.
  *
- * An endpoint hangs if, since it was last heard of,
- *   - two requests or more have waited in vain: longer than answers ordinarily
- *     take (ilb__figures_hang_ns); one may be a long one. They may be in flight
- *     together or one after the other, and be in flight still or given up by
- *     their caller, who need not have waited for long. Of an endpoint that was
- *     ejected of late one is enough;
- *   - together they have waited for
+ * An endpoint hangs if, since it was last heard of, requests have waited in vain:
+ * longer than answers ordinarily take (hang, ilb__figures_hang_ns), in flight
+ * still or given up by their caller, who need not have waited for long, in
+ * flight together or one after the other. Together they must have waited for
  *
- *         H = max(4 hang, 2 s)
+ *         H = max(4 hang, 2 s)   if they are two or more, or the endpoint was
+ *                                ejected of late;
+ *         4 H                    if it is one: that may be a long one;
  *
- *     time in which none of them was in flight does not count;
- *   - and at most half of those looked at do so: else the cause is not theirs.
+ * time in which none of them was in flight does not count. And at most half of
+ * those looked at may have such requests: else the cause is not theirs.
+ *
+ * (Mostly it is one: the score holds back whoever waits for longer than `hang`,
+ * and before that prefers others to whoever has one in flight.)
  *
  * It is heard of when it gives a good answer or the first byte of one.
  *
  * A maintenance that comes late, when many requests would have come meanwhile,
  * means that the caller itself has stood still: silence is counted from then.
  *
- * The score holds back whoever waits for longer than `hang` at once. Ejection
- * says so to others, holds for every policy, and brings it back by a probe; one
- * that is not answered for H has failed, however long its caller may wait. A
- * late answer of an endpoint that has just been ejected makes its probe due at
- * once: it was a stop, and is over (health.h).
+ * Ejection says so to others, holds for every policy, and brings it back by a
+ * probe, whatever still waits there; one that is not answered for H has failed,
+ * however long its caller may wait. A late answer of an endpoint that has just
+ * been ejected makes its probe due at once: it was a stop, and is over
+ * (health.h). Requests that have waited since before it returned are lost; they
+ * say nothing any more.
  *
  * (Kratos and brpc count unanswered requests as latency, as our score does;
  * Envoy and Finagle know of none but by the caller's timeout.)

@@ -3,9 +3,8 @@
 #include "signal/slowness.h"
 
 #define SLOWNESS_NATS 0.257f
-#define SLOWNESS_MOST 12.0f
 /* What adds as much for a request that was given up. */
-#define SLOWNESS_GIVEN_UP_MOST (SLOWNESS_MOST - ILB_SLOWNESS_FACTOR)
+#define SLOWNESS_GIVEN_UP_MOST (ILB_SLOWNESS_MOST - ILB_SLOWNESS_FACTOR)
 /* Twice the threshold: what was proved long ago is forgotten in bounded time.
  */
 #define SLOWNESS_SUM_MAX (32 * ILB_EVIDENCE_ONE)
@@ -31,7 +30,7 @@ static bool slowness_is_news(uint64_t word, uint64_t began_ns)
 /* What it adds, in 1/256, rounded. */
 static int32_t slowness_step(const ilb__wait *w)
 {
-    float most = w->answered ? SLOWNESS_MOST : SLOWNESS_GIVEN_UP_MOST;
+    float most = w->answered ? ILB_SLOWNESS_MOST : SLOWNESS_GIVEN_UP_MOST;
     float units = w->units < most ? w->units : most;
 
     if (w->answered)

@@ -25,6 +25,11 @@
  * after the last one that counted had ended counts. One stop, whatever it holds
  * up, adds once.
  *
+ * An answer that takes more than 1.5 times the p99 of all answers, and than 4 u,
+ * counts as 12 u: of a healthy endpoint less than one in a hundred does, 2.05
+ * nats are "one in thirteen". Where answers are alike this tells one that is
+ * five times slower in eight of them. (Those of a slow zone are in the p99.)
+ *
  * A request of several times the ordinary cost counts by what an ordinary one
  * would have taken (signal/cost.h).
  *
@@ -44,6 +49,8 @@
 
 /* From so many u on an answer speaks against an endpoint, u >= m. */
 #define ILB_SLOWNESS_FACTOR 4.0f
+/* More than this says no more. */
+#define ILB_SLOWNESS_MOST 12.0f
 /* Given up before that, it says nothing. */
 #define ILB_SLOWNESS_GIVEN_UP 3.0f
 
