@@ -293,10 +293,10 @@ typedef struct ilb_options {
                              share: from 10 % up, evenly. With every policy and
                              weight; not those that come when none is ready. 0:
                              by evidence only, a good answer at a time */
-    uint64_t latency_margin_ns; /**< an endpoint is slow whose answers take, on
-                             the average, more than four times the others'
-                             median and at least so much longer than it. 0:
-                             20 ms */
+
+    uint64_t latency_margin_ns; /**< an endpoint is slow whose answers take, in
+                             the mean, more than four times the others' median
+                             and at least so much longer than it. 0: 20 ms */
 } ilb_options;
 
 #define ILB_OPTIONS_INIT                                                       \
@@ -738,7 +738,8 @@ typedef struct ilb_endpoint_stats {
     uint64_t latency_ns; /**< what the score uses now; 0: nothing known, of it
                               nor of its peers */
     uint64_t oldest_ns;  /**< its oldest unanswered request is at least this
-                              old; 0: none */
+                              old; 0: none, or only such as have waited since
+                              before it returned from hanging */
     uint64_t ejected_until_ns; /**< 0 unless ejected or probing */
     uint32_t failures_in_a_row;
     uint32_t failure_ppm;             /**< recent share of failures, decayed, in
@@ -997,7 +998,9 @@ typedef struct ilb_candidate {
     uint32_t failure_ppm; /**< recent share of failures */
     uint64_t latency_ns;  /**< expected of it; 0: nothing known */
     uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none */
-    double load; /**< what is in flight, by its costs in ordinary requests */
+    double load; /**< what is in flight, by its costs in ordinary requests;
+                      without what has waited since before it returned from
+                      hanging */
     double cost; /**< peak_ewma: nanoseconds; least_request: requests. 0: was
                       not worked out. Whoever is held back loses against any
                       cost */

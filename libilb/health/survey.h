@@ -16,9 +16,9 @@ typedef struct ilb__survey {
     ilb__tally long_term[ILB_SURVEY_MAX];
     ilb__tally short_term[ILB_SURVEY_MAX];
     uint32_t n, n_eligible, n_untried;
-    uint64_t in_flight; /* to eligible ones */
+    uint64_t in_flight;         /* to eligible ones */
     float served, served_share; /* see ilb__survey_served */
-    uint64_t ended;     /* since the last look */
+    uint64_t ended;             /* since the last look */
 } ilb__survey;
 
 /* What an endpoint has of late, for each unit of its weight: of e_i requests

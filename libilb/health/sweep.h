@@ -3,10 +3,10 @@
  * The detector of hanging: nobody reports a request that is not answered, so
  * the pool's maintenance looks, each time at up to 64 endpoints, in turn.
  *
- * An endpoint hangs if, since it was last heard of, requests have waited in vain:
- * longer than answers ordinarily take (hang, ilb__figures_hang_ns), in flight
- * still or given up by their caller, who need not have waited for long, in
- * flight together or one after the other. Together they must have waited for
+ * An endpoint hangs if, since it was last heard of, requests have waited in
+ * vain: longer than answers ordinarily take (hang, ilb__figures_hang_ns), in
+ * flight still or given up by their caller, who need not have waited for long,
+ * in flight together or one after the other. Together they must have waited for
  *
  *         H = max(4 hang, 2 s)   if they are two or more, or the endpoint was
  *                                ejected of late;
@@ -47,8 +47,8 @@ typedef struct ilb__sweep {
 } ilb__sweep;
 
 ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
-                                   const ilb__view *view,
-                                   const ilb__figures *f, const ilb__sweep *s);
+                                   const ilb__view *view, const ilb__figures *f,
+                                   const ilb__sweep *s);
 
 /* A request to it was given up that had waited in vain for so long. */
 ILB_INTERNAL void ilb__sweep_gave_up(ilb__slot *slot, uint64_t waited_ns,

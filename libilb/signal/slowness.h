@@ -25,10 +25,11 @@
  * after the last one that counted had ended counts. One stop, whatever it holds
  * up, adds once.
  *
- * An answer that takes more than 1.5 times the p99 of all answers, and than 4 u,
- * counts as 12 u: of a healthy endpoint less than one in a hundred does, 2.05
- * nats are "one in thirteen". Where answers are alike this tells one that is
- * five times slower in eight of them. (Those of a slow zone are in the p99.)
+ * An answer that takes more than 1.5 times the p99 of all answers, and than 4
+ * u, counts as 12 u: of a healthy endpoint less than one in a hundred
+ * does, 2.05 nats are "one in thirteen". Where answers are alike this tells one
+ * that is five times slower in eight of them. (Those of a slow zone are in the
+ * p99.)
  *
  * A request of several times the ordinary cost counts by what an ordinary one
  * would have taken (signal/cost.h).

@@ -219,7 +219,7 @@ typedef struct test_sim {
     uint64_t random;
     uint64_t timeout_ns;
     uint64_t patience_ns; /* the client cancels after it; 0: never */
-    uint64_t n_picked; /* since the last test_sim_forget */
+    uint64_t n_picked;    /* since the last test_sim_forget */
     uint32_t n_flying;
     test_flying flying[TEST_FLYING];
 } test_sim;
