@@ -19,6 +19,9 @@ ILB_HEADER_FILES = \
 	libilb/signal/window.h \
 	libilb/signal/load.h \
 	libilb/signal/latency.h \
+	libilb/signal/slowness.h \
+	libilb/signal/silence.h \
+	libilb/signal/lost.h \
 	libilb/signal/failures.h \
 	libilb/signal/refusals.h \
 	libilb/signal/checks.h \
@@ -36,6 +39,8 @@ ILB_HEADER_FILES = \
 	libilb/health/ladder.h \
 	libilb/health/probe.h \
 	libilb/health/eject.h \
+	libilb/health/slow.h \
+	libilb/health/sweep.h \
 	libilb/health/survey.h \
 	libilb/health/share.h \
 	libilb/health/pool.h \
@@ -61,6 +66,8 @@ ILB_SOURCES = \
 	libilb/signal/window.c \
 	libilb/signal/load.c \
 	libilb/signal/latency.c \
+	libilb/signal/slowness.c \
+	libilb/signal/silence.c \
 	libilb/signal/failures.c \
 	libilb/signal/refusals.c \
 	libilb/signal/checks.c \
@@ -76,6 +83,8 @@ ILB_SOURCES = \
 	libilb/health/ladder.c \
 	libilb/health/probe.c \
 	libilb/health/eject.c \
+	libilb/health/slow.c \
+	libilb/health/sweep.c \
 	libilb/health/survey.c \
 	libilb/health/share.c \
 	libilb/health/pool.c \

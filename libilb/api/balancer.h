@@ -20,7 +20,8 @@ struct ilb_balancer {
     ilb__set set;
     ilb__events events;
     ilb__time time;
-    uint64_t secret; /* of this balancer's tickets */
+    uint64_t secret;    /* of this balancer's tickets */
+    uint64_t update_ns; /* when the update that goes on began */
     pthread_mutex_t writer;
     ilb_allocator allocator;
     void *memory;

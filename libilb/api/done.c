@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* A request is over: what it teaches, and whom. */
 #include "api/balancer.h"
+#include "base/hash.h"
 #include "base/options.h"
-#include "health/eject.h"
+#include "health/slow.h"
 
 /* A request that is over. */
 typedef struct done_facts {
     ilb__slot *slot;
     ilb_outcome outcome;
     bool probe, trial;
+    bool answered; /* its first byte has come */
     uint32_t cost;
     uint64_t picked_ns;
     uint64_t waited_ns;
@@ -62,6 +64,43 @@ static void done_cancelled(ilb_balancer *b, const done_facts *d,
     (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
 }
 
+/* It has waited since before its endpoint returned, and says nothing of it now.
+ */
+static bool done_was_lost(const done_facts *d)
+{
+    return !d->answered &&
+           ilb__lost_ends(&d->slot->lost, &d->slot->extra_cost, d->picked_ns);
+}
+
+/* How long it took, or waited in vain. True: it was a probe that has failed for
+ * that. */
+static bool done_timed(ilb_balancer *b, const done_facts *d, bool answered,
+                       uint64_t ns, const ilb__figures *f)
+{
+    ilb__ended e;
+
+    e.waited_ns = ns;
+    e.began_ns = d->picked_ns;
+    e.answered = answered;
+    e.probe = d->probe;
+    e.served = ilb__pool_served(&b->selector.pool);
+    e.n_ready = ilb__table_view(&b->set.table).n;
+    /* Slow answers may be many: they leave the stream of the picks alone. */
+    e.bits = (uint32_t)ilb__mix64(b->set.salt ^ d->now_ns);
+    return ilb__health_ended(&b->judge, d->slot, &e, f, d->now_ns);
+}
+
+/* It was given up, or timed out: so long it has waited, at least. */
+static void done_gave_up(ilb_balancer *b, const done_facts *d, uint64_t ns,
+                         const ilb__figures *f)
+{
+    if ((d->outcome != ILB_CANCELLED && d->outcome != ILB_TIMEOUT) ||
+        d->answered)
+        return;
+    (void)done_timed(b, d, false, ns, f);
+    ilb__sweep_gave_up(d->slot, d->waited_ns, f, d->now_ns);
+}
+
 /* What a request without a good answer teaches. */
 static void done_bad(ilb_balancer *b, const done_facts *d)
 {
@@ -69,12 +108,16 @@ static void done_bad(ilb_balancer *b, const done_facts *d)
     ilb__figures f;
     ilb__failing x;
 
+    if (done_was_lost(d))
+        return;
     done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
-    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns))
-        ilb__latency_learn_bound(&d->slot->latency,
-                                 ilb__cost_ordinary_ns(d->waited_ns, d->cost),
-                                 &f, d->now_ns);
+    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
+        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+
+        ilb__latency_learn_bound(&d->slot->latency, ns, &f, d->now_ns);
+        done_gave_up(b, d, ns, &f);
+    }
     /* Also a caller who had less time than an ordinary answer takes. */
     if (d->outcome == ILB_CANCELLED ||
         (d->outcome == ILB_TIMEOUT &&
@@ -103,20 +146,25 @@ static void done_bad(ilb_balancer *b, const done_facts *d)
 static void done_good(ilb_balancer *b, const done_facts *d)
 {
     ilb__slot *slot = d->slot;
+    bool probe_failed = false;
     ilb__figures f;
 
     done_figures(b, d, false, &f);
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
-        ilb__latency_learn(&slot->latency,
-                           ilb__cost_ordinary_ns(d->waited_ns, d->cost), &f,
-                           d->now_ns);
+        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+
+        ilb__latency_learn(&slot->latency, ns, &f, d->now_ns);
+        if (ILB_UNLIKELY(d->probe) ||
+            ilb__slowness_concerns(&slot->slowness, ns, &f))
+            probe_failed = !done_was_lost(d) && done_timed(b, d, true, ns, &f);
         ilb__pool_good(&b->selector.pool, d->waited_ns,
                        ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
     ilb__failures_good(&slot->failures, d->now_ns);
     ilb__evidence_good(&slot->evidence, f.steps);
     ilb__refusals_end(&slot->refusals);
-    ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
+    if (ILB_LIKELY(!probe_failed))
+        ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
 }
 
 static bool done_result_ok(const ilb_result *r)
@@ -147,6 +195,7 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     d.cost = ilb__ticket_cost(t);
     d.probe = ilb__ticket_is_probe(t);
     d.trial = ilb__ticket_is_trial(t);
+    d.answered = ilb__ticket_is_answered(t);
     d.waited_ns = ilb__ticket_latency_ns(t, d.now_ns);
     d.picked_ns = t->internal[1];
     d.ticket = t;

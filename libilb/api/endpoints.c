@@ -8,10 +8,8 @@ static void endpoints_enter(ilb__slot *slot, void *user)
 {
     ilb_balancer *b = user;
 
-    /* A clock may be slow, and thousands may enter. */
     ilb__health_enter(&b->judge, slot, ilb__table_view(&b->set.table).n,
-                      b->judge.slow_start_ns == 0 ? 0
-                                                  : ilb__balancer_now(b, 0));
+                      b->update_ns);
 }
 
 static void endpoints_leave(ilb__slot *slot, void *user)
@@ -31,6 +29,8 @@ static ilb__set_watch endpoints_watch(ilb_balancer *b)
     ilb__set_watch watch = {endpoints_enter, endpoints_leave, b,
                             b->events.capacity == 0 ? NULL : endpoints_change};
 
+    /* Once: a clock may be slow, and thousands may enter. */
+    b->update_ns = ilb__balancer_now(b, 0);
     ilb__events_begin_update(&b->events);
     return watch;
 }
@@ -39,13 +39,12 @@ static ilb__set_watch endpoints_watch(ilb_balancer *b)
 static void endpoints_enforce_cap(ilb_balancer *b)
 {
     ilb__view v = ilb__table_view(&b->set.table);
-    uint64_t now_ns = ilb__balancer_now(b, 0);
 
     for (uint32_t i = 0; i < v.n; i++)
         ilb__health_enforce_cap(
             &b->judge,
             &b->set.slots[ilb__endpoint_id_index(ilb__view_id(&v, i))], v.n,
-            now_ns);
+            b->update_ns);
 }
 
 static bool endpoints_readiness_ok(ilb_readiness r)

@@ -12,6 +12,7 @@
 #define OPTIONS_MIN_ENDPOINTS 1
 #define OPTIONS_UNHEALTHY_THRESHOLD 3
 #define OPTIONS_HEALTHY_THRESHOLD 2
+#define OPTIONS_LATENCY_MARGIN_NS (20 * ILB_MS_NS)
 #define OPTIONS_MAX_RETRY_AFTER_NS (300 * ILB_SECOND_NS)
 #define OPTIONS_EVENT_CAPACITY 256
 /* What signal/failures.h can count in a row. */
@@ -109,6 +110,7 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     if (to->fail_mode == ILB_FAIL_OPEN)
         options_default32(&to->min_endpoints, OPTIONS_MIN_ENDPOINTS);
     options_default64(&to->max_retry_after_ns, OPTIONS_MAX_RETRY_AFTER_NS);
+    options_default64(&to->latency_margin_ns, OPTIONS_LATENCY_MARGIN_NS);
     options_default32(&to->unhealthy_threshold, OPTIONS_UNHEALTHY_THRESHOLD);
     options_default32(&to->healthy_threshold, OPTIONS_HEALTHY_THRESHOLD);
     options_default32(&to->event_capacity, OPTIONS_EVENT_CAPACITY);

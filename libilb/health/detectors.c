@@ -41,7 +41,7 @@ static ilb__verdict detectors_sum(ilb_detector d, uint32_t sum,
 }
 
 /* Many at once are rather one cause than many faults. */
-static uint32_t detectors_more(const ilb__judge *j, uint32_t n_ready)
+ILB_INTERNAL uint32_t ilb__detectors_more(const ilb__judge *j, uint32_t n_ready)
 {
     return n_ready == 0 ? 0
                         : DETECTORS_BROKEN / 2 *
@@ -53,7 +53,8 @@ static ilb__verdict detectors_broken(const ilb__judge *j, uint64_t health,
 {
     bool of_late = ilb__health_of_late(health);
     uint32_t threshold =
-        (DETECTORS_BROKEN + detectors_more(j, x->n_ready)) / (of_late ? 2 : 1);
+        (DETECTORS_BROKEN + ilb__detectors_more(j, x->n_ready)) /
+        (of_late ? 2 : 1);
 
     if (of_late && ilb__health_state_of(health) == ILB__WARMING)
         threshold = DETECTORS_BROKEN_WARMING;
@@ -64,9 +65,10 @@ static ilb__verdict detectors_broken(const ilb__judge *j, uint64_t health,
 static ilb__verdict detectors_faulty(const ilb__judge *j, uint64_t health,
                                      const ilb__failing *x)
 {
-    return detectors_sum(ILB_DETECTOR_SUCCESS_RATE, x->sums.faulty,
-                         (DETECTORS_FAULTY + detectors_more(j, x->n_ready)) /
-                             (ilb__health_of_late(health) ? 2 : 1));
+    return detectors_sum(
+        ILB_DETECTOR_SUCCESS_RATE, x->sums.faulty,
+        (DETECTORS_FAULTY + ilb__detectors_more(j, x->n_ready)) /
+            (ilb__health_of_late(health) ? 2 : 1));
 }
 
 ILB_INTERNAL bool ilb__detector_heard(const ilb__judge *j, ilb__slot *slot,

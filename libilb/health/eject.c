@@ -34,11 +34,20 @@ static bool eject_enforce(ilb__judge *j, ilb__slot *slot, uint64_t word,
     return false;
 }
 
-/* The probe failed: it keeps its place under the cap. */
-static bool eject_probe_failed(ilb__judge *j, ilb__slot *slot, uint64_t word,
-                               const ilb__failing *x, const ilb__figures *f,
-                               uint64_t now_ns)
+ILB_INTERNAL bool ilb__eject(ilb__judge *j, ilb__slot *slot,
+                             const ilb__verdict *v, const ilb__failing *x,
+                             const ilb__figures *f, uint64_t now_ns)
 {
+    return eject_enforce(j, slot, ilb__load_relaxed(&slot->health), v, x, f,
+                         now_ns);
+}
+
+ILB_INTERNAL bool ilb__eject_probe_failed(ilb__judge *j, ilb__slot *slot,
+                                          const ilb__failing *x,
+                                          const ilb__figures *f,
+                                          uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
     ilb__word h;
 
     do {
@@ -62,7 +71,7 @@ static bool eject_failed(ilb__judge *j, ilb__slot *slot, bool probe,
     ilb__verdict v;
 
     if (probe && ilb__health_state_of(word) == ILB__PROBING)
-        return eject_probe_failed(j, slot, word, x, f, now_ns);
+        return ilb__eject_probe_failed(j, slot, x, f, now_ns);
     return !x->refused && ilb__health_eligible(word) &&
            ilb__detect_failures(j, slot, word, x, f, &v, now_ns) &&
            eject_enforce(j, slot, word, &v, x, f, now_ns);
@@ -173,5 +182,5 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
     }
     ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
               ilb__word_pack(h), &v, now_ns);
-    ilb__health_returned(j, slot, now_ns);
+    ilb__health_returned(j, slot, word, now_ns);
 }

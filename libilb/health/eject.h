@@ -14,6 +14,19 @@ ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   const ilb__failing *failing,
                                   const ilb__figures *f, uint64_t now_ns);
 
+/* A verdict on an endpoint that is WARMING or HEALTHY, and heard: ejects it.
+ * False: it is neither any more, or the cap refuses it. */
+ILB_INTERNAL bool ilb__eject(ilb__judge *j, ilb__slot *slot,
+                             const ilb__verdict *v, const ilb__failing *x,
+                             const ilb__figures *f, uint64_t now_ns);
+
+/* The probe failed: it is ejected again and keeps its place under the cap.
+ * False: it is not PROBING any more. */
+ILB_INTERNAL bool ilb__eject_probe_failed(ilb__judge *j, ilb__slot *slot,
+                                          const ilb__failing *x,
+                                          const ilb__figures *f,
+                                          uint64_t now_ns);
+
 /* Checks that the caller has made say that it is down: so many have failed in a
  * row. True: that has ejected it. The writer's. */
 ILB_INTERNAL bool ilb__health_check_down(ilb__judge *j, ilb__slot *slot,

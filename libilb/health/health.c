@@ -6,12 +6,17 @@
 
 #include "health/cap.h"
 #include "health/ladder.h"
+#include "health/probe.h"
 #include "health/tell.h"
 #include "health/word.h"
 
 /* Good answers in WARMING until HEALTHY, and the in-flight cap by their
  * number (the last value holds to the end). */
 #define HEALTH_GOOD_TO_HEALTHY 12 /* 15 fit */
+/* So long, at most, an endpoint may be slow as it warms up; with the first list
+ * it has most likely been there before its caller. */
+#define HEALTH_WARM_UP_NS (60 * ILB_SECOND_NS)
+#define HEALTH_FIRST_NS (10 * ILB_SECOND_NS)
 /* Healthy time, per level, after which the level falls. */
 #define HEALTH_LEVEL_DECAY_NS (30 * ILB_SECOND_NS)
 
@@ -46,6 +51,8 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
     j->checks.most_ns = o->max_ejection_time_ns;
     j->check_unejects = o->check_effect == ILB_CHECK_UNEJECTS;
     j->slow_start_ns = o->slow_start_ns;
+    j->latency_margin_ns = o->latency_margin_ns;
+    j->by_cost = o->policy == ILB_POLICY_PEAK_EWMA;
     j->min_endpoints = o->min_endpoints;
     j->panic_threshold_percent = o->panic_threshold_percent;
     j->fail_closed = o->fail_mode == ILB_FAIL_CLOSED;
@@ -65,6 +72,29 @@ static void health_ramp(const ilb__judge *j, ilb__slot *slot, uint64_t now_ns)
         ilb__store_relaxed(&slot->ramp_ns, now_ns == 0 ? 1 : now_ns);
 }
 
+/* What was slow or silent before it was away says nothing of it now. */
+static void health_anew(ilb__slot *slot, uint64_t warm_up_ns, uint64_t now_ns)
+{
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__store_relaxed(&slot->slowness, 0);
+    ilb__store_relaxed(&slot->silence, 0);
+    ilb__store_relaxed(&slot->heard_ns, now_ns);
+    ilb__store_relaxed(&slot->warm_ns, ilb__later_ns(now_ns, warm_up_ns));
+}
+
+/* Nor, if it hung, what waits there still; but for the probe that has just been
+ * answered. */
+static void health_lose(ilb__slot *slot, uint64_t word, uint64_t now_ns)
+{
+    uint32_t probes = ilb__health_state_of(word) == ILB__PROBING;
+    uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&slot->load.word));
+
+    if (ilb__health_by(word) != ILB_DETECTOR_HANG || n <= probes)
+        return;
+    ilb__store_relaxed(&slot->lost.since_ns, now_ns);
+    ilb__lost_set(&slot->lost, &slot->extra_cost, n - probes);
+}
+
 ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
                                     uint32_t n_ready, uint64_t now_ns)
 {
@@ -76,7 +106,8 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
     /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
      * it failed before it was away says nothing of it now. */
     ilb__store_relaxed(&slot->failures.word, 0);
-    ilb__store_relaxed(&slot->evidence, 0);
+    health_anew(slot, n_ready > 0 ? HEALTH_WARM_UP_NS : HEALTH_FIRST_NS,
+                now_ns);
     memset(&slot->checks, 0, sizeof slot->checks);
     ilb__store_relaxed(&slot->health, ilb__word_pack(warming));
 }
@@ -110,8 +141,14 @@ static bool health_after_good(ilb__word *h, bool probe, uint64_t now_ns)
             return false;
         ilb__word_warm(h);
         return true;
-    case ILB__OUT:
     case ILB__EJECTED: /* an answer from before: the probe decides */
+        /* Silence was all that was said against it. Once only: who answers late
+         * whenever it is tried is bound to the ladder as all others. */
+        if (h->by != ILB_DETECTOR_HANG || h->level > 1 || h->until_ns <= now_ns)
+            return false;
+        h->until_ns = now_ns;
+        return true;
+    case ILB__OUT:
         return false;
     }
     h->until_ns = h->level == 0
@@ -121,11 +158,16 @@ static bool health_after_good(ilb__word *h, bool probe, uint64_t now_ns)
 }
 
 ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t now_ns)
+                                       uint64_t word, uint64_t now_ns)
 {
+    /* Who has been down may have to warm up; who was slow has had its time. */
+    health_anew(
+        slot,
+        ilb__health_by(word) == ILB_DETECTOR_LATENCY ? 0 : HEALTH_WARM_UP_NS,
+        now_ns);
+    health_lose(slot, word, now_ns);
     health_ramp(j, slot, now_ns);
     ilb__latency_forget(&slot->latency);
-    ilb__store_relaxed(&slot->evidence, 0);
     ilb__cap_release(j);
 }
 
@@ -140,10 +182,12 @@ ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
         if (ILB_LIKELY(!health_after_good(&h, probe, now_ns)))
             return;
     } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
-    if (ilb__word_counts(ilb__health_state_of(word))) {
+    if (h.state == ILB__EJECTED) {
+        ilb__judge_due_at(j, now_ns);
+    } else if (ilb__word_counts(ilb__health_state_of(word))) {
         ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
                   ilb__word_pack(h), NULL, now_ns);
-        ilb__health_returned(j, slot, now_ns);
+        ilb__health_returned(j, slot, word, now_ns);
     } else if (ilb__health_state_of(word) != h.state) {
         ilb__tell(j, slot, ILB_EVENT_HEALTHY, ILB_REASON_NONE, word,
                   ilb__word_pack(h), NULL, now_ns);
@@ -164,5 +208,5 @@ ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
         return;
     ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_CAP, word,
               ilb__word_pack(h), NULL, now_ns);
-    ilb__health_returned(j, slot, now_ns);
+    ilb__health_returned(j, slot, word, now_ns);
 }

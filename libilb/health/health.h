@@ -89,6 +89,8 @@ typedef struct ilb__judge {
     ilb__checks_rule checks;
     bool check_unejects;
     uint64_t slow_start_ns; /* 0: none */
+    uint64_t latency_margin_ns;
+    bool by_cost;           /* endpoints are chosen by what they cost */
     uint32_t min_endpoints; /* never ejected */
     uint32_t panic_threshold_percent;
     uint32_t detectors_off; /* a bit each */
@@ -148,14 +150,15 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
                                     uint32_t n_ready, uint64_t now_ns);
 ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot);
 
-/* A good answer; `probe`: to the request that was the probe. */
+/* A good answer; `probe`: to the request that was the probe. A late one, of an
+ * endpoint that was ejected as it hangs, makes its first probe due. */
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns);
 
-/* It has come back: it is a newcomer again, and its place under the cap free.
- */
+/* It has come back, from this word: it is a newcomer again, and its place under
+ * the cap free. */
 ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t now_ns);
+                                       uint64_t word, uint64_t now_ns);
 
 /* After an update: if more are ejected than the cap allows now, brings this
  * one back. */

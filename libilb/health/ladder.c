@@ -8,6 +8,8 @@
 #define LADDER_LEVEL_LONGER 9
 #define LADDER_PROBE_REQUESTS 150.0
 #define LADDER_RATE_ANY 1e9f
+#define LADDER_SLOW_REQUESTS 1000.0
+#define LADDER_SLOW_MOST_NS 30e9
 
 ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
 {
@@ -21,14 +23,27 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
 static const double ladder_times[LADDER_TIMES + 1] = {1,   1,   1.2, 1.5, 1.5,
                                                       1.5, 1.5, 1.5, 2.4, 4};
 
+/* So long that a probe is rare among so few requests. A rate that is not known
+ * yet makes nothing longer. */
+static double ladder_few_ns(uint32_t level, ilb_detector by, float rate_per_s)
+{
+    double requests = LADDER_PROBE_REQUESTS * (level < 3 ? level : 3);
+    double ns;
+
+    if (by == ILB_DETECTOR_LATENCY)
+        requests = LADDER_SLOW_REQUESTS * (level < 4 ? level : 4);
+    ns = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s : 0;
+    return by == ILB_DETECTOR_LATENCY && ns > LADDER_SLOW_MOST_NS
+               ? LADDER_SLOW_MOST_NS
+               : ns;
+}
+
 static uint64_t ladder_ejection_ns(const ilb__judge *j, uint32_t level,
-                                   float rate_per_s)
+                                   ilb_detector by, float rate_per_s)
 {
     double ns = (double)j->base_ejection_time_ns *
                 ladder_times[level < LADDER_TIMES ? level : LADDER_TIMES];
-    double requests = LADDER_PROBE_REQUESTS * (level < 3 ? level : 3);
-    /* A rate that is not known yet makes nothing longer. */
-    double few = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s : 0;
+    double few = ladder_few_ns(level, by, rate_per_s);
 
     if (ns < few)
         ns = few;
@@ -78,6 +93,6 @@ ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
     h->good = 0;
     h->by = by;
     h->until_ns = ilb__later_ns(
-        now_ns,
-        ladder_jittered_ns(j, ladder_ejection_ns(j, h->level, rate), x->bits));
+        now_ns, ladder_jittered_ns(j, ladder_ejection_ns(j, h->level, by, rate),
+                                   x->bits));
 }

@@ -16,6 +16,11 @@
  * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
  * after healing as the fault lasted.
  *
+ * Whoever was ejected as it is slow is tried at most once in 1000 requests
+ * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
+ * level says if that is more: a slow answer costs its caller more than a
+ * failure that can be sent again, but no request is lost.
+ *
  * An endpoint that says when to come back (Retry-After) is EJECTED until then,
  * and up to a tenth longer, at the level that it has: it is not at fault. Its
  * probe may be refused again; then that takes the base, at the same level.

@@ -19,6 +19,9 @@
 #define POOL_CALM_TAU_S 10.0
 /* A gap in which so many requests would have come is none of their rate. */
 #define POOL_JUMP_REQUESTS 50.0
+/* So late, and so many requests would have come: the caller stood still. */
+#define POOL_STOOD_NS (500 * ILB_MS_NS)
+#define POOL_STOOD_REQUESTS 20.0
 #define POOL_SUSPECT_SHARE 0.05
 #define POOL_SUSPECT_MIN_S 0.02
 #define POOL_SUSPECT_MAX_S 1.5
@@ -101,6 +104,11 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->steps.broken_down = (uint16_t)(steps >> 16);
     f->steps.faulty_up = (uint16_t)(steps >> 32);
     f->steps.faulty_down = (uint16_t)(steps >> 48);
+}
+
+ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
+{
+    return pool_float(ilb__load_relaxed(&p->served));
 }
 
 /* ---- Answers ----------------------------------------------------------- */
@@ -332,6 +340,7 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     pool_refresh_failures(p, &k, view->n, rate);
     pool_refresh_latency(p, &k);
     overload = pool_overload(p, &k, n_ejected, view->n, since_s);
+    ilb__store_relaxed(&p->served, pool_bits(ilb__survey_served(&k)));
     ilb__store_relaxed(
         &p->reach, pool_patience_ticks(rate) << 48 | pool_sampling(rate) << 33 |
                        (uint64_t)pool_is_cold(&k) << 38 |
@@ -349,12 +358,34 @@ static bool pool_jumped(const ilb__pool *p, uint64_t since_ns)
            (double)since_ns / 1e9 * rate > POOL_JUMP_REQUESTS;
 }
 
+static void pool_sweep(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
+                       const ilb__view *view, uint64_t since_ns,
+                       uint64_t now_ns)
+{
+    uint64_t steady_ns = ilb__load_relaxed(&p->steady_ns);
+    ilb__figures f;
+    ilb__sweep s;
+
+    ilb__pool_figures(p, &f);
+    if (steady_ns == 0 ||
+        (since_ns > POOL_STOOD_NS &&
+         (double)since_ns / 1e9 * (double)f.rate_per_s > POOL_STOOD_REQUESTS)) {
+        steady_ns = now_ns;
+        ilb__store_relaxed(&p->steady_ns, now_ns);
+    }
+    s.round = ilb__load_relaxed(&p->round);
+    s.steady_ns = steady_ns;
+    s.now_ns = now_ns;
+    ilb__sweep_table(j, slots, view, &f, &s);
+}
+
 ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                                     ilb__slot *slots, const ilb__view *view,
                                     bool failed, uint64_t now_ns)
 {
     uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
     uint64_t since_ns = now_ns - last;
+    uint64_t gap_ns;
 
     if (!ilb__pool_due(p, failed ? POOL_FAILED_PERIOD_NS : ILB_POOL_PERIOD_NS,
                        now_ns) ||
@@ -362,9 +393,11 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
         return;
     if (last == 0 || now_ns < last)
         since_ns = ILB_POOL_PERIOD_NS;
-    else if (pool_jumped(p, since_ns)) {
+    gap_ns = since_ns;
+    if (pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
     }
     pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
+    pool_sweep(p, j, slots, view, gap_ns, now_ns);
 }

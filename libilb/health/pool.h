@@ -42,6 +42,9 @@
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
  *   overload  see pool_overload in the source.
+ *   served    requests that an endpoint has of late (survey.h).
+ *
+ * Who hangs is looked for at the same time (sweep.h).
  */
 #ifndef ILB_HEALTH_POOL_H
 #define ILB_HEALTH_POOL_H
@@ -50,6 +53,7 @@
 #include "base/histogram.h"
 #include "health/eject.h"
 #include "health/probe.h"
+#include "health/sweep.h"
 
 typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
@@ -64,12 +68,17 @@ typedef struct ilb__pool {
     ilb__a64 round;     /* refreshes so far */
     ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
+    ilb__a64 steady_ns; /* since when refreshes come in time */
+    ilb__a64 served;    /* a float */
     _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 
 ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
 
 ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
+
+/* Requests that an endpoint has of late, for each unit of its weight. */
+ILB_INTERNAL float ilb__pool_served(const ilb__pool *p);
 
 /* A good answer, the `count`-th of its endpoint. The first of all stands for
  * the median until the next refresh. */

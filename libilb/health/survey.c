@@ -14,6 +14,11 @@ static void survey_insert(float *sorted, uint32_t n, float x)
     sorted[at] = x;
 }
 
+static float survey_squared(const ilb__slot *slot, float ended)
+{
+    return ended * ended / (float)ilb__load32_relaxed(&slot->weight);
+}
+
 static void survey_look_at(ilb__survey *k, ilb__slot *slot,
                            const ilb__window_step *step)
 {
@@ -32,6 +37,8 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
     if (!ilb__health_eligible(health))
         return;
     k->n_eligible++;
+    k->served += k->short_term[k->n - 1].ended;
+    k->served_share += survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
     k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
     if (x > 0)
@@ -46,6 +53,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
     k->in_flight = k->ended = 0;
+    k->served = k->served_share = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
                        step);

@@ -16,9 +16,18 @@ typedef struct ilb__survey {
     ilb__tally long_term[ILB_SURVEY_MAX];
     ilb__tally short_term[ILB_SURVEY_MAX];
     uint32_t n, n_eligible, n_untried;
-    uint64_t in_flight; /* to eligible ones */
-    uint64_t ended;     /* since the last look */
+    uint64_t in_flight;         /* to eligible ones */
+    float served, served_share; /* see ilb__survey_served */
+    uint64_t ended;             /* since the last look */
 } ilb__survey;
+
+/* What an endpoint has of late, for each unit of its weight: of e_i requests
+ * that ended of late at a weight of w_i, sum e_i^2 / w_i over sum e_i; so those
+ * that nobody uses do not count. */
+static inline float ilb__survey_served(const ilb__survey *k)
+{
+    return k->served > 0 ? k->served_share / k->served : 0;
+}
 
 /* Looks, and brings each endpoint's windows of requests forward by `step`.
  * `n` is 0 if there is no endpoint. */

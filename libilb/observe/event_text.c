@@ -23,6 +23,14 @@ static void event_text_evidence(ilb__line *l, const ilb_event *e)
         ilb__line_put(l, " s");
         return;
     }
+    if (e->detector == ILB_DETECTOR_HANG) {
+        ilb__line_put(l, ": requests have waited in vain for ");
+        ilb__line_decimal(l, e->statistic, tenths);
+        ilb__line_put(l, " s >= ");
+        ilb__line_decimal(l, e->threshold, tenths);
+        ilb__line_put(l, " s");
+        return;
+    }
     ilb__line_put(l, ": statistic ");
     ilb__line_decimal(l, e->statistic, tenths);
     ilb__line_put(l, " >= ");

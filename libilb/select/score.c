@@ -83,7 +83,9 @@ static ilb_held score_held_back(const ilb__slot *slot, uint32_t in_flight,
 {
     if (age_ns > c->hang_ns)
         return ILB_HELD_HANGING;
-    if (in_flight >= ilb__health_in_flight_cap(health))
+    if (in_flight >= ilb__health_in_flight_cap(health) &&
+        in_flight - ilb__load_relaxed(&slot->lost.n) >=
+            ilb__health_in_flight_cap(health))
         return ILB_HELD_CAP;
     if (in_flight > 0 && ilb__latency_level(&slot->latency) > 0)
         return ILB_HELD_SLOW;

@@ -18,7 +18,10 @@
 #include "signal/failures.h"
 #include "signal/latency.h"
 #include "signal/load.h"
+#include "signal/lost.h"
 #include "signal/refusals.h"
+#include "signal/silence.h"
+#include "signal/slowness.h"
 #include "signal/window.h"
 
 typedef struct ilb__slot {
@@ -36,6 +39,13 @@ typedef struct ilb__slot {
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    ilb__a64 slowness; /* signal/slowness.h */
+    ilb__a64 slow_ns;  /* since when that is not 0 */
+    ilb__a64 silence;  /* signal/silence.h */
+    ilb__a64 warm_ns;  /* until then it may be slow as it warms up */
+    ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
+    ilb__a64 heard;    /* signs of life until then, counted */
+    ilb__lost lost;
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];

@@ -114,6 +114,18 @@ static inline uint64_t ilb__load_age_ns(const ilb__load *l, uint64_t word,
     return ilb__elapsed_ns(ilb__load_relaxed(&l->mark_ns), now_ns);
 }
 
+/* When the oldest began to wait, at the latest; UINT64_MAX: unknown, its age is
+ * 0. What is set holds until the next turn. */
+static inline uint64_t ilb__load_mark_ns(const ilb__load *l)
+{
+    return ilb__load_relaxed(&l->mark_ns);
+}
+
+static inline void ilb__load_set_mark(ilb__load *l, uint64_t mark_ns)
+{
+    ilb__store_relaxed(&l->mark_ns, mark_ns);
+}
+
 /* One more in flight. `seen` was read from `l` a moment ago. False, and
  * nothing has changed, if the slot has another generation by now or is full.
  * Else *parity is where the ticket is counted. */

@@ -21,14 +21,15 @@ static const test_suite internal[] = {
     suite_select_probe, suite_ticket,
     suite_events,       suite_slot,
     suite_refusals,     suite_checks,
-    suite_cap,
+    suite_cap,          suite_slowness,
+    suite_slow,         suite_lost,
 };
 
 #define N_INTERNAL (sizeof internal / sizeof internal[0])
 
 int main(void)
 {
-    test_suite all[64];
+    test_suite all[96];
     size_t n = 0;
 
     for (size_t i = 0; i < N_INTERNAL; i++)

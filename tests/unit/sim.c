@@ -61,6 +61,49 @@ static void sim_land(test_sim *sim, uint64_t until_ns)
     }
 }
 
+/* Of mean 1, from 64 random bits: -ln(u), the logarithm straight between powers
+ * of two. */
+static double sim_exponential(uint64_t bits)
+{
+    double u = ((double)(bits >> 11) + 0.5) / 9007199254740992.0;
+    double halvings = 0;
+
+    for (; u < 0.5; u *= 2)
+        halvings++;
+    return (halvings + 2 * (1 - u)) * 0.6931;
+}
+
+static uint64_t sim_takes_ns(test_sim *sim, const test_pod *pod)
+{
+    uint64_t bits = test_random(&sim->random);
+    uint64_t ns = pod->takes_ns * 3 / 4 + bits % (pod->takes_ns / 2 + 1);
+
+    if (pod->spread)
+        ns = (uint64_t)(sim_exponential(bits) * (double)pod->takes_ns);
+    if (pod->heavy_ppm > 0 &&
+        test_below(&sim->random, 1000000) < pod->heavy_ppm)
+        ns *= 10;
+    /* What comes while it stands still begins when it goes on. */
+    return ns + (pod->stops_ns > sim->clock.now_ns
+                     ? pod->stops_ns - sim->clock.now_ns
+                     : 0);
+}
+
+/* What becomes of a request that would take so long. */
+static uint64_t sim_ends_after_ns(const test_sim *sim, const test_pod *pod,
+                                  uint64_t takes_ns, ilb_outcome *outcome)
+{
+    *outcome = pod->outcome;
+    if (!pod->hangs && takes_ns <= sim->timeout_ns &&
+        (sim->patience_ns == 0 || takes_ns <= sim->patience_ns))
+        return takes_ns;
+    *outcome = ILB_TIMEOUT;
+    if (sim->patience_ns == 0 || sim->patience_ns >= sim->timeout_ns)
+        return sim->timeout_ns;
+    *outcome = ILB_CANCELLED;
+    return sim->patience_ns;
+}
+
 static void sim_send(test_sim *sim)
 {
     test_flying *f = &sim->flying[sim->n_flying];
@@ -72,13 +115,7 @@ static void sim_send(test_sim *sim)
     f->pod = test_number(sim->b, &f->ticket);
     must(f->pod < sim->n_pods);
     pod = &sim->pods[f->pod];
-    takes_ns = pod->takes_ns * 3 / 4 +
-               test_random(&sim->random) % (pod->takes_ns / 2 + 1);
-    f->outcome = pod->outcome;
-    if (pod->hangs || takes_ns > sim->timeout_ns) {
-        takes_ns = sim->timeout_ns;
-        f->outcome = ILB_TIMEOUT;
-    }
+    takes_ns = sim_ends_after_ns(sim, pod, sim_takes_ns(sim, pod), &f->outcome);
     f->ends_ns = sim->clock.now_ns + takes_ns;
     pod->n_picked++;
     sim->n_picked++;

@@ -28,6 +28,8 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
+	tests/unit/test_api_hang.c \
+	tests/unit/test_api_slow.c \
 	tests/unit/test_api_overload.c \
 	tests/unit/test_api_checks.c \
 	tests/unit/test_api_slow_start.c \
@@ -67,6 +69,8 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
+	tests/unit/test_api_hang.c \
+	tests/unit/test_api_slow.c \
 	tests/unit/test_api_overload.c \
 	tests/unit/test_api_checks.c \
 	tests/unit/test_api_slow_start.c \
@@ -97,6 +101,9 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_latency_bound.c \
 	tests/unit/test_failures.c \
 	tests/unit/test_evidence.c \
+	tests/unit/test_slowness.c \
+	tests/unit/test_slow.c \
+	tests/unit/test_lost.c \
 	tests/unit/test_refusals.c \
 	tests/unit/test_checks.c \
 	tests/unit/test_cap.c \

@@ -30,6 +30,8 @@ Suite *suite_api_time(void);
 Suite *suite_api_ejection(void);
 Suite *suite_api_fail_mode(void);
 Suite *suite_api_detectors(void);
+Suite *suite_api_hang(void);
+Suite *suite_api_slow(void);
 Suite *suite_api_overload(void);
 Suite *suite_api_checks(void);
 Suite *suite_api_slow_start(void);

@@ -120,11 +120,14 @@ START_TEST(fast_failures_attract_no_traffic_from_the_start)
 END_TEST
 
 /* A black hole never answers: the age of what it was sent tells, long before
- * a timeout does. */
+ * a timeout does, and without any detector's help. */
 START_TEST(a_black_hole_is_avoided_before_any_answer)
 {
+    ilb_options o = ILB_OPTIONS_INIT;
+
+    o.detectors_off = ILB_DETECTOR_BIT(ILB_DETECTOR_HANG);
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        test_sim *sim = warm_sim(PODS, 50 * MS_NS, seed, NULL);
+        test_sim *sim = warm_sim(PODS, 50 * MS_NS, seed, &o);
 
         sim->timeout_ns = 60 * S_NS;
         sim->pods[4].hangs = true;

@@ -139,6 +139,7 @@ START_TEST(defaults_are_put_in)
     must_eq(o.healthy_threshold, 2);
     must_eq(o.check_effect, ILB_CHECK_PROBES);
     must_eq(o.slow_start_ns, 0);
+    must_eq(o.latency_margin_ns, 20 * MS_NS);
     must_eq(o.detectors_off | o.detectors_shadow, 0);
     must_eq(o.event_capacity, 256);
     must(o.on_event == NULL);
@@ -166,6 +167,7 @@ START_TEST(what_is_set_is_kept)
     o.healthy_threshold = 37;
     o.check_effect = ILB_CHECK_UNEJECTS;
     o.slow_start_ns = 41;
+    o.latency_margin_ns = 43;
     o.event_capacity = 19;
     must_eq(ilb__options_read(&r, &o), ILB_OK);
     must(memcmp(&o, &r, sizeof r) == 0);

@@ -195,6 +195,9 @@ typedef struct test_pod {
     uint64_t takes_ns;   /* an answer, on the average: 75 % to 125 % of it */
     ilb_outcome outcome; /* of each request */
     bool hangs;          /* never answers: the client's timeout ends it */
+    bool spread;         /* an answer takes exponential time instead */
+    uint32_t heavy_ppm;  /* of requests, at random, take ten times as long */
+    uint64_t stops_ns;   /* it stands still until then */
     uint64_t n_picked;   /* since the last test_sim_forget */
     uint32_t in_flight;
     uint32_t in_flight_max;
@@ -215,7 +218,8 @@ typedef struct test_sim {
     uint32_t n_pods;
     uint64_t random;
     uint64_t timeout_ns;
-    uint64_t n_picked; /* since the last test_sim_forget */
+    uint64_t patience_ns; /* the client cancels after it; 0: never */
+    uint64_t n_picked;    /* since the last test_sim_forget */
     uint32_t n_flying;
     test_flying flying[TEST_FLYING];
 } test_sim;

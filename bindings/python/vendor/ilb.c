@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 83b253c8b5a2f322; do not edit.
+ * Made by build-aux/amalgamate.py from sources 74be6fb428e61fec; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -228,6 +228,7 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max);
 #define ILB__OPTIONS_MIN_ENDPOINTS 1
 #define ILB__OPTIONS_UNHEALTHY_THRESHOLD 3
 #define ILB__OPTIONS_HEALTHY_THRESHOLD 2
+#define ILB__OPTIONS_LATENCY_MARGIN_NS (20 * ILB_MS_NS)
 #define ILB__OPTIONS_MAX_RETRY_AFTER_NS (300 * ILB_SECOND_NS)
 #define ILB__OPTIONS_EVENT_CAPACITY 256
 /* What signal/failures.h can count in a row. */
@@ -325,6 +326,7 @@ ILB_INTERNAL int ilb__options_read(ilb_options *to, const ilb_options *from)
     if (to->fail_mode == ILB_FAIL_OPEN)
         ilb__options_default32(&to->min_endpoints, ILB__OPTIONS_MIN_ENDPOINTS);
     ilb__options_default64(&to->max_retry_after_ns, ILB__OPTIONS_MAX_RETRY_AFTER_NS);
+    ilb__options_default64(&to->latency_margin_ns, ILB__OPTIONS_LATENCY_MARGIN_NS);
     ilb__options_default32(&to->unhealthy_threshold, ILB__OPTIONS_UNHEALTHY_THRESHOLD);
     ilb__options_default32(&to->healthy_threshold, ILB__OPTIONS_HEALTHY_THRESHOLD);
     ilb__options_default32(&to->event_capacity, ILB__OPTIONS_EVENT_CAPACITY);
@@ -1449,6 +1451,18 @@ static inline uint64_t ilb__load_age_ns(const ilb__load *l, uint64_t word,
     return ilb__elapsed_ns(ilb__load_relaxed(&l->mark_ns), now_ns);
 }
 
+/* When the oldest began to wait, at the latest; UINT64_MAX: unknown, its age is
+ * 0. What is set holds until the next turn. */
+static inline uint64_t ilb__load_mark_ns(const ilb__load *l)
+{
+    return ilb__load_relaxed(&l->mark_ns);
+}
+
+static inline void ilb__load_set_mark(ilb__load *l, uint64_t mark_ns)
+{
+    ilb__store_relaxed(&l->mark_ns, mark_ns);
+}
+
 /* One more in flight. `seen` was read from `l` a moment ago. False, and
  * nothing has changed, if the slot has another generation by now or is full.
  * Else *parity is where the ticket is counted. */
@@ -1954,6 +1968,257 @@ ILB_INTERNAL void ilb__latency_forget(ilb__latency *l)
 {
     ilb__store_relaxed(&l->word, 0);
 }
+/* ==== libilb/signal/slowness.c =========================================== */
+/* See slowness.h for the formulas. */
+/* ==== libilb/signal/slowness.h =========================================== */
+/*
+ * Evidence that an endpoint is much slower than its peers: a cumulative sum
+ * (E. S. Page's CUSUM, 1954) of how far its answers are above four times the
+ * peers' median. In units of
+ *
+ *     u = max(m, (m + margin) / 4)     m: the median of all endpoints'
+ *                                      estimates, which has their queues in it;
+ *                                      the margin is an option, 20 ms
+ *
+ *     an answer that took x:           sum + 0.257 (min(x / u, 12) - 4)
+ *     none, given up after x >= 3 u:   sum + 0.257 min(x / u, 8)
+ *
+ * and never below 0. It is the log-likelihood ratio, in nats, of "answers take
+ * 7 u in the mean" against "2.5 u", exponential ones, and what that comes to
+ * for one that was not waited for. As it is linear, only the mean counts: it
+ * falls for every endpoint of a mean below 4 u, however its answers are spread
+ * (a zone that is 2.5 times slower, by 0.39 an answer; peers, by 0.77: also
+ * where a few requests are heavy, as m is a mean and has them in it), and rises
+ * for one above (5 u: by up to 0.26, 20 u: 2.05). So a threshold h is a false
+ * alarm once in e^h answers, at most, of an endpoint 2.5 times slower (G.
+ * Lorden 1971); and as one answer adds 2.05 at most, 16 nats are eight answers.
+ *
+ * What was in flight together is one observation: only a request that began
+ * after the last one that counted had ended counts. One stop, whatever it holds
+ * up, adds once.
+ *
+ * An answer that takes more than 1.5 times the p99 of all answers, and than 4
+ * u, counts as 12 u: of a healthy endpoint less than one in a hundred
+ * does, 2.05 nats are "one in thirteen". Where answers are alike this tells one
+ * that is five times slower in eight of them. (Those of a slow zone are in the
+ * p99.)
+ *
+ * A request of several times the ordinary cost counts by what an ordinary one
+ * would have taken (signal/cost.h).
+ *
+ *   bits  0..15  the sum, in 1/256
+ *   bits 16..23  observations that it is made of; 255: or more
+ *   bits 24..63  when the last of them ended, in 2^16 ns, on a circle
+ *
+ * The word of an endpoint that is not slow is 0 and is not written.
+ *
+ * Envoy and others eject by failures only; a slow endpoint is left to the load
+ * balancing there. HAProxy and Kratos have fixed limits of time.
+ */
+#ifndef ILB_SIGNAL_SLOWNESS_H
+#define ILB_SIGNAL_SLOWNESS_H
+
+/* From so many u on an answer speaks against an endpoint, u >= m. */
+#define ILB_SLOWNESS_FACTOR 4.0f
+/* More than this says no more. */
+#define ILB_SLOWNESS_MOST 12.0f
+/* Given up before that, it says nothing. */
+#define ILB_SLOWNESS_GIVEN_UP 3.0f
+
+typedef struct ilb__slowness {
+    uint32_t sum; /* in 1/256 */
+    uint32_t n;   /* observations that it is made of */
+} ilb__slowness;
+
+/* One request: how long it took or, not answered, waited. */
+typedef struct ilb__wait {
+    float units; /* of u */
+    bool answered;
+    uint64_t began_ns;
+} ilb__wait;
+
+/* u; 0: unknown. */
+static inline float ilb__slowness_unit_ns(const ilb__figures *f,
+                                          uint64_t margin_ns)
+{
+    float ns = (f->median_ns + (float)margin_ns) / ILB_SLOWNESS_FACTOR;
+
+    return f->median_ns == 0 || ns < f->median_ns ? f->median_ns : ns;
+}
+
+/* Could an answer that took so long, of an endpoint with this word, change it?
+ * For ilb_done: most cannot. */
+static inline bool ilb__slowness_concerns(const ilb__a64 *word, uint64_t ns,
+                                          const ilb__figures *f)
+{
+    return ILB_UNLIKELY(ilb__load_relaxed(word) != 0) ||
+           ILB_UNLIKELY((float)ns > ILB_SLOWNESS_FACTOR * f->median_ns);
+}
+
+/* One more. True: it speaks against the endpoint, and *s is the sum with it. */
+ILB_INTERNAL bool ilb__slowness_add(ilb__a64 *word, const ilb__wait *w,
+                                    uint64_t now_ns, ilb__slowness *s);
+
+#endif
+/* ==== back in libilb/signal/slowness.c */
+
+#define ILB__SLOWNESS_NATS 0.257f
+/* What adds as much for a request that was given up. */
+#define ILB__SLOWNESS_GIVEN_UP_MOST (ILB_SLOWNESS_MOST - ILB_SLOWNESS_FACTOR)
+/* Twice the threshold: what was proved long ago is forgotten in bounded time.
+ */
+#define ILB__SLOWNESS_SUM_MAX (32 * ILB_EVIDENCE_ONE)
+#define ILB__SLOWNESS_N_MAX 255
+#define ILB__SLOWNESS_STAMP_SHIFT 16
+#define ILB__SLOWNESS_STAMP_MASK ((UINT64_C(1) << 40) - 1)
+
+static uint64_t ilb__slowness_stamp(uint64_t ns)
+{
+    return ns >> ILB__SLOWNESS_STAMP_SHIFT & ILB__SLOWNESS_STAMP_MASK;
+}
+
+/* Did the request begin after the last one that counted had ended? Half of the
+ * circle is a year. */
+static bool ilb__slowness_is_news(uint64_t word, uint64_t began_ns)
+{
+    uint64_t after =
+        (ilb__slowness_stamp(began_ns) - (word >> 24)) & ILB__SLOWNESS_STAMP_MASK;
+
+    return word == 0 || after <= ILB__SLOWNESS_STAMP_MASK / 2;
+}
+
+/* What it adds, in 1/256, rounded. */
+static int32_t ilb__slowness_step(const ilb__wait *w)
+{
+    float most = w->answered ? ILB_SLOWNESS_MOST : ILB__SLOWNESS_GIVEN_UP_MOST;
+    float units = w->units < most ? w->units : most;
+
+    if (w->answered)
+        units -= ILB_SLOWNESS_FACTOR;
+    units *= ILB__SLOWNESS_NATS * (float)ILB_EVIDENCE_ONE;
+    return (int32_t)(units < 0 ? units - 0.5f : units + 0.5f);
+}
+
+ILB_INTERNAL bool ilb__slowness_add(ilb__a64 *word, const ilb__wait *w,
+                                    uint64_t now_ns, ilb__slowness *s)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    int32_t step = ilb__slowness_step(w);
+    uint64_t next;
+
+    if (!w->answered && w->units < ILB_SLOWNESS_GIVEN_UP)
+        return false;
+    do {
+        int32_t sum = (int32_t)(seen & 0xffff) + step;
+
+        if (!ilb__slowness_is_news(seen, w->began_ns))
+            return false;
+        if (sum > ILB__SLOWNESS_SUM_MAX)
+            sum = ILB__SLOWNESS_SUM_MAX;
+        s->sum = sum < 0 ? 0 : (uint32_t)sum;
+        s->n = ((uint32_t)(seen >> 16) & ILB__SLOWNESS_N_MAX) + 1;
+        if (s->n > ILB__SLOWNESS_N_MAX)
+            s->n = ILB__SLOWNESS_N_MAX;
+        next = s->sum == 0 ? 0
+                           : ilb__slowness_stamp(now_ns) << 24 |
+                                 (uint64_t)s->n << 16 | s->sum;
+    } while (next != seen && !ilb__cas_relaxed(word, &seen, next));
+    return step > 0;
+}
+/* ==== libilb/signal/silence.c ============================================ */
+/* See silence.h. */
+/* ==== libilb/signal/silence.h ============================================ */
+/*
+ * For how long an endpoint has been asked in vain, by requests that were given
+ * up: cancelled, or timed out. What is still in flight is in signal/load.h.
+ *
+ * The time is that of the union of these requests, since the endpoint was last
+ * heard of: ten that were in flight together for a second are a second.
+ *
+ *   bits  0..15  the time, in 2^20 ns (about a millisecond), up to 68 s
+ *   bits 16..23  requests; 255: or more
+ *   bits 24..63  when the last one was given up, in 2^16 ns, on a circle
+ *
+ * Nothing is written when an endpoint is heard of: whoever reads says when that
+ * was (health/sweep.h), and what is older does not count.
+ */
+#ifndef ILB_SIGNAL_SILENCE_H
+#define ILB_SIGNAL_SILENCE_H
+
+typedef struct ilb__silence {
+    uint64_t asked_ns;
+    uint64_t last_ns; /* since the last was given up */
+    uint32_t n;       /* requests; 0: none since it was heard of */
+} ilb__silence;
+
+/* Since it was heard of, `quiet_ns` ago. */
+ILB_INTERNAL ilb__silence ilb__silence_read(const ilb__a64 *word,
+                                            uint64_t quiet_ns, uint64_t now_ns);
+
+/* A request is given up that has waited for so long; the endpoint was heard of
+ * `quiet_ns` ago. */
+ILB_INTERNAL void ilb__silence_add(ilb__a64 *word, uint64_t waited_ns,
+                                   uint64_t quiet_ns, uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/signal/silence.c */
+
+#define ILB__SILENCE_ASKED_SHIFT 20
+#define ILB__SILENCE_ASKED_MAX 0xffff
+#define ILB__SILENCE_N_MAX 255
+#define ILB__SILENCE_STAMP_SHIFT 16
+#define ILB__SILENCE_STAMP_MASK ((UINT64_C(1) << 40) - 1)
+
+static uint64_t ilb__silence_stamp(uint64_t ns)
+{
+    return ns >> ILB__SILENCE_STAMP_SHIFT & ILB__SILENCE_STAMP_MASK;
+}
+
+static ilb__silence ilb__silence_unpack(uint64_t word, uint64_t quiet_ns,
+                                   uint64_t now_ns)
+{
+    uint64_t since =
+        (ilb__silence_stamp(now_ns) - (word >> 24)) & ILB__SILENCE_STAMP_MASK;
+    ilb__silence s = {0, 0, 0};
+
+    /* On the other half of the circle: another thread's clock is ahead. */
+    if (since > ILB__SILENCE_STAMP_MASK / 2)
+        since = 0;
+    s.last_ns = since << ILB__SILENCE_STAMP_SHIFT;
+    if (word == 0 || s.last_ns > quiet_ns)
+        return s;
+    s.asked_ns = (word & ILB__SILENCE_ASKED_MAX) << ILB__SILENCE_ASKED_SHIFT;
+    s.n = (uint32_t)(word >> 16) & ILB__SILENCE_N_MAX;
+    return s;
+}
+
+ILB_INTERNAL ilb__silence ilb__silence_read(const ilb__a64 *word,
+                                            uint64_t quiet_ns, uint64_t now_ns)
+{
+    return ilb__silence_unpack(ilb__load_relaxed(word), quiet_ns, now_ns);
+}
+
+ILB_INTERNAL void ilb__silence_add(ilb__a64 *word, uint64_t waited_ns,
+                                   uint64_t quiet_ns, uint64_t now_ns)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    uint64_t more_ns, asked;
+    ilb__silence s;
+
+    if (waited_ns > quiet_ns)
+        waited_ns = quiet_ns;
+    do {
+        s = ilb__silence_unpack(seen, quiet_ns, now_ns);
+        more_ns = s.n > 0 && waited_ns > s.last_ns ? s.last_ns : waited_ns;
+        asked = (s.asked_ns + more_ns) >> ILB__SILENCE_ASKED_SHIFT;
+        if (asked > ILB__SILENCE_ASKED_MAX)
+            asked = ILB__SILENCE_ASKED_MAX;
+        if (s.n < ILB__SILENCE_N_MAX)
+            s.n++;
+    } while (!ilb__cas_relaxed(word, &seen,
+                               ilb__silence_stamp(now_ns) << 24 |
+                                   (uint64_t)s.n << 16 | asked));
+}
 /* ==== libilb/signal/failures.c =========================================== */
 /* See failures.h. */
 /* ==== libilb/signal/failures.h =========================================== */
@@ -2370,6 +2635,69 @@ static inline uint64_t ilb__cost_ordinary_ns(uint64_t ns, uint32_t cost)
 
 #endif
 /* ==== back in libilb/set/slot.h */
+/* ==== libilb/signal/lost.h =============================================== */
+/*
+ * Requests that have been in flight, unanswered, since before their endpoint
+ * returned from an ejection for hanging. It answers others now,
+ * so these are lost: they say nothing of it any more, neither by their age nor
+ * when their callers give them up, and are no load. How many there are is
+ * counted when it returns, and taken off what is in flight by its extra cost
+ * (signal/cost.h); each that ends gives its part back.
+ *
+ * A request that ends at the moment of the return may be missed. The sweep
+ * (health/sweep.h) then corrects the count: no more can be lost than are
+ * unanswered.
+ */
+#ifndef ILB_SIGNAL_LOST_H
+#define ILB_SIGNAL_LOST_H
+
+typedef struct ilb__lost {
+    ilb__a64 n;
+    ilb__a64 since_ns; /* what began before that */
+} ilb__lost;
+
+/* So many are, from now on. */
+static inline void ilb__lost_set(ilb__lost *l, ilb__a64 *extra, uint64_t n)
+{
+    uint64_t was = ilb__load_relaxed(&l->n);
+
+    while (!ilb__cas_relaxed(&l->n, &was, n))
+        continue;
+    if (was != n)
+        ilb__add_relaxed(extra, (was - n) * ILB_COST_ONE);
+}
+
+/* A request ends that began then. True: it was one of them. */
+static inline bool ilb__lost_ends(ilb__lost *l, ilb__a64 *extra,
+                                  uint64_t began_ns)
+{
+    uint64_t n = ilb__load_relaxed(&l->n);
+
+    if (ILB_LIKELY(n == 0) || began_ns >= ilb__load_relaxed(&l->since_ns))
+        return false;
+    while (!ilb__cas_relaxed(&l->n, &n, n - 1))
+        if (n == 0)
+            return false;
+    ilb__add_relaxed(extra, ILB_COST_ONE);
+    return true;
+}
+
+/* At most so many can be. Returns how many are. */
+static inline uint64_t ilb__lost_at_most(ilb__lost *l, ilb__a64 *extra,
+                                         uint64_t most)
+{
+    uint64_t n = ilb__load_relaxed(&l->n);
+
+    while (ILB_UNLIKELY(n > most))
+        if (ilb__cas_relaxed(&l->n, &n, most)) {
+            ilb__add_relaxed(extra, (n - most) * ILB_COST_ONE);
+            return most;
+        }
+    return n;
+}
+
+#endif
+/* ==== back in libilb/set/slot.h */
 
 typedef struct ilb__slot {
     /* The line that a pick reads and a request writes. */
@@ -2386,6 +2714,13 @@ typedef struct ilb__slot {
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    ilb__a64 slowness; /* signal/slowness.h */
+    ilb__a64 slow_ns;  /* since when that is not 0 */
+    ilb__a64 silence;  /* signal/silence.h */
+    ilb__a64 warm_ns;  /* until then it may be slow as it warms up */
+    ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
+    ilb__a64 heard;    /* signs of life until then, counted */
+    ilb__lost lost;
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
@@ -3079,6 +3414,8 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     ilb__store_relaxed(&slot->extra_cost, 0);
     ilb__store_relaxed(&slot->ejections, 0);
     ilb__store_relaxed(&slot->refusals, 0);
+    ilb__store_relaxed(&slot->heard, 0);
+    ilb__store_relaxed(&slot->lost.n, 0);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
     for (int k = 0; k < ILB_DETECTOR_COUNT; k++) {
@@ -3316,6 +3653,8 @@ typedef struct ilb__judge {
     ilb__checks_rule checks;
     bool check_unejects;
     uint64_t slow_start_ns; /* 0: none */
+    uint64_t latency_margin_ns;
+    bool by_cost;           /* endpoints are chosen by what they cost */
     uint32_t min_endpoints; /* never ejected */
     uint32_t panic_threshold_percent;
     uint32_t detectors_off; /* a bit each */
@@ -3375,14 +3714,15 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
                                     uint32_t n_ready, uint64_t now_ns);
 ILB_INTERNAL void ilb__health_leave(ilb__judge *j, ilb__slot *slot);
 
-/* A good answer; `probe`: to the request that was the probe. */
+/* A good answer; `probe`: to the request that was the probe. A late one, of an
+ * endpoint that was ejected as it hangs, makes its first probe due. */
 ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
                                    uint64_t now_ns);
 
-/* It has come back: it is a newcomer again, and its place under the cap free.
- */
+/* It has come back, from this word: it is a newcomer again, and its place under
+ * the cap free. */
 ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t now_ns);
+                                       uint64_t word, uint64_t now_ns);
 
 /* After an update: if more are ejected than the cap allows now, brings this
  * one back. */
@@ -3460,6 +3800,11 @@ static inline bool ilb__judge_panics(const ilb__judge *j, uint32_t n_ready)
  * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
  * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
  * after healing as the fault lasted.
+ *
+ * Whoever was ejected as it is slow is tried at most once in 1000 requests
+ * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
+ * level says if that is more: a slow answer costs its caller more than a
+ * failure that can be sent again, but no request is lost.
  *
  * An endpoint that says when to come back (Retry-After) is EJECTED until then,
  * and up to a tenth longer, at the level that it has: it is not at fault. Its
@@ -3540,6 +3885,58 @@ ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
 
 #endif
 /* ==== back in libilb/health/health.c */
+/* ==== libilb/health/probe.h ============================================== */
+/*
+ * Half-open probes: when an ejected endpoint is due to be tried, and by whom.
+ *
+ * The judge knows a time before which none is due; a pick reads that one word.
+ * When it has come, one of those that pass looks at all endpoints: a request
+ * takes the first that is due, and the time is set anew from the others.
+ *
+ * A caller who probes himself (ilb_probe_next) is left to it: to requests an
+ * endpoint is due only ILB_PROBE_HOST_NS after its time, as long as he has
+ * asked within that.
+ */
+#ifndef ILB_HEALTH_PROBE_H
+#define ILB_HEALTH_PROBE_H
+
+/* One will be due then. */
+ILB_INTERNAL void ilb__judge_due_at(ilb__judge *j, uint64_t at_ns);
+
+/* A probe ended with neither: the next request may try again. False: it was no
+ * longer the probe. */
+ILB_INTERNAL bool ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
+                                           uint64_t now_ns);
+
+/* Is it time to look for an endpoint to probe? One word to read. */
+static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
+{
+    return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
+}
+
+/* Whatever is due, it must be looked for once more: the search may have missed
+ * one. */
+ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
+
+/* Whoever is due by then may be probed by a request: now, but earlier while the
+ * caller makes probes of his own. */
+ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j,
+                                           uint64_t now_ns);
+
+/* Begins the search of endpoints that were due by `due_by_ns`: true for one
+ * caller, who passes every endpoint of the table to ilb__health_claim until
+ * that is true. */
+ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
+                                          uint64_t now_ns);
+
+/* True: this slot is PROBING and the caller's request is its probe. Else,
+ * when it will be due is noted. `may_claim` false: only note. */
+ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
+                                    bool may_claim, uint64_t due_by_ns,
+                                    uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/health.c */
 /* ==== libilb/health/tell.h =============================================== */
 /*
  * Telling what happens to an endpoint: each change that a request makes is told
@@ -3576,6 +3973,10 @@ ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
 /* Good answers in WARMING until HEALTHY, and the in-flight cap by their
  * number (the last value holds to the end). */
 #define ILB__HEALTH_GOOD_TO_HEALTHY 12 /* 15 fit */
+/* So long, at most, an endpoint may be slow as it warms up; with the first list
+ * it has most likely been there before its caller. */
+#define ILB__HEALTH_WARM_UP_NS (60 * ILB_SECOND_NS)
+#define ILB__HEALTH_FIRST_NS (10 * ILB_SECOND_NS)
 /* Healthy time, per level, after which the level falls. */
 #define ILB__HEALTH_LEVEL_DECAY_NS (30 * ILB_SECOND_NS)
 
@@ -3610,6 +4011,8 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
     j->checks.most_ns = o->max_ejection_time_ns;
     j->check_unejects = o->check_effect == ILB_CHECK_UNEJECTS;
     j->slow_start_ns = o->slow_start_ns;
+    j->latency_margin_ns = o->latency_margin_ns;
+    j->by_cost = o->policy == ILB_POLICY_PEAK_EWMA;
     j->min_endpoints = o->min_endpoints;
     j->panic_threshold_percent = o->panic_threshold_percent;
     j->fail_closed = o->fail_mode == ILB_FAIL_CLOSED;
@@ -3629,6 +4032,29 @@ static void ilb__health_ramp(const ilb__judge *j, ilb__slot *slot, uint64_t now_
         ilb__store_relaxed(&slot->ramp_ns, now_ns == 0 ? 1 : now_ns);
 }
 
+/* What was slow or silent before it was away says nothing of it now. */
+static void ilb__health_anew(ilb__slot *slot, uint64_t warm_up_ns, uint64_t now_ns)
+{
+    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__store_relaxed(&slot->slowness, 0);
+    ilb__store_relaxed(&slot->silence, 0);
+    ilb__store_relaxed(&slot->heard_ns, now_ns);
+    ilb__store_relaxed(&slot->warm_ns, ilb__later_ns(now_ns, warm_up_ns));
+}
+
+/* Nor, if it hung, what waits there still; but for the probe that has just been
+ * answered. */
+static void ilb__health_lose(ilb__slot *slot, uint64_t word, uint64_t now_ns)
+{
+    uint32_t probes = ilb__health_state_of(word) == ILB__PROBING;
+    uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&slot->load.word));
+
+    if (ilb__health_by(word) != ILB_DETECTOR_HANG || n <= probes)
+        return;
+    ilb__store_relaxed(&slot->lost.since_ns, now_ns);
+    ilb__lost_set(&slot->lost, &slot->extra_cost, n - probes);
+}
+
 ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
                                     uint32_t n_ready, uint64_t now_ns)
 {
@@ -3640,7 +4066,8 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
     /* Alone: nobody draws it yet, and late answers leave OUT as it is. What
      * it failed before it was away says nothing of it now. */
     ilb__store_relaxed(&slot->failures.word, 0);
-    ilb__store_relaxed(&slot->evidence, 0);
+    ilb__health_anew(slot, n_ready > 0 ? ILB__HEALTH_WARM_UP_NS : ILB__HEALTH_FIRST_NS,
+                now_ns);
     memset(&slot->checks, 0, sizeof slot->checks);
     ilb__store_relaxed(&slot->health, ilb__word_pack(warming));
 }
@@ -3674,8 +4101,14 @@ static bool ilb__health_after_good(ilb__word *h, bool probe, uint64_t now_ns)
             return false;
         ilb__word_warm(h);
         return true;
-    case ILB__OUT:
     case ILB__EJECTED: /* an answer from before: the probe decides */
+        /* Silence was all that was said against it. Once only: who answers late
+         * whenever it is tried is bound to the ladder as all others. */
+        if (h->by != ILB_DETECTOR_HANG || h->level > 1 || h->until_ns <= now_ns)
+            return false;
+        h->until_ns = now_ns;
+        return true;
+    case ILB__OUT:
         return false;
     }
     h->until_ns = h->level == 0
@@ -3685,11 +4118,16 @@ static bool ilb__health_after_good(ilb__word *h, bool probe, uint64_t now_ns)
 }
 
 ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
-                                       uint64_t now_ns)
+                                       uint64_t word, uint64_t now_ns)
 {
+    /* Who has been down may have to warm up; who was slow has had its time. */
+    ilb__health_anew(
+        slot,
+        ilb__health_by(word) == ILB_DETECTOR_LATENCY ? 0 : ILB__HEALTH_WARM_UP_NS,
+        now_ns);
+    ilb__health_lose(slot, word, now_ns);
     ilb__health_ramp(j, slot, now_ns);
     ilb__latency_forget(&slot->latency);
-    ilb__store_relaxed(&slot->evidence, 0);
     ilb__cap_release(j);
 }
 
@@ -3704,10 +4142,12 @@ ILB_INTERNAL void ilb__health_good(ilb__judge *j, ilb__slot *slot, bool probe,
         if (ILB_LIKELY(!ilb__health_after_good(&h, probe, now_ns)))
             return;
     } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
-    if (ilb__word_counts(ilb__health_state_of(word))) {
+    if (h.state == ILB__EJECTED) {
+        ilb__judge_due_at(j, now_ns);
+    } else if (ilb__word_counts(ilb__health_state_of(word))) {
         ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
                   ilb__word_pack(h), NULL, now_ns);
-        ilb__health_returned(j, slot, now_ns);
+        ilb__health_returned(j, slot, word, now_ns);
     } else if (ilb__health_state_of(word) != h.state) {
         ilb__tell(j, slot, ILB_EVENT_HEALTHY, ILB_REASON_NONE, word,
                   ilb__word_pack(h), NULL, now_ns);
@@ -3728,7 +4168,7 @@ ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
         return;
     ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_CAP, word,
               ilb__word_pack(h), NULL, now_ns);
-    ilb__health_returned(j, slot, now_ns);
+    ilb__health_returned(j, slot, word, now_ns);
 }
 /* ==== libilb/health/cap.c ================================================ */
 /* See cap.h. */
@@ -3860,9 +4300,9 @@ ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
 /* ==== libilb/health/detectors.h ========================================== */
 /*
  * The detectors: what is said against an endpoint, in the detector's own unit.
- * They only say; health.c acts, once for all of them.
+ * They only say; eject.c acts, once for all of them.
  *
- * Of failures (signal/evidence.h has the sums; thresholds in nats):
+ * Of failures (signal/evidence.h has the sums; thresholds in nats), here:
  *
  *     consecutive_failures  so many in a row, unless everyone fails a quarter
  *     failure_percentage    broken >= 16: a false alarm once in e^16 = 9
@@ -3872,9 +4312,13 @@ ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
  *     success_rate          faulty >= 18: once in 66 million; it looks at many
  *                           more, correlated ones
  *
- *     retry_after           it asks to be left alone; ilb_result says how long
+ * Others:
  *
- * up to 8 more for the two sums, by the share of endpoints that are ejected
+ *     latency               slowness >= 16 (slow.h)
+ *     hang                  requests wait in vain, for 2 s or more (sweep.h)
+ *     retry_after, probe    eject.h
+ *
+ * up to 8 more for the three sums, by the share of endpoints that are ejected
  * already: many at once are rather one cause than many faults; half of that
  * while the level is above 0: it has been ejected of late.
  *
@@ -3887,6 +4331,11 @@ ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
 /* Is that a verdict to act on? One in shadow is noted. */
 ILB_INTERNAL bool ilb__detector_heard(const ilb__judge *j, ilb__slot *slot,
                                       const ilb__verdict *v, uint64_t now_ns);
+
+/* Up to 8 nats more evidence, by the share of endpoints that are ejected; in
+ * 1/256. */
+ILB_INTERNAL uint32_t ilb__detectors_more(const ilb__judge *j,
+                                          uint32_t n_ready);
 
 /* What a failure shows of an endpoint in this state. True: v is the verdict
  * that ejects it, for all the cap allows. Those in shadow are noted. */
@@ -3935,7 +4384,7 @@ static ilb__verdict ilb__detectors_sum(ilb_detector d, uint32_t sum,
 }
 
 /* Many at once are rather one cause than many faults. */
-static uint32_t ilb__detectors_more(const ilb__judge *j, uint32_t n_ready)
+ILB_INTERNAL uint32_t ilb__detectors_more(const ilb__judge *j, uint32_t n_ready)
 {
     return n_ready == 0 ? 0
                         : ILB__DETECTORS_BROKEN / 2 *
@@ -3947,7 +4396,8 @@ static ilb__verdict ilb__detectors_broken(const ilb__judge *j, uint64_t health,
 {
     bool of_late = ilb__health_of_late(health);
     uint32_t threshold =
-        (ILB__DETECTORS_BROKEN + ilb__detectors_more(j, x->n_ready)) / (of_late ? 2 : 1);
+        (ILB__DETECTORS_BROKEN + ilb__detectors_more(j, x->n_ready)) /
+        (of_late ? 2 : 1);
 
     if (of_late && ilb__health_state_of(health) == ILB__WARMING)
         threshold = ILB__DETECTORS_BROKEN_WARMING;
@@ -3958,9 +4408,10 @@ static ilb__verdict ilb__detectors_broken(const ilb__judge *j, uint64_t health,
 static ilb__verdict ilb__detectors_faulty(const ilb__judge *j, uint64_t health,
                                      const ilb__failing *x)
 {
-    return ilb__detectors_sum(ILB_DETECTOR_SUCCESS_RATE, x->sums.faulty,
-                         (ILB__DETECTORS_FAULTY + ilb__detectors_more(j, x->n_ready)) /
-                             (ilb__health_of_late(health) ? 2 : 1));
+    return ilb__detectors_sum(
+        ILB_DETECTOR_SUCCESS_RATE, x->sums.faulty,
+        (ILB__DETECTORS_FAULTY + ilb__detectors_more(j, x->n_ready)) /
+            (ilb__health_of_late(health) ? 2 : 1));
 }
 
 ILB_INTERNAL bool ilb__detector_heard(const ilb__judge *j, ilb__slot *slot,
@@ -4001,6 +4452,8 @@ ILB_INTERNAL bool ilb__detect_failures(const ilb__judge *j, ilb__slot *slot,
 #define ILB__LADDER_LEVEL_LONGER 9
 #define ILB__LADDER_PROBE_REQUESTS 150.0
 #define ILB__LADDER_RATE_ANY 1e9f
+#define ILB__LADDER_SLOW_REQUESTS 1000.0
+#define ILB__LADDER_SLOW_MOST_NS 30e9
 
 ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
 {
@@ -4014,14 +4467,27 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
 static const double ilb__ladder_times[ILB__LADDER_TIMES + 1] = {1,   1,   1.2, 1.5, 1.5,
                                                       1.5, 1.5, 1.5, 2.4, 4};
 
+/* So long that a probe is rare among so few requests. A rate that is not known
+ * yet makes nothing longer. */
+static double ilb__ladder_few_ns(uint32_t level, ilb_detector by, float rate_per_s)
+{
+    double requests = ILB__LADDER_PROBE_REQUESTS * (level < 3 ? level : 3);
+    double ns;
+
+    if (by == ILB_DETECTOR_LATENCY)
+        requests = ILB__LADDER_SLOW_REQUESTS * (level < 4 ? level : 4);
+    ns = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s : 0;
+    return by == ILB_DETECTOR_LATENCY && ns > ILB__LADDER_SLOW_MOST_NS
+               ? ILB__LADDER_SLOW_MOST_NS
+               : ns;
+}
+
 static uint64_t ilb__ladder_ejection_ns(const ilb__judge *j, uint32_t level,
-                                   float rate_per_s)
+                                   ilb_detector by, float rate_per_s)
 {
     double ns = (double)j->base_ejection_time_ns *
                 ilb__ladder_times[level < ILB__LADDER_TIMES ? level : ILB__LADDER_TIMES];
-    double requests = ILB__LADDER_PROBE_REQUESTS * (level < 3 ? level : 3);
-    /* A rate that is not known yet makes nothing longer. */
-    double few = rate_per_s > 0 ? requests * 1e9 / (double)rate_per_s : 0;
+    double few = ilb__ladder_few_ns(level, by, rate_per_s);
 
     if (ns < few)
         ns = few;
@@ -4071,63 +4537,11 @@ ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
     h->good = 0;
     h->by = by;
     h->until_ns = ilb__later_ns(
-        now_ns,
-        ilb__ladder_jittered_ns(j, ilb__ladder_ejection_ns(j, h->level, rate), x->bits));
+        now_ns, ilb__ladder_jittered_ns(j, ilb__ladder_ejection_ns(j, h->level, by, rate),
+                                   x->bits));
 }
 /* ==== libilb/health/probe.c ============================================== */
 /* See probe.h. */
-/* ==== libilb/health/probe.h ============================================== */
-/*
- * Half-open probes: when an ejected endpoint is due to be tried, and by whom.
- *
- * The judge knows a time before which none is due; a pick reads that one word.
- * When it has come, one of those that pass looks at all endpoints: a request
- * takes the first that is due, and the time is set anew from the others.
- *
- * A caller who probes himself (ilb_probe_next) is left to it: to requests an
- * endpoint is due only ILB_PROBE_HOST_NS after its time, as long as he has
- * asked within that.
- */
-#ifndef ILB_HEALTH_PROBE_H
-#define ILB_HEALTH_PROBE_H
-
-/* One will be due then. */
-ILB_INTERNAL void ilb__judge_due_at(ilb__judge *j, uint64_t at_ns);
-
-/* A probe ended with neither: the next request may try again. False: it was no
- * longer the probe. */
-ILB_INTERNAL bool ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
-                                           uint64_t now_ns);
-
-/* Is it time to look for an endpoint to probe? One word to read. */
-static inline bool ilb__judge_due(const ilb__judge *j, uint64_t now_ns)
-{
-    return ILB_UNLIKELY(now_ns >= ilb__load_relaxed(&j->next_due_ns));
-}
-
-/* Whatever is due, it must be looked for once more: the search may have missed
- * one. */
-ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
-
-/* Whoever is due by then may be probed by a request: now, but earlier while the
- * caller makes probes of his own. */
-ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j,
-                                           uint64_t now_ns);
-
-/* Begins the search of endpoints that were due by `due_by_ns`: true for one
- * caller, who passes every endpoint of the table to ilb__health_claim until
- * that is true. */
-ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
-                                          uint64_t now_ns);
-
-/* True: this slot is PROBING and the caller's request is its probe. Else,
- * when it will be due is noted. `may_claim` false: only note. */
-ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
-                                    bool may_claim, uint64_t due_by_ns,
-                                    uint64_t now_ns);
-
-#endif
-/* ==== back in libilb/health/probe.c */
 
 /* As the word has it. */
 static uint64_t ilb__probe_rounded_ns(uint64_t until_ns)
@@ -4233,6 +4647,19 @@ ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   const ilb__failing *failing,
                                   const ilb__figures *f, uint64_t now_ns);
 
+/* A verdict on an endpoint that is WARMING or HEALTHY, and heard: ejects it.
+ * False: it is neither any more, or the cap refuses it. */
+ILB_INTERNAL bool ilb__eject(ilb__judge *j, ilb__slot *slot,
+                             const ilb__verdict *v, const ilb__failing *x,
+                             const ilb__figures *f, uint64_t now_ns);
+
+/* The probe failed: it is ejected again and keeps its place under the cap.
+ * False: it is not PROBING any more. */
+ILB_INTERNAL bool ilb__eject_probe_failed(ilb__judge *j, ilb__slot *slot,
+                                          const ilb__failing *x,
+                                          const ilb__figures *f,
+                                          uint64_t now_ns);
+
 /* Checks that the caller has made say that it is down: so many have failed in a
  * row. True: that has ejected it. The writer's. */
 ILB_INTERNAL bool ilb__health_check_down(ilb__judge *j, ilb__slot *slot,
@@ -4271,11 +4698,20 @@ static bool ilb__eject_enforce(ilb__judge *j, ilb__slot *slot, uint64_t word,
     return false;
 }
 
-/* The probe failed: it keeps its place under the cap. */
-static bool ilb__eject_probe_failed(ilb__judge *j, ilb__slot *slot, uint64_t word,
-                               const ilb__failing *x, const ilb__figures *f,
-                               uint64_t now_ns)
+ILB_INTERNAL bool ilb__eject(ilb__judge *j, ilb__slot *slot,
+                             const ilb__verdict *v, const ilb__failing *x,
+                             const ilb__figures *f, uint64_t now_ns)
 {
+    return ilb__eject_enforce(j, slot, ilb__load_relaxed(&slot->health), v, x, f,
+                         now_ns);
+}
+
+ILB_INTERNAL bool ilb__eject_probe_failed(ilb__judge *j, ilb__slot *slot,
+                                          const ilb__failing *x,
+                                          const ilb__figures *f,
+                                          uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
     ilb__word h;
 
     do {
@@ -4299,7 +4735,7 @@ static bool ilb__eject_failed(ilb__judge *j, ilb__slot *slot, bool probe,
     ilb__verdict v;
 
     if (probe && ilb__health_state_of(word) == ILB__PROBING)
-        return ilb__eject_probe_failed(j, slot, word, x, f, now_ns);
+        return ilb__eject_probe_failed(j, slot, x, f, now_ns);
     return !x->refused && ilb__health_eligible(word) &&
            ilb__detect_failures(j, slot, word, x, f, &v, now_ns) &&
            ilb__eject_enforce(j, slot, word, &v, x, f, now_ns);
@@ -4410,7 +4846,416 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
     }
     ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_NONE, word,
               ilb__word_pack(h), &v, now_ns);
-    ilb__health_returned(j, slot, now_ns);
+    ilb__health_returned(j, slot, word, now_ns);
+}
+/* ==== libilb/health/slow.c =============================================== */
+/* See slow.h. */
+/* ==== libilb/health/slow.h =============================================== */
+/*
+ * The detector of latency: who is much slower than its peers for long
+ * (signal/slowness.h has the sum and its meaning) is ejected at 16 nats, eight
+ * answers at least, no two of them in flight together, over
+ * base_ejection_time_ns at least: to eject for longer than the trouble lasts
+ * would cost more than it. At half of that, in any time, if it was ejected of
+ * late; and at up to 8 nats more by the share of endpoints that are ejected
+ * (detectors.h).
+ *
+ * Nobody is ejected for being slow
+ *   - as long as it may be warming up: for a minute after it came, or came back
+ *     from another ejection; for ten seconds if it came with the first list, as
+ *     it has most likely been there before its caller;
+ *   - while the others need it, slow as it is (ILB_REASON_CAPACITY): while it
+ *     has a tenth of the requests, for its weight, that an endpoint has.
+ *     Where endpoints are chosen by what they cost (peak_ewma) one that takes k
+ *     times as long has about a share of 1/k of the others' where all are busy,
+ *     and of 1/k^2 where they are not; a tenth parts the two from k = 4 on. The
+ *     other policies do not look at latency: their shares say nothing;
+ *   - while the others suffer from the ejections that there are (pool.h),
+ *     ILB_REASON_CAPACITY as well.
+ *
+ * It returns by a probe, whose answer must not take longer than
+ * max(2 m, m + margin).
+ *
+ * (The score avoids a slow endpoint by itself, sooner. The ejection is for
+ * policies that do not look at latency, tells others, and tries it once in a
+ * while instead of whenever all others are busy.)
+ */
+#ifndef ILB_HEALTH_SLOW_H
+#define ILB_HEALTH_SLOW_H
+
+/* A request that is over, as this detector sees it. */
+typedef struct ilb__ended {
+    uint64_t waited_ns; /* as one of ordinary cost */
+    uint64_t began_ns;
+    bool answered, probe;
+    float served; /* ilb__survey_served */
+    uint32_t n_ready;
+    uint32_t bits; /* random ones, for the jitter */
+} ilb__ended;
+
+/* True: it was the probe of an endpoint that must be fast, and was not: it is
+ * ejected again. */
+ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
+                                    const ilb__ended *e, const ilb__figures *f,
+                                    uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/slow.c */
+
+#define ILB__SLOW_THRESHOLD (16 * ILB_EVIDENCE_ONE)
+#define ILB__SLOW_NEEDED 0.1f
+#define ILB__SLOW_PROBE_FACTOR 2.0f
+
+/* A clock that is behind another thread's is no warming up. */
+static bool ilb__slow_is_warming_up(const ilb__slot *slot, uint64_t now_ns)
+{
+    return now_ns < ilb__load_relaxed(&slot->warm_ns);
+}
+
+static bool ilb__slow_is_needed(const ilb__judge *j, const ilb__slot *slot,
+                           float served)
+{
+    return j->by_cost &&
+           ilb__window_short(&slot->window).ended >
+               ILB__SLOW_NEEDED * served * (float)ilb__load32_relaxed(&slot->weight);
+}
+
+/* Not for longer than an ejection lasts; unless it was ejected of late. */
+static bool ilb__slow_is_short(const ilb__judge *j, const ilb__slot *slot,
+                          uint64_t health, uint64_t now_ns)
+{
+    return !ilb__health_of_late(health) &&
+           ilb__elapsed_ns(ilb__load_relaxed(&slot->slow_ns), now_ns) <
+               j->base_ejection_time_ns;
+}
+
+static bool ilb__slow_judge(ilb__judge *j, ilb__slot *slot, uint64_t health,
+                       const ilb__slowness *s, const ilb__ended *e,
+                       const ilb__figures *f, uint64_t now_ns)
+{
+    uint32_t threshold = (ILB__SLOW_THRESHOLD + ilb__detectors_more(j, e->n_ready)) /
+                         (ilb__health_of_late(health) ? 2 : 1);
+    const ilb__verdict v = {ILB_DETECTOR_LATENCY,
+                            (double)s->sum / ILB_EVIDENCE_ONE,
+                            (double)threshold / ILB_EVIDENCE_ONE};
+    ilb__failing x = {0};
+
+    if (s->sum < threshold || ilb__slow_is_short(j, slot, health, now_ns) ||
+        !ilb__detector_heard(j, slot, &v, now_ns))
+        return false;
+    if (f->overloaded || ilb__slow_is_needed(j, slot, e->served)) {
+        ilb__tell_refused(j, slot, ILB_REASON_CAPACITY, &v, now_ns);
+        return false;
+    }
+    x.n_ready = e->n_ready;
+    x.bits = e->bits;
+    return ilb__eject(j, slot, &v, &x, f, now_ns);
+}
+
+/* Its probe, of one that was ejected as it was slow, is answered: too late? */
+static bool ilb__slow_probe(ilb__judge *j, ilb__slot *slot, const ilb__ended *e,
+                       const ilb__figures *f, uint64_t now_ns)
+{
+    float limit_ns = ILB__SLOW_PROBE_FACTOR * f->median_ns;
+    ilb__failing x = {0};
+
+    if (limit_ns < f->median_ns + (float)j->latency_margin_ns)
+        limit_ns = f->median_ns + (float)j->latency_margin_ns;
+    if (!e->answered || (float)e->waited_ns <= limit_ns)
+        return false;
+    x.n_ready = e->n_ready;
+    x.bits = e->bits;
+    return ilb__eject_probe_failed(j, slot, &x, f, now_ns);
+}
+
+/* Of peers hardly any answer takes as long: as much as one can say. */
+static float ilb__slow_units(const ilb__ended *e, float unit_ns,
+                        const ilb__figures *f)
+{
+    float ns = (float)e->waited_ns;
+
+    if (e->answered && ns > ILB_SLOWNESS_FACTOR * unit_ns && f->p99_ns > 0 &&
+        ns > ILB_FIGURES_HANG_P99 * f->p99_ns)
+        return ILB_SLOWNESS_MOST;
+    return ns / unit_ns;
+}
+
+ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
+                                    const ilb__ended *e, const ilb__figures *f,
+                                    uint64_t now_ns)
+{
+    float unit_ns = ilb__slowness_unit_ns(f, j->latency_margin_ns);
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    ilb__slowness s;
+    ilb__wait w;
+
+    if (unit_ns == 0 ||
+        (j->detectors_off & ILB_DETECTOR_BIT(ILB_DETECTOR_LATENCY)) != 0)
+        return false;
+    if (e->probe && ilb__health_state_of(health) == ILB__PROBING)
+        return ilb__health_by(health) == ILB_DETECTOR_LATENCY &&
+               ilb__slow_probe(j, slot, e, f, now_ns);
+    w.units = ilb__slow_units(e, unit_ns, f);
+    w.answered = e->answered;
+    w.began_ns = e->began_ns;
+    if (!ilb__health_eligible(health) || ilb__slow_is_warming_up(slot, now_ns) ||
+        !ilb__slowness_add(&slot->slowness, &w, now_ns, &s))
+        return false;
+    if (s.n == 1)
+        ilb__store_relaxed(&slot->slow_ns, e->began_ns);
+    if (ilb__slow_judge(j, slot, health, &s, e, f, now_ns))
+        /* An update may have made the set smaller meanwhile. */
+        ilb__health_enforce_cap(j, slot, e->n_ready, now_ns);
+    return false;
+}
+/* ==== libilb/health/sweep.c ============================================== */
+/* See sweep.h. */
+/* ==== libilb/health/sweep.h ============================================== */
+/*
+ * The detector of hanging: nobody reports a request that is not answered, so
+ * the pool's maintenance looks, each time at up to 64 endpoints, in turn.
+ *
+ * An endpoint hangs if, since it was last heard of, requests have waited in
+ * vain: longer than answers ordinarily take (hang, ilb__figures_hang_ns), in
+ * flight still or given up by their caller, who need not have waited for long,
+ * in flight together or one after the other. Together they must have waited for
+ *
+ *         H = max(4 hang, 2 s)   if they are two or more, or the endpoint was
+ *                                ejected of late;
+ *         4 H                    if it is one: that may be a long one;
+ *
+ * time in which none of them was in flight does not count. And at most half of
+ * those looked at may have such requests: else the cause is not theirs.
+ *
+ * (Mostly it is one: the score holds back whoever waits for longer than `hang`,
+ * and before that prefers others to whoever has one in flight.)
+ *
+ * It is heard of when it gives a good answer or the first byte of one.
+ *
+ * A maintenance that comes late, when many requests would have come meanwhile,
+ * means that the caller itself has stood still: silence is counted from then.
+ *
+ * Ejection says so to others, holds for every policy, and brings it back by a
+ * probe, whatever still waits there; one that is not answered for H has failed,
+ * however long its caller may wait. A late answer of an endpoint that has just
+ * been ejected makes its probe due at once: it was a stop, and is over
+ * (health.h). Requests that have waited since before it returned are lost; they
+ * say nothing any more.
+ *
+ * (Kratos and brpc count unanswered requests as latency, as our score does;
+ * Envoy and Finagle know of none but by the caller's timeout.)
+ */
+#ifndef ILB_HEALTH_SWEEP_H
+#define ILB_HEALTH_SWEEP_H
+
+/* A maintenance, `since_ns` after the one before; `steady_ns` is since when
+ * they came in time. */
+typedef struct ilb__sweep {
+    uint64_t round; /* its number */
+    uint64_t steady_ns;
+    uint64_t now_ns;
+} ilb__sweep;
+
+ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
+                                   const ilb__view *view, const ilb__figures *f,
+                                   const ilb__sweep *s);
+
+/* A request to it was given up that had waited in vain for so long. */
+ILB_INTERNAL void ilb__sweep_gave_up(ilb__slot *slot, uint64_t waited_ns,
+                                     const ilb__figures *f, uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/sweep.c */
+
+#define ILB__SWEEP_ENDPOINTS 64
+#define ILB__SWEEP_REQUESTS 2
+#define ILB__SWEEP_HANG_FACTOR 4.0f
+#define ILB__SWEEP_HANG_MIN_NS 2e9f
+/* One alone must wait so many times longer. */
+#define ILB__SWEEP_ONE_FACTOR 4.0f
+
+/* What has been waited for in vain. */
+typedef struct ilb__sweep_wait {
+    uint64_t ns;
+    uint32_t n; /* requests */
+} ilb__sweep_wait;
+
+typedef struct ilb__sweep_run {
+    ilb__judge *judge;
+    const ilb__figures *figures;
+    const ilb__sweep *sweep;
+    float limit_ns;
+    uint32_t n_eligible;
+    uint32_t n_silent;
+    uint32_t n; /* that hang */
+    ilb__slot *slots[ILB__SWEEP_ENDPOINTS];
+    uint64_t waited_ns[ILB__SWEEP_ENDPOINTS];
+    float limits_ns[ILB__SWEEP_ENDPOINTS];
+} ilb__sweep_run;
+
+static float ilb__sweep_limit_ns(const ilb__figures *f)
+{
+    float ns = ILB__SWEEP_HANG_FACTOR * ilb__figures_hang_ns(f);
+
+    return ns < ILB__SWEEP_HANG_MIN_NS ? ILB__SWEEP_HANG_MIN_NS : ns;
+}
+
+/* Notes whether it was heard of since the last sweep: answers, and first bytes
+ * of those that are still in flight. */
+static void ilb__sweep_listen(ilb__slot *slot, uint64_t load, uint64_t now_ns)
+{
+    uint64_t heard =
+        ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + ilb__load_answered(load);
+
+    if (heard == ilb__load_relaxed(&slot->heard))
+        return;
+    ilb__store_relaxed(&slot->heard, heard);
+    ilb__store_relaxed(&slot->heard_ns, now_ns);
+}
+
+/* Since when it is silent, and we know that it is. */
+static uint64_t ilb__sweep_quiet_ns(const ilb__sweep_run *r, const ilb__slot *slot)
+{
+    uint64_t quiet_ns =
+        ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns), r->sweep->now_ns);
+    uint64_t steady_ns = ilb__elapsed_ns(r->sweep->steady_ns, r->sweep->now_ns);
+
+    return quiet_ns < steady_ns ? quiet_ns : steady_ns;
+}
+
+/* Unanswered ones, without those that have waited since before it returned. It
+ * has answered others since; their callers will give them up. Until then its
+ * age is not theirs: it is unknown or, when others are not answered either,
+ * counted from the first sweep that saw that. */
+static uint32_t ilb__sweep_unanswered(ilb__slot *slot, uint64_t load,
+                                 uint64_t now_ns)
+{
+    uint32_t unanswered = ilb__load_unanswered(load);
+    uint64_t lost =
+        ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
+
+    if (ILB_LIKELY(lost == 0))
+        return unanswered;
+    if (unanswered == lost || ilb__load_relaxed(&slot->heard_ns) == now_ns)
+        ilb__load_set_mark(&slot->load, UINT64_MAX);
+    else if (ilb__load_mark_ns(&slot->load) == UINT64_MAX)
+        ilb__load_set_mark(&slot->load, now_ns);
+    return unanswered - (uint32_t)lost;
+}
+
+static ilb__sweep_wait ilb__sweep_waited(const ilb__sweep_run *r, const ilb__slot *slot,
+                               uint64_t load, uint32_t unanswered)
+{
+    uint64_t quiet_ns = ilb__sweep_quiet_ns(r, slot);
+    uint64_t age_ns = ilb__load_age_ns(&slot->load, load, r->sweep->now_ns);
+    ilb__silence given =
+        ilb__silence_read(&slot->silence, quiet_ns, r->sweep->now_ns);
+    ilb__sweep_wait w = {given.asked_ns, given.n};
+
+    if (age_ns > quiet_ns)
+        age_ns = quiet_ns;
+    if (unanswered == 0 || (float)age_ns <= ilb__figures_hang_ns(r->figures))
+        return w;
+    w.n += unanswered;
+    w.ns += given.n > 0 && given.last_ns < age_ns ? given.last_ns : age_ns;
+    return w;
+}
+
+/* Its probe has been waiting for so long; it counts as lost, and is repeated,
+ * only when its time is over. */
+static void ilb__sweep_probe(const ilb__sweep_run *r, ilb__slot *slot, uint64_t health,
+                        uint32_t n_ready)
+{
+    uint64_t base_ns = r->judge->base_ejection_time_ns;
+    uint64_t left_ns =
+        ilb__elapsed_ns(r->sweep->now_ns, ilb__health_until_ns(health));
+    ilb__failing x = {0};
+
+    if (left_ns > base_ns || (float)(base_ns - left_ns) < r->limit_ns)
+        return;
+    x.n_ready = n_ready;
+    x.bits = (uint32_t)ilb__mix64(r->sweep->now_ns);
+    (void)ilb__eject_probe_failed(r->judge, slot, &x, r->figures,
+                                  r->sweep->now_ns);
+}
+
+static void ilb__sweep_look(ilb__sweep_run *r, ilb__slot *slot, uint32_t n_ready)
+{
+    uint64_t load = ilb__load_relaxed(&slot->load.word);
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    float limit_ns = r->limit_ns;
+    ilb__sweep_wait w;
+
+    ilb__sweep_listen(slot, load, r->sweep->now_ns);
+    if (ilb__health_state_of(health) == ILB__PROBING &&
+        ilb__health_by(health) == ILB_DETECTOR_HANG)
+        ilb__sweep_probe(r, slot, health, n_ready);
+    if (!ilb__health_eligible(health))
+        return;
+    r->n_eligible++;
+    if (ILB_LIKELY(ilb__load_unanswered(load) == 0 &&
+                   ilb__load_relaxed(&slot->silence) == 0 &&
+                   ilb__load_relaxed(&slot->lost.n) == 0))
+        return;
+    w = ilb__sweep_waited(r, slot, load,
+                     ilb__sweep_unanswered(slot, load, r->sweep->now_ns));
+    r->n_silent += w.n > 0;
+    if (w.n < ILB__SWEEP_REQUESTS && !ilb__health_of_late(health))
+        limit_ns *= ILB__SWEEP_ONE_FACTOR;
+    if ((float)w.ns < limit_ns)
+        return;
+    r->slots[r->n] = slot;
+    r->limits_ns[r->n] = limit_ns;
+    r->waited_ns[r->n++] = w.ns;
+}
+
+static void ilb__sweep_eject(const ilb__sweep_run *r, uint32_t i, uint32_t n_ready)
+{
+    const ilb__verdict v = {ILB_DETECTOR_HANG, (double)r->waited_ns[i] / 1e9,
+                            (double)r->limits_ns[i] / 1e9};
+    uint64_t now_ns = r->sweep->now_ns;
+    ilb__failing x = {0};
+
+    x.n_ready = n_ready;
+    x.bits = (uint32_t)ilb__mix64(now_ns + i * ILB_GOLDEN);
+    if (ilb__detector_heard(r->judge, r->slots[i], &v, now_ns) &&
+        ilb__eject(r->judge, r->slots[i], &v, &x, r->figures, now_ns))
+        ilb__health_enforce_cap(r->judge, r->slots[i], n_ready, now_ns);
+}
+
+ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
+                                   const ilb__view *view, const ilb__figures *f,
+                                   const ilb__sweep *s)
+{
+    uint32_t n = view->n < ILB__SWEEP_ENDPOINTS ? view->n : ILB__SWEEP_ENDPOINTS;
+    uint32_t first = n == 0 ? 0 : (uint32_t)(s->round * n % view->n);
+    ilb__sweep_run r;
+
+    r.judge = j;
+    r.figures = f;
+    r.sweep = s;
+    r.limit_ns = ilb__sweep_limit_ns(f);
+    r.n = r.n_silent = r.n_eligible = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = first + i < view->n ? first + i : first + i - view->n;
+
+        ilb__sweep_look(&r, &slots[ilb__endpoint_id_index(ilb__view_id(view, at))],
+                   view->n);
+    }
+    if (2 * r.n_silent > r.n_eligible)
+        return;
+    for (uint32_t i = 0; i < r.n; i++)
+        ilb__sweep_eject(&r, i, view->n);
+}
+
+ILB_INTERNAL void ilb__sweep_gave_up(ilb__slot *slot, uint64_t waited_ns,
+                                     const ilb__figures *f, uint64_t now_ns)
+{
+    if ((float)waited_ns > ilb__figures_hang_ns(f))
+        ilb__silence_add(
+            &slot->silence, waited_ns,
+            ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns), now_ns),
+            now_ns);
 }
 /* ==== libilb/health/survey.c ============================================= */
 /* See survey.h. */
@@ -4430,9 +5275,18 @@ typedef struct ilb__survey {
     ilb__tally long_term[ILB_SURVEY_MAX];
     ilb__tally short_term[ILB_SURVEY_MAX];
     uint32_t n, n_eligible, n_untried;
-    uint64_t in_flight; /* to eligible ones */
-    uint64_t ended;     /* since the last look */
+    uint64_t in_flight;         /* to eligible ones */
+    float served, served_share; /* see ilb__survey_served */
+    uint64_t ended;             /* since the last look */
 } ilb__survey;
+
+/* What an endpoint has of late, for each unit of its weight: of e_i requests
+ * that ended of late at a weight of w_i, sum e_i^2 / w_i over sum e_i; so those
+ * that nobody uses do not count. */
+static inline float ilb__survey_served(const ilb__survey *k)
+{
+    return k->served > 0 ? k->served_share / k->served : 0;
+}
 
 /* Looks, and brings each endpoint's windows of requests forward by `step`.
  * `n` is 0 if there is no endpoint. */
@@ -4455,6 +5309,11 @@ static void ilb__survey_insert(float *sorted, uint32_t n, float x)
     sorted[at] = x;
 }
 
+static float ilb__survey_squared(const ilb__slot *slot, float ended)
+{
+    return ended * ended / (float)ilb__load32_relaxed(&slot->weight);
+}
+
 static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
                            const ilb__window_step *step)
 {
@@ -4473,6 +5332,8 @@ static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
     if (!ilb__health_eligible(health))
         return;
     k->n_eligible++;
+    k->served += k->short_term[k->n - 1].ended;
+    k->served_share += ilb__survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
     k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
     if (x > 0)
@@ -4487,6 +5348,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
     k->in_flight = k->ended = 0;
+    k->served = k->served_share = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         ilb__survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
                        step);
@@ -4622,6 +5484,9 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
  *   overload  see pool_overload in the source.
+ *   served    requests that an endpoint has of late (survey.h).
+ *
+ * Who hangs is looked for at the same time (sweep.h).
  */
 #ifndef ILB_HEALTH_POOL_H
 #define ILB_HEALTH_POOL_H
@@ -4639,12 +5504,17 @@ typedef struct ilb__pool {
     ilb__a64 round;     /* refreshes so far */
     ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
+    ilb__a64 steady_ns; /* since when refreshes come in time */
+    ilb__a64 served;    /* a float */
     _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 
 ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
 
 ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
+
+/* Requests that an endpoint has of late, for each unit of its weight. */
+ILB_INTERNAL float ilb__pool_served(const ilb__pool *p);
 
 /* A good answer, the `count`-th of its endpoint. The first of all stands for
  * the median until the next refresh. */
@@ -4698,6 +5568,9 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_CALM_TAU_S 10.0
 /* A gap in which so many requests would have come is none of their rate. */
 #define ILB__POOL_JUMP_REQUESTS 50.0
+/* So late, and so many requests would have come: the caller stood still. */
+#define ILB__POOL_STOOD_NS (500 * ILB_MS_NS)
+#define ILB__POOL_STOOD_REQUESTS 20.0
 #define ILB__POOL_SUSPECT_SHARE 0.05
 #define ILB__POOL_SUSPECT_MIN_S 0.02
 #define ILB__POOL_SUSPECT_MAX_S 1.5
@@ -4780,6 +5653,11 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->steps.broken_down = (uint16_t)(steps >> 16);
     f->steps.faulty_up = (uint16_t)(steps >> 32);
     f->steps.faulty_down = (uint16_t)(steps >> 48);
+}
+
+ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
+{
+    return ilb__pool_float(ilb__load_relaxed(&p->served));
 }
 
 /* ---- Answers ----------------------------------------------------------- */
@@ -5011,6 +5889,7 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     ilb__pool_refresh_failures(p, &k, view->n, rate);
     ilb__pool_refresh_latency(p, &k);
     overload = ilb__pool_overload(p, &k, n_ejected, view->n, since_s);
+    ilb__store_relaxed(&p->served, ilb__pool_bits(ilb__survey_served(&k)));
     ilb__store_relaxed(
         &p->reach, ilb__pool_patience_ticks(rate) << 48 | ilb__pool_sampling(rate) << 33 |
                        (uint64_t)ilb__pool_is_cold(&k) << 38 |
@@ -5028,12 +5907,34 @@ static bool ilb__pool_jumped(const ilb__pool *p, uint64_t since_ns)
            (double)since_ns / 1e9 * rate > ILB__POOL_JUMP_REQUESTS;
 }
 
+static void ilb__pool_sweep(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
+                       const ilb__view *view, uint64_t since_ns,
+                       uint64_t now_ns)
+{
+    uint64_t steady_ns = ilb__load_relaxed(&p->steady_ns);
+    ilb__figures f;
+    ilb__sweep s;
+
+    ilb__pool_figures(p, &f);
+    if (steady_ns == 0 ||
+        (since_ns > ILB__POOL_STOOD_NS &&
+         (double)since_ns / 1e9 * (double)f.rate_per_s > ILB__POOL_STOOD_REQUESTS)) {
+        steady_ns = now_ns;
+        ilb__store_relaxed(&p->steady_ns, now_ns);
+    }
+    s.round = ilb__load_relaxed(&p->round);
+    s.steady_ns = steady_ns;
+    s.now_ns = now_ns;
+    ilb__sweep_table(j, slots, view, &f, &s);
+}
+
 ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                                     ilb__slot *slots, const ilb__view *view,
                                     bool failed, uint64_t now_ns)
 {
     uint64_t last = ilb__load_relaxed(&p->refreshed_ns);
     uint64_t since_ns = now_ns - last;
+    uint64_t gap_ns;
 
     if (!ilb__pool_due(p, failed ? ILB__POOL_FAILED_PERIOD_NS : ILB_POOL_PERIOD_NS,
                        now_ns) ||
@@ -5041,11 +5942,13 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
         return;
     if (last == 0 || now_ns < last)
         since_ns = ILB_POOL_PERIOD_NS;
-    else if (ilb__pool_jumped(p, since_ns)) {
+    gap_ns = since_ns;
+    if (ilb__pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
     }
     ilb__pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
+    ilb__pool_sweep(p, j, slots, view, gap_ns, now_ns);
 }
 /* ==== libilb/select/score.c ============================================== */
 /* See score.h for the formula. */
@@ -5304,7 +6207,9 @@ static ilb_held ilb__score_held_back(const ilb__slot *slot, uint32_t in_flight,
 {
     if (age_ns > c->hang_ns)
         return ILB_HELD_HANGING;
-    if (in_flight >= ilb__health_in_flight_cap(health))
+    if (in_flight >= ilb__health_in_flight_cap(health) &&
+        in_flight - ilb__load_relaxed(&slot->lost.n) >=
+            ilb__health_in_flight_cap(health))
         return ILB_HELD_CAP;
     if (in_flight > 0 && ilb__latency_level(&slot->latency) > 0)
         return ILB_HELD_SLOW;
@@ -6520,6 +7425,14 @@ static void ilb__event_text_evidence(ilb__line *l, const ilb_event *e)
         ilb__line_put(l, " s");
         return;
     }
+    if (e->detector == ILB_DETECTOR_HANG) {
+        ilb__line_put(l, ": requests have waited in vain for ");
+        ilb__line_decimal(l, e->statistic, tenths);
+        ilb__line_put(l, " s >= ");
+        ilb__line_decimal(l, e->threshold, tenths);
+        ilb__line_put(l, " s");
+        return;
+    }
     ilb__line_put(l, ": statistic ");
     ilb__line_decimal(l, e->statistic, tenths);
     ilb__line_put(l, " >= ");
@@ -6978,7 +7891,8 @@ struct ilb_balancer {
     ilb__set set;
     ilb__events events;
     ilb__time time;
-    uint64_t secret; /* of this balancer's tickets */
+    uint64_t secret;    /* of this balancer's tickets */
+    uint64_t update_ns; /* when the update that goes on began */
     pthread_mutex_t writer;
     ilb_allocator allocator;
     void *memory;
@@ -7184,10 +8098,8 @@ static void ilb__endpoints_enter(ilb__slot *slot, void *user)
 {
     ilb_balancer *b = user;
 
-    /* A clock may be slow, and thousands may enter. */
     ilb__health_enter(&b->judge, slot, ilb__table_view(&b->set.table).n,
-                      b->judge.slow_start_ns == 0 ? 0
-                                                  : ilb__balancer_now(b, 0));
+                      b->update_ns);
 }
 
 static void ilb__endpoints_leave(ilb__slot *slot, void *user)
@@ -7207,6 +8119,8 @@ static ilb__set_watch ilb__endpoints_watch(ilb_balancer *b)
     ilb__set_watch watch = {ilb__endpoints_enter, ilb__endpoints_leave, b,
                             b->events.capacity == 0 ? NULL : ilb__endpoints_change};
 
+    /* Once: a clock may be slow, and thousands may enter. */
+    b->update_ns = ilb__balancer_now(b, 0);
     ilb__events_begin_update(&b->events);
     return watch;
 }
@@ -7215,13 +8129,12 @@ static ilb__set_watch ilb__endpoints_watch(ilb_balancer *b)
 static void ilb__endpoints_enforce_cap(ilb_balancer *b)
 {
     ilb__view v = ilb__table_view(&b->set.table);
-    uint64_t now_ns = ilb__balancer_now(b, 0);
 
     for (uint32_t i = 0; i < v.n; i++)
         ilb__health_enforce_cap(
             &b->judge,
             &b->set.slots[ilb__endpoint_id_index(ilb__view_id(&v, i))], v.n,
-            now_ns);
+            b->update_ns);
 }
 
 static bool ilb__endpoints_readiness_ok(ilb_readiness r)
@@ -7522,6 +8435,7 @@ typedef struct ilb__done_facts {
     ilb__slot *slot;
     ilb_outcome outcome;
     bool probe, trial;
+    bool answered; /* its first byte has come */
     uint32_t cost;
     uint64_t picked_ns;
     uint64_t waited_ns;
@@ -7575,6 +8489,43 @@ static void ilb__done_cancelled(ilb_balancer *b, const ilb__done_facts *d,
     (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
 }
 
+/* It has waited since before its endpoint returned, and says nothing of it now.
+ */
+static bool ilb__done_was_lost(const ilb__done_facts *d)
+{
+    return !d->answered &&
+           ilb__lost_ends(&d->slot->lost, &d->slot->extra_cost, d->picked_ns);
+}
+
+/* How long it took, or waited in vain. True: it was a probe that has failed for
+ * that. */
+static bool ilb__done_timed(ilb_balancer *b, const ilb__done_facts *d, bool answered,
+                       uint64_t ns, const ilb__figures *f)
+{
+    ilb__ended e;
+
+    e.waited_ns = ns;
+    e.began_ns = d->picked_ns;
+    e.answered = answered;
+    e.probe = d->probe;
+    e.served = ilb__pool_served(&b->selector.pool);
+    e.n_ready = ilb__table_view(&b->set.table).n;
+    /* Slow answers may be many: they leave the stream of the picks alone. */
+    e.bits = (uint32_t)ilb__mix64(b->set.salt ^ d->now_ns);
+    return ilb__health_ended(&b->judge, d->slot, &e, f, d->now_ns);
+}
+
+/* It was given up, or timed out: so long it has waited, at least. */
+static void ilb__done_gave_up(ilb_balancer *b, const ilb__done_facts *d, uint64_t ns,
+                         const ilb__figures *f)
+{
+    if ((d->outcome != ILB_CANCELLED && d->outcome != ILB_TIMEOUT) ||
+        d->answered)
+        return;
+    (void)ilb__done_timed(b, d, false, ns, f);
+    ilb__sweep_gave_up(d->slot, d->waited_ns, f, d->now_ns);
+}
+
 /* What a request without a good answer teaches. */
 static void ilb__done_bad(ilb_balancer *b, const ilb__done_facts *d)
 {
@@ -7582,12 +8533,16 @@ static void ilb__done_bad(ilb_balancer *b, const ilb__done_facts *d)
     ilb__figures f;
     ilb__failing x;
 
+    if (ilb__done_was_lost(d))
+        return;
     ilb__done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
-    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns))
-        ilb__latency_learn_bound(&d->slot->latency,
-                                 ilb__cost_ordinary_ns(d->waited_ns, d->cost),
-                                 &f, d->now_ns);
+    if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
+        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+
+        ilb__latency_learn_bound(&d->slot->latency, ns, &f, d->now_ns);
+        ilb__done_gave_up(b, d, ns, &f);
+    }
     /* Also a caller who had less time than an ordinary answer takes. */
     if (d->outcome == ILB_CANCELLED ||
         (d->outcome == ILB_TIMEOUT &&
@@ -7616,20 +8571,25 @@ static void ilb__done_bad(ilb_balancer *b, const ilb__done_facts *d)
 static void ilb__done_good(ilb_balancer *b, const ilb__done_facts *d)
 {
     ilb__slot *slot = d->slot;
+    bool probe_failed = false;
     ilb__figures f;
 
     ilb__done_figures(b, d, false, &f);
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
-        ilb__latency_learn(&slot->latency,
-                           ilb__cost_ordinary_ns(d->waited_ns, d->cost), &f,
-                           d->now_ns);
+        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+
+        ilb__latency_learn(&slot->latency, ns, &f, d->now_ns);
+        if (ILB_UNLIKELY(d->probe) ||
+            ilb__slowness_concerns(&slot->slowness, ns, &f))
+            probe_failed = !ilb__done_was_lost(d) && ilb__done_timed(b, d, true, ns, &f);
         ilb__pool_good(&b->selector.pool, d->waited_ns,
                        ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
     ilb__failures_good(&slot->failures, d->now_ns);
     ilb__evidence_good(&slot->evidence, f.steps);
     ilb__refusals_end(&slot->refusals);
-    ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
+    if (ILB_LIKELY(!probe_failed))
+        ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
 }
 
 static bool ilb__done_result_ok(const ilb_result *r)
@@ -7660,6 +8620,7 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     d.cost = ilb__ticket_cost(t);
     d.probe = ilb__ticket_is_probe(t);
     d.trial = ilb__ticket_is_trial(t);
+    d.answered = ilb__ticket_is_answered(t);
     d.waited_ns = ilb__ticket_latency_ns(t, d.now_ns);
     d.picked_ns = t->internal[1];
     d.ticket = t;

@@ -184,7 +184,7 @@ typedef enum ilb_detector {
     ILB_DETECTOR_CONSECUTIVE_FAILURES = 1, /**< so many in a row */
     ILB_DETECTOR_FAILURE_PERCENTAGE = 2,   /**< it fails half or more */
     ILB_DETECTOR_SUCCESS_RATE = 3,         /**< it fails more than its peers */
-    ILB_DETECTOR_LATENCY = 4,              /**< it is slower than its peers */
+    ILB_DETECTOR_LATENCY = 4,              /**< it is much slower than they */
     ILB_DETECTOR_HANG = 5,                 /**< it does not answer at all */
     ILB_DETECTOR_RETRY_AFTER = 6,          /**< it said when to come back */
     ILB_DETECTOR_PROBE = 7,                /**< an active check, handed in */
@@ -294,13 +294,17 @@ typedef struct ilb_options {
                              share: from 10 % up, evenly. With every policy and
                              weight; not those that come when none is ready. 0:
                              by evidence only, a good answer at a time */
+
+    uint64_t latency_margin_ns; /**< an endpoint is slow whose answers take, in
+                             the mean, more than four times the others' median
+                             and at least so much longer than it. 0: 20 ms */
 } ilb_options;
 
 #define ILB_OPTIONS_INIT                                                       \
     {                                                                          \
         sizeof(ilb_options), NULL, NULL, NULL, 0, ILB_POLICY_DEFAULT, 0, 0, 0, \
             0, 0, 0, NULL, NULL, ILB_FAIL_OPEN, 0, 0, 0, 0, 0, 0, 0,           \
-            ILB_CHECK_PROBES, 0                                                \
+            ILB_CHECK_PROBES, 0, 0                                             \
     }
 
 #define ILB_CAPACITY_MAX 1000000u
@@ -735,7 +739,8 @@ typedef struct ilb_endpoint_stats {
     uint64_t latency_ns; /**< what the score uses now; 0: nothing known, of it
                               nor of its peers */
     uint64_t oldest_ns;  /**< its oldest unanswered request is at least this
-                              old; 0: none */
+                              old; 0: none, or only such as have waited since
+                              before it returned from hanging */
     uint64_t ejected_until_ns; /**< 0 unless ejected or probing */
     uint32_t failures_in_a_row;
     uint32_t failure_ppm;             /**< recent share of failures, decayed, in
@@ -792,7 +797,8 @@ typedef enum ilb_reason {
                                   allows */
     ILB_REASON_FLOOR = 3,    /**< it is the last, or one of the last that must
                                   stay */
-    ILB_REASON_CAPACITY = 4, /**< the others could not carry its load */
+    ILB_REASON_CAPACITY = 4, /**< the others need it, slow as it is, or suffer
+                                  from the ejections that there are */
     ILB_REASON_COUNT = 5
 } ilb_reason;
 
@@ -826,7 +832,9 @@ typedef enum ilb_event_type {
  * One event and the evidence for it. The statistic and the threshold are in
  * the detector's own unit: failures in a row for consecutive_failures; for
  * failure_percentage and success_rate the log-likelihood ratio, in nats, of
- * "it fails" against "it fails as healthy peers do"; for retry_after the
+ * "it fails" against "it fails as healthy peers do"; for latency the same of
+ * "it takes seven times as long as the others" against "2.5 times"; for hang
+ * the seconds for which requests have waited in vain; for retry_after the
  * seconds that it asked for, against 0; for probe the checks that failed, or
  * passed, in a row. Ejected is who reaches the threshold.
  */
@@ -991,7 +999,9 @@ typedef struct ilb_candidate {
     uint32_t failure_ppm; /**< recent share of failures */
     uint64_t latency_ns;  /**< expected of it; 0: nothing known */
     uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none */
-    double load; /**< what is in flight, by its costs in ordinary requests */
+    double load; /**< what is in flight, by its costs in ordinary requests;
+                      without what has waited since before it returned from
+                      hanging */
     double cost; /**< peak_ewma: nanoseconds; least_request: requests. 0: was
                       not worked out. Whoever is held back loses against any
                       cost */
