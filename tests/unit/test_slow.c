@@ -87,6 +87,34 @@ START_TEST(by_its_share)
 }
 END_TEST
 
+/* Beyond 1.5 times the p99, and four medians, an answer says as much as one
+ * can; within it, by how long it took. */
+START_TEST(by_what_answers_take)
+{
+    static const struct {
+        uint64_t ns;
+        double p99, nats;
+    } rows[] = {
+        {250 * MS_NS, 0, 0.257},     {250 * MS_NS, 167e6, 0.257},
+        {250 * MS_NS, 166e6, 2.056}, {199 * MS_NS, MEDIAN, 0},
+        {201 * MS_NS, 1e9, 0.005},   {201 * MS_NS, MEDIAN, 2.056},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_slots *f = fixture(ILB_POLICY_RANDOM);
+        ilb__figures figures = test_figures(MEDIAN, rows[i].p99);
+        ilb__ended e = answer(rows[i].ns, T0, 0);
+
+        (void)ilb__health_ended(&f->judge, &f->slots[1], &e, &figures,
+                                T0 + rows[i].ns);
+        must_be_within(
+            (double)(ilb__load_relaxed(&f->slots[1].slowness) & 0xffff) /
+                ILB_EVIDENCE_ONE,
+            rows[i].nats - 0.003, rows[i].nats + 0.003);
+    }
+}
+END_TEST
+
 /* Eight slow answers in less than an ejection's time are a hiccup; a ninth
  * after it is none. */
 START_TEST(for_less_than_an_ejection)
@@ -201,6 +229,7 @@ Suite *suite_slow(void)
     TCase *tc = test_case(s, "slow");
 
     tcase_add_test(tc, by_its_share);
+    tcase_add_test(tc, by_what_answers_take);
     tcase_add_test(tc, for_less_than_an_ejection);
     tcase_add_test(tc, not_where_cost_does_not_count);
     tcase_add_test(tc, while_the_others_suffer);
