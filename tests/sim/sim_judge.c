@@ -22,7 +22,8 @@ const char sim_judge_help[] =
     "              80 %; better: more than 1.05 x the best rival's (above\n"
     "              100 % counts as 100 %)\n"
     "Else it is a tie; or 'alone' where no rival can be compared with, which\n"
-    "counts neither way. Ratio: the subject's figure to the best rival's.\n"
+    "counts neither way. Worst: the subject's worst seed. Ratio: the\n"
+    "subject's figure to the best rival's.\n"
     "Compared: with how many of the rivals; '+30' or 'x1.15': which of the "
     "two\n"
     "said who is near the least. 'fails more' there: the subject is not.\n";
@@ -41,6 +42,7 @@ static void judge_cell(sim_table *t, const sim_medians *m, size_t scenario,
     sim_table_add(t, "%s", m->scenarios[scenario]);
     sim_table_add(t, "%s", judge_figures[figure]);
     sim_table_figure(t, c->subject);
+    sim_table_figure(t, c->worst);
     sim_table_figure(t, c->best);
     sim_table_add(t, "%s", c->rival == NULL ? "-" : c->rival);
     sim_table_figure(t, c->oracle);
@@ -62,11 +64,11 @@ static void judge_cell(sim_table *t, const sim_medians *m, size_t scenario,
 static int judge_cells(const sim_medians *m, size_t subject,
                        const bool *left_out, bool markdown)
 {
-    static const char *const head[] = {"best",  "rival",   "oracle",
+    static const char *const head[] = {"worst", "best",    "rival",   "oracle",
                                        "ratio", "verdict", "compared"};
     sim_table t;
 
-    sim_table_begin(&t, 9, 1u << 0 | 1u << 1 | 1u << 4 | 1u << 7 | 1u << 8);
+    sim_table_begin(&t, 10, 1u << 0 | 1u << 1 | 1u << 5 | 1u << 8 | 1u << 9);
     sim_table_add(&t, "scenario");
     sim_table_add(&t, "figure");
     sim_table_add(&t, "%s", m->policies[subject]);

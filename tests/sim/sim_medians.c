@@ -108,6 +108,15 @@ static size_t medians_once(medians_row *sorted, size_t n,
     return kept;
 }
 
+static void medians_spread(double *values, size_t n, bool low_is_bad,
+                           double *median, double *worst)
+{
+    sim_spread x = sim_spread_of(values, n, low_is_bad);
+
+    *median = x.median;
+    *worst = low_is_bad ? x.least : x.most;
+}
+
 /* Of rows of one scenario and one policy, of n seeds. */
 static int medians_cell(sim_median *cell, const medians_row *rows, size_t n,
                         double *scratch, char error[SIM_CSV_ERROR_BYTES])
@@ -123,16 +132,16 @@ static int medians_cell(sim_median *cell, const medians_row *rows, size_t n,
             return -1;
         }
     }
-    cell->failures = sim_spread_of(scratch, n, false).median;
+    medians_spread(scratch, n, false, &cell->failures, &cell->worst_failures);
     for (size_t i = 0; i < n; i++)
         scratch[i] = rows[i].row->p99_ms;
-    cell->p99_ms = sim_spread_of(scratch, n, false).median;
+    medians_spread(scratch, n, false, &cell->p99_ms, &cell->worst_p99_ms);
     for (size_t i = 0; i < n; i++)
         scratch[i] = rows[i].row->p999_ms;
-    cell->p999_ms = sim_spread_of(scratch, n, false).median;
+    medians_spread(scratch, n, false, &cell->p999_ms, &cell->worst_p999_ms);
     for (size_t i = 0; i < n; i++)
         scratch[i] = rows[i].row->regained;
-    cell->regained = sim_spread_of(scratch, n, true).median;
+    medians_spread(scratch, n, true, &cell->regained, &cell->worst_regained);
     return 0;
 }
 

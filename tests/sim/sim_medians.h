@@ -11,6 +11,8 @@ typedef struct sim_median {
     double p99_ms, p999_ms;
     bool has_regained;
     double regained; /* % */
+    /* The same of the worst seed, for each figure another one. */
+    double worst_failures, worst_p99_ms, worst_p999_ms, worst_regained;
 } sim_median;
 
 /* Scenarios and policies in the order of their first rows. The names are those

@@ -37,6 +37,21 @@ static double verdict_value(const sim_median *x, sim_figure figure)
     return x->regained;
 }
 
+static double verdict_worst(const sim_median *x, sim_figure figure)
+{
+    switch (figure) {
+    case SIM_FIGURE_FAILURES:
+        return x->worst_failures;
+    case SIM_FIGURE_P99:
+        return x->worst_p99_ms;
+    case SIM_FIGURE_P999:
+        return x->worst_p999_ms;
+    case SIM_FIGURE_REGAINED:
+        break;
+    }
+    return x->worst_regained;
+}
+
 /* To compare: less is better, and no value is worse than any. */
 static double verdict_rank(double value, sim_figure figure)
 {
@@ -182,6 +197,7 @@ static void verdict_cell(sim_verdict *v, const sim_medians *m, size_t scenario,
     if (!cell->there)
         return;
     cell->subject = verdict_value(mine, figure);
+    cell->worst = verdict_worst(mine, figure);
     cell->best = cell->ratio = cell->oracle = NAN;
     if (best < m->n_policies) {
         cell->rival = m->policies[best];

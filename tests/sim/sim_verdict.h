@@ -47,6 +47,7 @@ typedef enum sim_judgement {
 typedef struct sim_cell {
     bool there;                   /* false: this scenario does not measure it */
     double subject, best, oracle; /* NaN: none */
+    double worst;                 /* the subject's worst seed */
     double ratio;                 /* subject to best; 1 if both are 0 */
     const char *rival;            /* who is best; NULL: none */
     sim_judgement judgement;

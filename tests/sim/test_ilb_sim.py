@@ -675,6 +675,17 @@ def test_rivals_are_passive() -> None:
     assert judge(line("ilb", 10), line("rival", 10))["s", "p99 ms"]["oracle"] == "-"
 
 
+def test_the_worst_seed_is_told() -> None:
+    """Of each figure another one may be; of what is regained it is the least."""
+    got = judge(*(line(policy, failed, p99, 300 - p99, regained, seed=seed)
+                  for policy in ("ilb", "rival")
+                  for seed, (failed, p99, regained) in enumerate(
+                      ((5, 100, 90), (1, 200, 100), (2, 150, 70)))))
+    assert [got["s", figure]["worst"] for figure in
+            ("failures/100k", "p99 ms", "p99.9 ms", "regained %")] == ["5", "200", "200", "70"]
+    assert got["s", "failures/100k"]["ilb"] == "2"
+
+
 def test_where_one_could_be_better() -> None:
     """The oracle is judged as a subject would be: near the least, and by the rules."""
     def told(*lines: str) -> str | None:
