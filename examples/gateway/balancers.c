@@ -64,6 +64,7 @@ static ilb_options options_of(const struct gw_balancing *b)
     options.detectors_shadow = b->detectors_shadow;
     options.max_retry_after_ns = b->max_retry_after_ns;
     options.slow_start_ns = b->slow_start_ns;
+    options.latency_margin_ns = b->latency_margin_ns;
     return options;
 }
 
@@ -77,7 +78,8 @@ static int is_same(const struct gw_balancing *a, const struct gw_balancing *b)
            a->detectors_off == b->detectors_off &&
            a->detectors_shadow == b->detectors_shadow &&
            a->max_retry_after_ns == b->max_retry_after_ns &&
-           a->slow_start_ns == b->slow_start_ns;
+           a->slow_start_ns == b->slow_start_ns &&
+           a->latency_margin_ns == b->latency_margin_ns;
 }
 
 static int balancer_new(struct gw_service *service)

@@ -37,6 +37,7 @@ struct gw_balancing {
     uint32_t detectors_off, detectors_shadow; /* ILB_DETECTOR_BIT of each */
     uint64_t max_retry_after_ns;
     uint64_t slow_start_ns;
+    uint64_t latency_margin_ns;
 };
 
 /* One service. What comes before its name can be set above all services as

@@ -220,6 +220,8 @@ static const struct directive directives[] = {
      gw_loader_read_detectors_shadow},
     {"max_retry_after", SCOPE_BOTH, KIND_DURATION,
      EACH(balancing.max_retry_after_ns), 1, 0, NULL},
+    {"latency_margin", SCOPE_BOTH, KIND_DURATION,
+     EACH(balancing.latency_margin_ns), 1, 0, NULL},
     {"slow_start", SCOPE_BOTH, KIND_DURATION, EACH(balancing.slow_start_ns), 0,
      0, NULL},
     {"service", SCOPE_BOTH, KIND_SPECIAL, 0, 0, 0, read_service},

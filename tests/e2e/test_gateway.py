@@ -93,7 +93,7 @@ def test_every_word_of_balancing(tmp_path: pathlib.Path) -> None:
              "panic_threshold_percent 100\nmin_endpoints 1000000\n"
              "detectors_off latency hang\ndetectors_shadow probe retry_after "
              "success_rate failure_percentage consecutive_failures\n"
-             "max_retry_after 24h\nslow_start 10m\noverload_429 on\n"
+             "max_retry_after 24h\nslow_start 10m\nlatency_margin 1ms\noverload_429 on\n"
              ).replace("24h", "1440m")
     others = ("fail_mode open\npanic_threshold_percent 0\nmin_endpoints 1\n"
               "detectors_off none\ndetectors_shadow none\nslow_start 0s\n"
@@ -132,6 +132,7 @@ def test_every_word_of_balancing(tmp_path: pathlib.Path) -> None:
     (6, "detectors_shadow " + "hang " * 16, "too many words"),
     (6, "max_retry_after 0s", "max_retry_after: '0s' is not a duration"),
     (6, "slow_start 5", "slow_start: '5' is not a duration"),
+    (6, "latency_margin 0s", "latency_margin: '0s' is not a duration"),
     (6, "overload_429 yes", "neither on nor off"),
     (6, "route billing", "must begin with '/'"),
     (6, "route /billing/", "is there already, for service billing"),
@@ -1351,7 +1352,7 @@ def test_slow_start(start: Start, upstream: MakeUpstream,
 @pytest.mark.parametrize("word", [
     "consecutive_failures 7", "fail_mode closed", "panic_threshold_percent 5",
     "min_endpoints 2", "detectors_off hang", "detectors_shadow hang",
-    "max_retry_after 5s", "slow_start 5s"])
+    "max_retry_after 5s", "slow_start 5s", "latency_margin 5s"])
 def test_reload_to_another_balancing(start: Start, upstream: MakeUpstream,
                                      word: str) -> None:
     u = upstream()

@@ -83,6 +83,7 @@ def test_a_good_list_comes_back_as_it_was(given_list: list[Any]) -> None:
     "classify", "endpoints", "other", "fail_mode", "panic_threshold_percent",
     "min_endpoints", "detectors_off", "detectors_shadow", "max_retry_after",
     "unhealthy_threshold", "healthy_threshold", "check_effect", "slow_start",
+    "latency_margin",
 ]), st.one_of(anything, st.lists(st.one_of(anything, st.sampled_from([
     "latency", "hang", "probe"]))), st.sampled_from(["closed", "unejects"]))),
     st.one_of(st.text(max_size=80), anything))

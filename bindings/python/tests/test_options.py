@@ -214,6 +214,18 @@ def test_slow_start(seconds: float, least: int, most: int) -> None:
     assert least <= seen[PODS[2]] <= most
 
 
+@pytest.mark.parametrize("margin, state", [(0.0, "ejected"), (1.0, "healthy")])
+def test_latency_margin(margin: float, state: str) -> None:
+    """One of three takes 300 ms longer than the others, for a minute."""
+    lb, clock = made(3, latency_margin=margin, policy="round_robin")
+    for _ in range(600):
+        with lb.pick() as endpoint:
+            clock.advance(0.31 if endpoint.address == PODS[0] else 0.01)
+    found = stats_of(lb, PODS[0])
+    assert found.state in (state, "probing" if state == "ejected" else state)
+    assert found.ejected_by == ("latency" if state == "ejected" else None)
+
+
 # ---- What is refused ---------------------------------------------------------
 
 
@@ -229,6 +241,7 @@ def test_slow_start(seconds: float, least: int, most: int) -> None:
     ({"healthy_threshold": -1}, "^healthy_threshold must be 0 to 4294967295, not -1"),
     ({"max_retry_after": -1}, "^max_retry_after must be 0 to 1e9 seconds, not -1$"),
     ({"slow_start": 10**400}, "^slow_start must be 0 to 1e9 seconds, not 1000"),
+    ({"latency_margin": -0.1}, "^latency_margin must be 0 to 1e9 seconds, not -0.1$"),
     ({"slow_start": float("nan")}, "^slow_start must be 0 to 1e9 seconds, not nan$"),
     ({"consecutive_failures": 65536}, "^consecutive_failures must be 0 to 65535 or "
      "ilb.NEVER, not 65536$"),
@@ -256,6 +269,7 @@ def test_a_value_that_is_refused_is_named(
     ({"min_endpoints": 1.0}, "^min_endpoints must be an int, not float$"),
     ({"panic_threshold_percent": "5"}, "^panic_threshold_percent must be an int, "),
     ({"slow_start": "1"}, "^slow_start must be a number, not str$"),
+    ({"latency_margin": "1"}, "^latency_margin must be a number, not str$"),
     ({"max_retry_after": None}, "^max_retry_after must be a number, not NoneType$"),
     ({"detectors_off": "latency"}, "^detectors_off must be an iterable of "
      "detectors' names, not str$"),
@@ -294,7 +308,7 @@ def test_what_is_on_the_edge_is_taken() -> None:
     ilb.Balancer(
         "billing", panic_threshold_percent=100, min_endpoints=1_000_000,
         unhealthy_threshold=2**32 - 1, healthy_threshold=2**32 - 1,
-        max_retry_after=1e9, slow_start=1e9, consecutive_failures=65535,
+        max_retry_after=1e9, slow_start=1e9, latency_margin=1e9, consecutive_failures=65535,
         base_ejection_time=1, max_ejection_time=1, detectors_off=[],
         detectors_shadow=DETECTORS,
     )

@@ -12,7 +12,7 @@ typedef struct py_options {
     PyObject *fail_mode, *panic_threshold_percent, *min_endpoints;
     PyObject *detectors_off, *detectors_shadow, *max_retry_after;
     PyObject *unhealthy_threshold, *healthy_threshold, *check_effect;
-    PyObject *slow_start;
+    PyObject *slow_start, *latency_margin;
     PyObject *clock, *classify, *event_capacity, *on_event;
 } py_options;
 
@@ -41,6 +41,7 @@ static int py_options_parse(PyObject *args, PyObject *kwds, py_options *a)
         "healthy_threshold",
         "check_effect",
         "slow_start",
+        "latency_margin",
         "clock",
         "classify",
         "event_capacity",
@@ -52,14 +53,15 @@ static int py_options_parse(PyObject *args, PyObject *kwds, py_options *a)
 
     memset(a, 0, sizeof *a);
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "O|O$OOOOOOOOOOOOOOOOOOOOO:Balancer", keywords,
+            args, kwds, "O|O$OOOOOOOOOOOOOOOOOOOOOO:Balancer", keywords,
             &a->name, &a->endpoints, &a->policy, &a->capacity, &a->seed,
             &a->consecutive_failures, &a->max_ejection_percent,
             &a->base_ejection_time, &a->max_ejection_time, &a->fail_mode,
             &a->panic_threshold_percent, &a->min_endpoints, &a->detectors_off,
             &a->detectors_shadow, &a->max_retry_after, &a->unhealthy_threshold,
-            &a->healthy_threshold, &a->check_effect, &a->slow_start, &a->clock,
-            &a->classify, &a->event_capacity, &a->on_event))
+            &a->healthy_threshold, &a->check_effect, &a->slow_start,
+            &a->latency_margin, &a->clock, &a->classify, &a->event_capacity,
+            &a->on_event))
         return -1;
     if (a->clock == Py_None)
         a->clock = NULL;
@@ -219,7 +221,9 @@ static int options_read_times(py_state *state, const py_options *a,
         py_read_seconds(state, a->max_retry_after, "max_retry_after",
                         &o->max_retry_after_ns) < 0 ||
         py_read_seconds(state, a->slow_start, "slow_start", &o->slow_start_ns) <
-            0)
+            0 ||
+        py_read_seconds(state, a->latency_margin, "latency_margin",
+                        &o->latency_margin_ns) < 0)
         return -1;
     /* A default gives way to the other. */
     if (o->max_ejection_time_ns != 0 &&

@@ -148,6 +148,7 @@ class Balancer:
         healthy_threshold: int = 0,
         check_effect: Literal["probes", "unejects"] = "probes",
         slow_start: float = 0.0,
+        latency_margin: float = 0.0,
         clock: ManualClock | None = None,
         classify: (
             Callable[[BaseException], Outcome | int | _OutcomeName | None]
