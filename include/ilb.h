@@ -44,8 +44,9 @@
  * Rules that hold everywhere
  *   - Functions that can fail return 0 (ILB_OK) or a negative enum ilb_error.
  *     One that fails has changed nothing.
- *   - Times are nanoseconds of a monotonic clock in a uint64_t. A clock that
- *     goes back counts as no time passed.
+ *   - Times are nanoseconds of a monotonic clock in a uint64_t: what you hand
+ *     in is by the clock of the options. A clock that goes back counts as no
+ *     time passed; a time that is handed in more than 2 s late, as 2 s late.
  *   - Strings are copied; no pointer that you pass in is kept, but for the
  *     `user` pointers and the allocator's.
  *   - ilb_pick, ilb_first_byte and ilb_done may be called from any thread at

@@ -175,6 +175,8 @@ ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
 
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 {
+    ilb__slot *slot;
+
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
     if (!ilb__ticket_in_flight(b->secret, ticket))
@@ -182,10 +184,12 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
     if (ilb__ticket_is_answered(ticket))
         return ILB_OK;
     now_ns = ilb__balancer_now(b, now_ns);
-    if (!ilb__load_answer(&ilb__balancer_slot(b, ticket)->load,
+    slot = ilb__balancer_slot(b, ticket);
+    if (!ilb__load_answer(&slot->load,
                           ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
                           ilb__ticket_where(ticket), now_ns))
         return ILB_ETICKET;
+    (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, ticket->internal[1]);
     ilb__ticket_first_byte(ticket, now_ns);
     return ILB_OK;
 }

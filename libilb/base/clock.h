@@ -8,9 +8,11 @@
  *
  * `ahead` grows by what the clock is found to have gone back, so that no time
  * has passed: what was learned is as old as before, and an ejection has as long
- * to go. So nobody inside has to ask whether a stamp is of the future. A clock
- * that jumps forward cannot be told from a caller who slept; health/pool.h
- * deals with it.
+ * to go. So nobody inside has to ask whether a stamp is of the future. Only the
+ * clock can say that it went back: a caller who hands in an old time, of an
+ * answer that has waited in a queue, is taken to be as late as callers' clocks
+ * may differ. A clock that jumps forward cannot be told from a caller who
+ * slept; health/pool.h deals with it.
  */
 #ifndef ILB_BASE_CLOCK_H
 #define ILB_BASE_CLOCK_H
@@ -29,10 +31,10 @@ typedef struct ilb__time {
 /* CLOCK_MONOTONIC in nanoseconds; an ilb_clock. */
 ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user);
 
-/* The clock went back to `outside_ns`: no time has passed since `last_ns`,
- * which is inside. */
-ILB_INTERNAL uint64_t ilb__time_went_back(ilb__time *t, uint64_t outside_ns,
-                                          uint64_t last_ns);
+/* `outside_ns` is further behind `last_ns`, which is inside, than it can be:
+ * the clock went back, so that no time has passed; or it is an old time. */
+ILB_INTERNAL uint64_t ilb__time_behind(ilb__time *t, uint64_t outside_ns,
+                                       uint64_t last_ns);
 
 /* The time inside; `outside_ns` 0: asks the clock. `last_ns`: some time inside
  * that has been, the later the better; 0: none. */
@@ -45,7 +47,7 @@ static inline uint64_t ilb__time_inside(ilb__time *t, uint64_t outside_ns,
         outside_ns = t->clock_ns(t->user);
     now_ns = outside_ns + ilb__load_relaxed(&t->ahead_ns);
     if (ILB_UNLIKELY(now_ns < last_ns) && last_ns - now_ns > ILB_CLOCK_SKEW_NS)
-        return ilb__time_went_back(t, outside_ns, last_ns);
+        return ilb__time_behind(t, outside_ns, last_ns);
     return now_ns;
 }
 

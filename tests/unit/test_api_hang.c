@@ -312,6 +312,54 @@ START_TEST(streams_that_begin_are_signs_of_life)
 }
 END_TEST
 
+/* What is in flight to pod 1 and is not its load. */
+static double lost_of(test_sim *sim)
+{
+    for (;;) {
+        ilb_explanation x;
+        uint32_t number;
+        ilb_ticket t;
+
+        must_eq(ilb_pick_explained(sim->b, &t, NULL, &x, sizeof x), ILB_OK);
+        number = test_number(sim->b, &t);
+        test_done(sim->b, &t, ILB_CANCELLED);
+        if (number == 1)
+            return x.candidates[x.chosen].in_flight -
+                   x.candidates[x.chosen].load;
+    }
+}
+
+/* Requests that were lost when it returned, and are answered after all. */
+START_TEST(who_is_answered_after_all_is_not_lost)
+{
+    ilb_options o = random_options();
+    test_sim *sim = known_sim(PODS, 1, 0, &o);
+    ilb_ticket old[6], young[20];
+    double lost;
+
+    hold(sim, old, 6, 1);
+    sim->pods[1].hangs = true;
+    while (!is_out(sim, 1))
+        test_sim_run(sim, 100 * MS_NS, PER_SECOND);
+    sim->pods[1].hangs = false;
+    while (is_out(sim, 1))
+        test_sim_run(sim, 100 * MS_NS, PER_SECOND);
+    hold(sim, young, 20, 1);
+    lost = lost_of(sim);
+    must(lost >= 6);
+    for (int i = 0; i < 6; i++) {
+        must_eq(ilb_first_byte(sim->b, &old[i], sim->clock.now_ns), ILB_OK);
+        must_be_within(lost_of(sim), lost - i - 1, lost - i - 1);
+    }
+    for (int i = 0; i < 6; i++)
+        test_done(sim->b, &old[i], ILB_SUCCESS);
+    must_be_within(lost_of(sim), lost - 6, lost - 6);
+    for (int i = 0; i < 20; i++)
+        test_done(sim->b, &young[i], ILB_SUCCESS);
+    test_sim_free(sim);
+}
+END_TEST
+
 START_TEST(in_shadow_and_off)
 {
     for (int shadow = 0; shadow <= 1; shadow++) {
@@ -358,6 +406,7 @@ Suite *suite_api_hang(void)
     tcase_add_test(tc, most_are_not_ejected);
     tcase_add_test(tc, a_caller_that_stood_still);
     tcase_add_test(tc, one_long_request_is_none);
+    tcase_add_test(tc, who_is_answered_after_all_is_not_lost);
     tcase_add_test(tc, streams_that_begin_are_signs_of_life);
     return s;
 }

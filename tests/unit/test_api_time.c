@@ -157,6 +157,38 @@ START_TEST(times_that_are_told_are_the_callers)
 }
 END_TEST
 
+/* A batch of answers, each handed in with the time when it came: that must not
+ * move the time for the others. */
+START_TEST(answers_that_are_handed_in_late)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_ROUND_ROBIN, 1);
+    ilb_balancer *b = test_new(&o);
+    uint64_t until_ns;
+
+    test_update(b, 0, 3);
+    for (int i = 0; i < 300; i++)
+        (void)test_request(b, &clock, 10 * MS_NS, ILB_SUCCESS);
+    while (test_stats(b, 1).state != ILB_STATE_EJECTED) {
+        ilb_ticket t = test_pick(b);
+
+        test_done(b, &t, test_number(b, &t) == 1 ? ILB_FAILURE : ILB_SUCCESS);
+    }
+    until_ns = test_stats(b, 1).ejected_until_ns;
+    must(until_ns > clock.now_ns);
+    for (int i = 0; i < 20; i++) {
+        ilb_result r = ILB_RESULT_INIT;
+        ilb_ticket t = test_pick(b);
+
+        clock.now_ns += 10 * MS_NS;
+        r.now_ns = clock.now_ns - 10 * S_NS;
+        must_eq(ilb_done_with(b, &t, &r), ILB_OK);
+    }
+    must_eq(test_stats(b, 1).ejected_until_ns, until_ns);
+    ilb_balancer_free(b);
+}
+END_TEST
+
 /* It sways by up to a second at each reading. */
 static uint64_t swaying_clock(void *user)
 {
@@ -310,6 +342,7 @@ Suite *suite_api_time(void)
     tcase_add_loop_test(tc, what_is_known_is_as_old_as_before, 0, 4);
     tcase_add_loop_test(tc, an_ejection_lasts_as_long_as_before, 0, 4);
     tcase_add_test(tc, times_that_are_told_are_the_callers);
+    tcase_add_test(tc, answers_that_are_handed_in_late);
     tcase_add_test(tc, a_clock_that_sways);
     tcase_add_test(tc, a_clock_that_stands_still);
     tcase_add_test(tc, ejection_works_at_any_time_of_the_clock);

@@ -47,7 +47,22 @@ START_TEST(another_threads_clock_may_be_a_little_behind)
 
     must_eq(ilb__time_inside(&t, LAST - SKEW, LAST), LAST - SKEW);
     must_eq(ilb__time_inside(&t, LAST, LAST), LAST);
+    /* More than a little: read before the clock went back. */
     must_eq(ilb__time_inside(&t, LAST - SKEW - 1, LAST), LAST);
+    must_eq(ilb__time_outside(&t, LAST), clock_ns);
+}
+END_TEST
+
+/* An answer that has waited in a queue: the clock did not go back. */
+START_TEST(an_old_time_that_is_handed_in_is_only_old)
+{
+    uint64_t clock_ns = LAST + S_NS;
+    ilb__time t = of(&clock_ns);
+
+    for (uint64_t old = 1; old < LAST - SKEW; old += 7 * S_NS)
+        must_eq(ilb__time_inside(&t, old, LAST), LAST - SKEW);
+    must_eq(ilb__time_inside(&t, 0, LAST), clock_ns);
+    must_eq(ilb__time_outside(&t, clock_ns), clock_ns);
 }
 END_TEST
 
@@ -92,10 +107,11 @@ END_TEST
 
 #define RACERS 4
 #define RACE_ROUNDS 2000
+#define RACE_CLOCK (20000 * S_NS)
 
 typedef struct clock_race {
     ilb__time time;
-    ilb__a64 round_ns, seen_ns[RACERS];
+    uint64_t clock_ns; /* changes between two rounds */
     pthread_barrier_t barrier;
 } clock_race;
 
@@ -110,12 +126,11 @@ static void *race(void *arg)
     clock_race *r = me->race;
 
     for (uint64_t i = 1; i <= RACE_ROUNDS; i++) {
+        if (pthread_barrier_wait(&r->barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
+            r->clock_ns = RACE_CLOCK - i * 3 * SKEW;
         (void)pthread_barrier_wait(&r->barrier);
-        ilb__store_relaxed(
-            &r->seen_ns[me->number],
-            ilb__time_inside(&r->time, LAST - i * 3 * SKEW, LAST + i * S_NS));
-        (void)pthread_barrier_wait(&r->barrier);
-        must_eq(ilb__load_relaxed(&r->seen_ns[me->number]), LAST + i * S_NS);
+        must_eq(ilb__time_inside(&r->time, 0, LAST + i * S_NS),
+                LAST + i * S_NS);
     }
     return NULL;
 }
@@ -123,12 +138,13 @@ static void *race(void *arg)
 /* All find that it went back; it counts once. */
 START_TEST(it_goes_back_once_for_many)
 {
-    uint64_t clock_ns = 1;
     clock_racer racers[RACERS];
     pthread_t threads[RACERS];
     clock_race r;
 
-    r.time = of(&clock_ns);
+    r.clock_ns = RACE_CLOCK;
+    r.time = of(&r.clock_ns);
+    ilb__store_relaxed(&r.time.ahead_ns, LAST - RACE_CLOCK);
     (void)pthread_barrier_init(&r.barrier, NULL, RACERS);
     for (int i = 0; i < RACERS; i++) {
         racers[i].race = &r;
@@ -148,6 +164,7 @@ Suite *suite_clock(void)
 
     tcase_add_test(tc, as_long_as_it_goes_on_it_is_the_same);
     tcase_add_test(tc, another_threads_clock_may_be_a_little_behind);
+    tcase_add_test(tc, an_old_time_that_is_handed_in_is_only_old);
     tcase_add_test(tc, when_it_goes_back_no_time_has_passed);
     tcase_add_test(tc, no_time_and_never_are_the_same_on_both_sides);
     tcase_add_test(tc, it_goes_back_once_for_many);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 74be6fb428e61fec; do not edit.
+ * Made by build-aux/amalgamate.py from sources 871b8c0f459de2bd; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -366,9 +366,11 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max)
  *
  * `ahead` grows by what the clock is found to have gone back, so that no time
  * has passed: what was learned is as old as before, and an ejection has as long
- * to go. So nobody inside has to ask whether a stamp is of the future. A clock
- * that jumps forward cannot be told from a caller who slept; health/pool.h
- * deals with it.
+ * to go. So nobody inside has to ask whether a stamp is of the future. Only the
+ * clock can say that it went back: a caller who hands in an old time, of an
+ * answer that has waited in a queue, is taken to be as late as callers' clocks
+ * may differ. A clock that jumps forward cannot be told from a caller who
+ * slept; health/pool.h deals with it.
  */
 #ifndef ILB_BASE_CLOCK_H
 #define ILB_BASE_CLOCK_H
@@ -536,10 +538,10 @@ typedef struct ilb__time {
 /* CLOCK_MONOTONIC in nanoseconds; an ilb_clock. */
 ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user);
 
-/* The clock went back to `outside_ns`: no time has passed since `last_ns`,
- * which is inside. */
-ILB_INTERNAL uint64_t ilb__time_went_back(ilb__time *t, uint64_t outside_ns,
-                                          uint64_t last_ns);
+/* `outside_ns` is further behind `last_ns`, which is inside, than it can be:
+ * the clock went back, so that no time has passed; or it is an old time. */
+ILB_INTERNAL uint64_t ilb__time_behind(ilb__time *t, uint64_t outside_ns,
+                                       uint64_t last_ns);
 
 /* The time inside; `outside_ns` 0: asks the clock. `last_ns`: some time inside
  * that has been, the later the better; 0: none. */
@@ -552,7 +554,7 @@ static inline uint64_t ilb__time_inside(ilb__time *t, uint64_t outside_ns,
         outside_ns = t->clock_ns(t->user);
     now_ns = outside_ns + ilb__load_relaxed(&t->ahead_ns);
     if (ILB_UNLIKELY(now_ns < last_ns) && last_ns - now_ns > ILB_CLOCK_SKEW_NS)
-        return ilb__time_went_back(t, outside_ns, last_ns);
+        return ilb__time_behind(t, outside_ns, last_ns);
     return now_ns;
 }
 
@@ -582,19 +584,26 @@ ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
     return (uint64_t)t.tv_sec * ILB_SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-ILB_INTERNAL uint64_t ilb__time_went_back(ilb__time *t, uint64_t outside_ns,
-                                          uint64_t last_ns)
+ILB_INTERNAL uint64_t ilb__time_behind(ilb__time *t, uint64_t outside_ns,
+                                       uint64_t last_ns)
 {
     uint64_t ahead_ns = ilb__load_relaxed(&t->ahead_ns);
+    uint64_t clock_ns = t->clock_ns(t->user);
+    uint64_t now_ns;
 
     /* Relaxed: whoever does not see it yet finds the same, and tries here. */
     do {
-        uint64_t now_ns = outside_ns + ahead_ns;
-
+        now_ns = clock_ns + ahead_ns;
         if (now_ns >= last_ns || last_ns - now_ns <= ILB_CLOCK_SKEW_NS)
-            return now_ns;
-    } while (!ilb__cas_relaxed(&t->ahead_ns, &ahead_ns, last_ns - outside_ns));
-    return last_ns;
+            break;
+    } while (!ilb__cas_relaxed(&t->ahead_ns, &ahead_ns, last_ns - clock_ns));
+    /* Read before the clock went back. */
+    if (outside_ns > clock_ns)
+        return last_ns;
+    now_ns = outside_ns + ilb__load_relaxed(&t->ahead_ns);
+    return now_ns < last_ns && last_ns - now_ns > ILB_CLOCK_SKEW_NS
+               ? last_ns - ILB_CLOCK_SKEW_NS
+               : now_ns;
 }
 /* ==== libilb/base/histogram.c ============================================ */
 /* See histogram.h. */
@@ -8413,6 +8422,8 @@ ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
 
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 {
+    ilb__slot *slot;
+
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
     if (!ilb__ticket_in_flight(b->secret, ticket))
@@ -8420,10 +8431,12 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
     if (ilb__ticket_is_answered(ticket))
         return ILB_OK;
     now_ns = ilb__balancer_now(b, now_ns);
-    if (!ilb__load_answer(&ilb__balancer_slot(b, ticket)->load,
+    slot = ilb__balancer_slot(b, ticket);
+    if (!ilb__load_answer(&slot->load,
                           ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
                           ilb__ticket_where(ticket), now_ns))
         return ILB_ETICKET;
+    (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, ticket->internal[1]);
     ilb__ticket_first_byte(ticket, now_ns);
     return ILB_OK;
 }
