@@ -18,6 +18,7 @@ ILB_HEADER_FILES = \
 	libilb/signal/figures.h \
 	libilb/signal/window.h \
 	libilb/signal/load.h \
+	libilb/signal/overtaken.h \
 	libilb/signal/latency.h \
 	libilb/signal/slowness.h \
 	libilb/signal/silence.h \
@@ -65,6 +66,7 @@ ILB_SOURCES = \
 	libilb/signal/evidence.c \
 	libilb/signal/window.c \
 	libilb/signal/load.c \
+	libilb/signal/overtaken.c \
 	libilb/signal/latency.c \
 	libilb/signal/slowness.c \
 	libilb/signal/silence.c \

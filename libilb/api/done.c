@@ -16,10 +16,12 @@ typedef struct done_facts {
     uint64_t waited_ns;
     uint64_t retry_after_ns;
     uint64_t now_ns;
+    float hang_ns; /* ilb__figures_hang_ns; not before done_figures */
+    bool before;   /* picked before its endpoint came or came back */
     const ilb_ticket *ticket;
 } done_facts;
 
-static void done_figures(ilb_balancer *b, const done_facts *d, bool failed,
+static void done_figures(ilb_balancer *b, done_facts *d, bool failed,
                          ilb__figures *f)
 {
     ilb__pool *p = &b->selector.pool;
@@ -30,6 +32,7 @@ static void done_figures(ilb_balancer *b, const done_facts *d, bool failed,
         ilb__pool_refresh(p, &b->judge, b->set.slots, &view, failed, d->now_ns);
     }
     ilb__pool_figures(p, f);
+    d->hang_ns = ilb__figures_hang_ns(f);
 }
 
 /* Does a request that ended so count as one more failure in a row? */
@@ -64,14 +67,6 @@ static void done_cancelled(ilb_balancer *b, const done_facts *d,
     (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
 }
 
-/* It has waited since before its endpoint returned, and says nothing of it now.
- */
-static bool done_was_lost(const done_facts *d)
-{
-    return !d->answered &&
-           ilb__lost_ends(&d->slot->lost, &d->slot->extra_cost, d->picked_ns);
-}
-
 /* How long it took, or waited in vain. True: it was a probe that has failed for
  * that. */
 static bool done_timed(ilb_balancer *b, const done_facts *d, bool answered,
@@ -102,13 +97,13 @@ static void done_gave_up(ilb_balancer *b, const done_facts *d, uint64_t ns,
 }
 
 /* What a request without a good answer teaches. */
-static void done_bad(ilb_balancer *b, const done_facts *d)
+static void done_bad(ilb_balancer *b, done_facts *d)
 {
     bool in_a_row;
     ilb__figures f;
     ilb__failing x;
 
-    if (done_was_lost(d))
+    if (d->before)
         return;
     done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
@@ -143,7 +138,19 @@ static void done_bad(ilb_balancer *b, const done_facts *d)
                                 ilb__table_view(&b->set.table).n, d->now_ns);
 }
 
-static void done_good(ilb_balancer *b, const done_facts *d)
+/* What of an answer's time is its endpoint's. One that later ones overtook was
+ * long by itself: no peak, whatever it took. */
+static uint64_t done_of_endpoint_ns(const done_facts *d, uint64_t ns)
+{
+    float most_ns = d->hang_ns;
+
+    if (ILB_LIKELY((float)ns <= most_ns) ||
+        !ilb__overtaken_has(&d->slot->overtaken, d->picked_ns))
+        return ns;
+    return (uint64_t)most_ns;
+}
+
+static void done_good(ilb_balancer *b, done_facts *d)
 {
     ilb__slot *slot = d->slot;
     bool probe_failed = false;
@@ -153,10 +160,11 @@ static void done_good(ilb_balancer *b, const done_facts *d)
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn(&slot->latency, ns, &f, d->now_ns);
+        ilb__latency_learn(&slot->latency, done_of_endpoint_ns(d, ns), &f,
+                           d->now_ns);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
-            probe_failed = !done_was_lost(d) && done_timed(b, d, true, ns, &f);
+            probe_failed = !d->before && done_timed(b, d, true, ns, &f);
         ilb__pool_good(&b->selector.pool, d->waited_ns,
                        ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
@@ -172,6 +180,21 @@ static bool done_result_ok(const ilb_result *r)
     return (unsigned)r->outcome < ILB_OUTCOME_COUNT &&
            (r->retry_after_ns == 0 || r->outcome == ILB_OVERLOAD ||
             r->outcome == ILB_FAILURE);
+}
+
+/* What it means to others in flight to its endpoint that this one ends. */
+static void done_passes(const done_facts *d)
+{
+    const ilb__passing p = {d->picked_ns, !d->answered,
+                            d->outcome == ILB_SUCCESS};
+    ilb__slot *slot = d->slot;
+
+    if (!d->answered)
+        (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, d->picked_ns);
+    if (ilb__overtaken_concerns(&slot->overtaken, &slot->load, d->hang_ns,
+                                d->now_ns))
+        ilb__overtaken_pass(&slot->overtaken, &slot->load, &p, d->hang_ns,
+                            d->now_ns);
 }
 
 static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
@@ -199,12 +222,15 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     d.waited_ns = ilb__ticket_latency_ns(t, d.now_ns);
     d.picked_ns = t->internal[1];
     d.ticket = t;
+    d.hang_ns = ILB_FIGURES_NEVER_NS;
+    d.before = d.picked_ns < ilb__load_relaxed(&d.slot->anew_ns) && !d.probe;
     ilb__ticket_finish(t);
     ilb__add_relaxed(&d.slot->done[d.outcome], 1);
     if (d.outcome == ILB_SUCCESS)
         done_good(b, &d);
     else
         done_bad(b, &d);
+    done_passes(&d);
     ilb__cost_return(&d.slot->extra_cost, d.cost);
     /* From here on the slot may be another endpoint's. */
     returned = ilb__load_return(&d.slot->load,

@@ -173,6 +173,23 @@ ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
     return ns < ILB_FIGURES_NEVER_NS ? (uint64_t)ns : UINT64_MAX;
 }
 
+/* What it means to others in flight to its endpoint that this one is answered.
+ */
+static void pick_passes(const ilb_balancer *b, ilb__slot *slot,
+                        uint64_t picked_ns, uint64_t now_ns)
+{
+    const ilb__passing p = {picked_ns, true, true};
+    ilb__figures f;
+
+    (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, picked_ns);
+    if (!ilb__overtaken_concerns(&slot->overtaken, &slot->load,
+                                 ILB_FIGURES_HANG_MIN_NS, now_ns))
+        return;
+    ilb__pool_figures(&b->selector.pool, &f);
+    ilb__overtaken_pass(&slot->overtaken, &slot->load, &p,
+                        ilb__figures_hang_ns(&f), now_ns);
+}
+
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 {
     ilb__slot *slot;
@@ -185,11 +202,15 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
         return ILB_OK;
     now_ns = ilb__balancer_now(b, now_ns);
     slot = ilb__balancer_slot(b, ticket);
+    if (!ilb__load_has(ilb__load_relaxed(&slot->load.word),
+                       ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
+                       ilb__ticket_where(ticket)))
+        return ILB_ETICKET;
+    pick_passes(b, slot, ticket->internal[1], now_ns);
     if (!ilb__load_answer(&slot->load,
                           ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
                           ilb__ticket_where(ticket), now_ns))
         return ILB_ETICKET;
-    (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, ticket->internal[1]);
     ilb__ticket_first_byte(ticket, now_ns);
     return ILB_OK;
 }

@@ -72,9 +72,12 @@ static void health_ramp(const ilb__judge *j, ilb__slot *slot, uint64_t now_ns)
         ilb__store_relaxed(&slot->ramp_ns, now_ns == 0 ? 1 : now_ns);
 }
 
-/* What was slow or silent before it was away says nothing of it now. */
+/* What was slow, silent or failed before it was away says nothing of it now,
+ * nor what was sent then and ends later. */
 static void health_anew(ilb__slot *slot, uint64_t warm_up_ns, uint64_t now_ns)
 {
+    ilb__store_relaxed(&slot->anew_ns, now_ns);
+    ilb__overtaken_all(&slot->overtaken, &slot->load, now_ns);
     ilb__store_relaxed(&slot->evidence, 0);
     ilb__store_relaxed(&slot->slowness, 0);
     ilb__store_relaxed(&slot->silence, 0);
@@ -82,17 +85,16 @@ static void health_anew(ilb__slot *slot, uint64_t warm_up_ns, uint64_t now_ns)
     ilb__store_relaxed(&slot->warm_ns, ilb__later_ns(now_ns, warm_up_ns));
 }
 
-/* Nor, if it hung, what waits there still; but for the probe that has just been
- * answered. */
-static void health_lose(ilb__slot *slot, uint64_t word, uint64_t now_ns)
+/* Nor is what waits there still its load, if it hung or was away. The probe
+ * that has just been answered is one of these until it ends. */
+static void health_lose(ilb__slot *slot, uint64_t now_ns)
 {
-    uint32_t probes = ilb__health_state_of(word) == ILB__PROBING;
     uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&slot->load.word));
 
-    if (ilb__health_by(word) != ILB_DETECTOR_HANG || n <= probes)
+    if (n == 0)
         return;
     ilb__store_relaxed(&slot->lost.since_ns, now_ns);
-    ilb__lost_set(&slot->lost, &slot->extra_cost, n - probes);
+    ilb__lost_set(&slot->lost, &slot->extra_cost, n);
 }
 
 ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
@@ -108,6 +110,7 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
     ilb__store_relaxed(&slot->failures.word, 0);
     health_anew(slot, n_ready > 0 ? HEALTH_WARM_UP_NS : HEALTH_FIRST_NS,
                 now_ns);
+    health_lose(slot, now_ns);
     memset(&slot->checks, 0, sizeof slot->checks);
     ilb__store_relaxed(&slot->health, ilb__word_pack(warming));
 }
@@ -165,7 +168,8 @@ ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
         slot,
         ilb__health_by(word) == ILB_DETECTOR_LATENCY ? 0 : HEALTH_WARM_UP_NS,
         now_ns);
-    health_lose(slot, word, now_ns);
+    if (ilb__health_by(word) == ILB_DETECTOR_HANG)
+        health_lose(slot, now_ns);
     health_ramp(j, slot, now_ns);
     ilb__latency_forget(&slot->latency);
     ilb__cap_release(j);

@@ -42,7 +42,8 @@ ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j, uint64_t now_ns)
 {
     uint64_t host_ns = ilb__load_relaxed(&j->host_ns);
 
-    if (ILB_LIKELY(host_ns == 0) || now_ns - host_ns >= ILB_PROBE_HOST_NS)
+    if (ILB_LIKELY(host_ns == 0) ||
+        ilb__elapsed_ns(host_ns, now_ns) >= ILB_PROBE_HOST_NS)
         return now_ns;
     return now_ns > ILB_PROBE_HOST_NS ? now_ns - ILB_PROBE_HOST_NS : 0;
 }

@@ -8,10 +8,6 @@
 
 #define SWEEP_ENDPOINTS 64
 #define SWEEP_REQUESTS 2
-#define SWEEP_HANG_FACTOR 4.0f
-#define SWEEP_HANG_MIN_NS 2e9f
-/* One alone must wait so many times longer. */
-#define SWEEP_ONE_FACTOR 4.0f
 
 /* What has been waited for in vain. */
 typedef struct sweep_wait {
@@ -28,16 +24,9 @@ typedef struct sweep_run {
     uint32_t n_silent;
     uint32_t n; /* that hang */
     ilb__slot *slots[SWEEP_ENDPOINTS];
+    uint32_t generations[SWEEP_ENDPOINTS];
     uint64_t waited_ns[SWEEP_ENDPOINTS];
-    float limits_ns[SWEEP_ENDPOINTS];
 } sweep_run;
-
-static float sweep_limit_ns(const ilb__figures *f)
-{
-    float ns = SWEEP_HANG_FACTOR * ilb__figures_hang_ns(f);
-
-    return ns < SWEEP_HANG_MIN_NS ? SWEEP_HANG_MIN_NS : ns;
-}
 
 /* Notes whether it was heard of since the last sweep: answers, and first bytes
  * of those that are still in flight. */
@@ -62,24 +51,14 @@ static uint64_t sweep_quiet_ns(const sweep_run *r, const ilb__slot *slot)
     return quiet_ns < steady_ns ? quiet_ns : steady_ns;
 }
 
-/* Unanswered ones, without those that have waited since before it returned. It
- * has answered others since; their callers will give them up. Until then its
- * age is not theirs: it is unknown or, when others are not answered either,
- * counted from the first sweep that saw that. */
-static uint32_t sweep_unanswered(ilb__slot *slot, uint64_t load,
-                                 uint64_t now_ns)
+/* Unanswered ones, without those that later ones have overtaken, or that have
+ * waited since before it returned. */
+static uint32_t sweep_unanswered(ilb__slot *slot, uint64_t load)
 {
     uint32_t unanswered = ilb__load_unanswered(load);
-    uint64_t lost =
-        ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
 
-    if (ILB_LIKELY(lost == 0))
-        return unanswered;
-    if (unanswered == lost || ilb__load_relaxed(&slot->heard_ns) == now_ns)
-        ilb__load_set_mark(&slot->load, UINT64_MAX);
-    else if (ilb__load_mark_ns(&slot->load) == UINT64_MAX)
-        ilb__load_set_mark(&slot->load, now_ns);
-    return unanswered - (uint32_t)lost;
+    (void)ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
+    return unanswered - ilb__overtaken_of(&slot->overtaken, unanswered);
 }
 
 static sweep_wait sweep_waited(const sweep_run *r, const ilb__slot *slot,
@@ -122,7 +101,6 @@ static void sweep_look(sweep_run *r, ilb__slot *slot, uint32_t n_ready)
 {
     uint64_t load = ilb__load_relaxed(&slot->load.word);
     uint64_t health = ilb__load_relaxed(&slot->health);
-    float limit_ns = r->limit_ns;
     sweep_wait w;
 
     sweep_listen(slot, load, r->sweep->now_ns);
@@ -136,25 +114,26 @@ static void sweep_look(sweep_run *r, ilb__slot *slot, uint32_t n_ready)
                    ilb__load_relaxed(&slot->silence) == 0 &&
                    ilb__load_relaxed(&slot->lost.n) == 0))
         return;
-    w = sweep_waited(r, slot, load,
-                     sweep_unanswered(slot, load, r->sweep->now_ns));
+    w = sweep_waited(r, slot, load, sweep_unanswered(slot, load));
     r->n_silent += w.n > 0;
-    if (w.n < SWEEP_REQUESTS && !ilb__health_of_late(health))
-        limit_ns *= SWEEP_ONE_FACTOR;
-    if ((float)w.ns < limit_ns)
+    if (w.n < SWEEP_REQUESTS || (float)w.ns < r->limit_ns)
         return;
     r->slots[r->n] = slot;
-    r->limits_ns[r->n] = limit_ns;
+    r->generations[r->n] = ilb__load_generation(load);
     r->waited_ns[r->n++] = w.ns;
 }
 
 static void sweep_eject(const sweep_run *r, uint32_t i, uint32_t n_ready)
 {
     const ilb__verdict v = {ILB_DETECTOR_HANG, (double)r->waited_ns[i] / 1e9,
-                            (double)r->limits_ns[i] / 1e9};
+                            (double)r->limit_ns / 1e9};
     uint64_t now_ns = r->sweep->now_ns;
     ilb__failing x = {0};
 
+    /* Another endpoint's by now? */
+    if (ilb__load_generation(ilb__load_relaxed(&r->slots[i]->load.word)) !=
+        r->generations[i])
+        return;
     x.n_ready = n_ready;
     x.bits = (uint32_t)ilb__mix64(now_ns + i * ILB_GOLDEN);
     if (ilb__detector_heard(r->judge, r->slots[i], &v, now_ns) &&
@@ -173,7 +152,7 @@ ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
     r.judge = j;
     r.figures = f;
     r.sweep = s;
-    r.limit_ns = sweep_limit_ns(f);
+    r.limit_ns = ilb__figures_silent_ns(f);
     r.n = r.n_silent = r.n_eligible = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = first + i < view->n ? first + i : first + i - view->n;

@@ -6,11 +6,12 @@
  * An endpoint hangs if, since it was last heard of, requests have waited in
  * vain: longer than answers ordinarily take (hang, ilb__figures_hang_ns), in
  * flight still or given up by their caller, who need not have waited for long,
- * in flight together or one after the other. Together they must have waited for
+ * in flight together or one after the other; two at least: one alone may be a
+ * long one (the score sends another one after a while, to find out), and those
+ * that later ones have overtaken do not count (signal/overtaken.h). Together
+ * they must have waited for
  *
- *         H = max(4 hang, 2 s)   if they are two or more, or the endpoint was
- *                                ejected of late;
- *         4 H                    if it is one: that may be a long one;
+ *         H = max(4 hang, 2 s);
  *
  * time in which none of them was in flight does not count. And at most half of
  * those looked at may have such requests: else the cause is not theirs.

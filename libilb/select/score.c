@@ -44,6 +44,7 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
     const ilb__figures *f = &c->figures;
 
     c->hang_ns = ilb__figures_hang_ns(f);
+    c->again_ns = ilb__figures_again_ns(f);
     c->enough = f->aperture == UINT32_MAX
                     ? SCORE_ENOUGH * (1 + SCORE_ENOUGH_Q * f->in_flight)
                     : SCORE_ENOUGH_SCARCE;
@@ -129,6 +130,10 @@ static inline float score_cost(const ilb__slot *slot, uint64_t load,
         return 1 + q;
     latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
     *age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
+    if (ILB_UNLIKELY(ilb__score_asks_again(load, *age_ns, c))) {
+        *age_ns = 0;
+        q = 0;
+    }
     price = *age_ns > latency_ns ? *age_ns : latency_ns;
     price += SCORE_FAILURE_PRICE * score_median_ns(&c->figures) *
              score_failing(slot, c);

@@ -33,7 +33,11 @@
  * those that are, hanging and suspect ones come last; else the cheaper one:
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
- *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
+ *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h).
+ *     One request that waits alone for max(4 hang, 1 s) may be a long one, as
+ *     nobody else was sent since: then neither its age nor its load counts, so
+ *     that another tries, until that is answered (signal/overtaken.h) or waits
+ *     as well;
  *   - suspect, for a moment: the last request failed, and that is evidence
  *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
  *
@@ -42,8 +46,8 @@
  * so that he can send it elsewhere when it fails:
  *   - TIMED, also when it takes longer than hanging: no good answer so far
  *     (unless that is so of many), suspect, or slow three times apart;
- *   - else, when `broken` is at 1 nat or `faulty` at 2, or it was ejected of
- *     late: it may fail again.
+ *   - else, when `broken` is at 1 nat or `faulty` at 2, it was ejected of late,
+ *     or another waits there alone (above): it may fail, but not soon.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -61,6 +65,7 @@ typedef struct ilb__score_context {
     uint64_t now_ns;
     ilb__figures figures;
     float hang_ns;          /* an age above it: hanging */
+    float again_ns;         /* of one request alone: to be asked once more */
     float enough;           /* a cost up to it: look no further */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
@@ -113,6 +118,13 @@ typedef enum ilb__trial {
 
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                          const ilb__figures *f);
+
+/* Does one request alone wait there for so long that another may try? */
+static inline bool ilb__score_asks_again(uint64_t load, float age_ns,
+                                         const ilb__score_context *c)
+{
+    return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+}
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the
  * clock jumped, if it did. */

@@ -29,10 +29,17 @@ static bool select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
 static ilb__trial select_trial(const ilb__run *r, const ilb__candidate *c,
                                bool probe)
 {
-    ilb__trial trial =
-        probe ? ILB__TRIAL_TIMED
-              : ilb__score_trial(c->slot, c->health, &r->context.figures);
+    const ilb__score_context *x = &r->context;
+    ilb__trial trial = probe
+                           ? ILB__TRIAL_TIMED
+                           : ilb__score_trial(c->slot, c->health, &x->figures);
 
+    if (trial == ILB__TRIAL_NONE &&
+        ilb__score_asks_again(
+            c->load,
+            (float)ilb__score_age_ns(c->slot, c->load, &x->figures, x->now_ns),
+            x))
+        trial = ILB__TRIAL;
     if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
         r->context.figures.p99_ns == 0 ||
         !ilb__pool_trial_ok(&r->selector->pool))
@@ -153,8 +160,7 @@ ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
         bool found;
 
         select_begin(&r, table, now_ns);
-        found = r.draw.view.n > 0 && ilb__judge_due(j, now_ns) &&
-                select_probe(&r, now_ns, &c);
+        found = ilb__judge_due(j, now_ns) && select_probe(&r, now_ns, &c);
         if (!ilb__table_holds(table, &r.draw.view))
             ilb__judge_search_again(j, now_ns);
         if (!found)

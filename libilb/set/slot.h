@@ -19,6 +19,7 @@
 #include "signal/latency.h"
 #include "signal/load.h"
 #include "signal/lost.h"
+#include "signal/overtaken.h"
 #include "signal/refusals.h"
 #include "signal/silence.h"
 #include "signal/slowness.h"
@@ -36,6 +37,7 @@ typedef struct ilb__slot {
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
+    ilb__overtaken overtaken;
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
@@ -46,6 +48,7 @@ typedef struct ilb__slot {
     ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
     ilb__a64 heard;    /* signs of life until then, counted */
     ilb__lost lost;
+    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];

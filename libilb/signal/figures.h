@@ -41,6 +41,30 @@ static inline float ilb__figures_hang_ns(const ilb__figures *f)
     return ns < ILB_FIGURES_HANG_MIN_NS ? ILB_FIGURES_HANG_MIN_NS : ns;
 }
 
+#define ILB_FIGURES_SILENT_FACTOR 4.0f
+#define ILB_FIGURES_SILENT_MIN_NS 2e9f
+
+/* Who has been silent for so long, though asked, is not just late:
+ * max(4 hang, 2 s). */
+static inline float ilb__figures_silent_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_SILENT_FACTOR * ilb__figures_hang_ns(f);
+
+    return ns < ILB_FIGURES_SILENT_MIN_NS ? ILB_FIGURES_SILENT_MIN_NS : ns;
+}
+
+#define ILB_FIGURES_AGAIN_FACTOR 4.0f
+#define ILB_FIGURES_AGAIN_MIN_NS 1e9f
+
+/* After so long another may ask whether it was a long request:
+ * max(4 hang, 1 s). */
+static inline float ilb__figures_again_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_AGAIN_FACTOR * ilb__figures_hang_ns(f);
+
+    return ns < ILB_FIGURES_AGAIN_MIN_NS ? ILB_FIGURES_AGAIN_MIN_NS : ns;
+}
+
 /* Many answers take as long as this: min(p99, 3 median). */
 static inline float ilb__figures_ordinary_ns(const ilb__figures *f)
 {

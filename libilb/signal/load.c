@@ -16,7 +16,8 @@ ILB_INTERNAL bool ilb__load_take(ilb__load *l, uint64_t seen,
     if (ilb__load_generation(seen) != generation ||
         ilb__load_in_flight(seen) >= ILB_LOAD_MAX)
         return false;
-    if (ilb__load_unanswered(seen) == 0)
+    if (ilb__load_unanswered(seen) == 0 ||
+        ILB_UNLIKELY(ilb__load_mark_ns(l) == UINT64_MAX))
         ilb__store_relaxed(&l->mark_ns, now_ns);
     /* Relaxed: what the ticket's holder reads of the slot was written before
      * the table that named this generation was published. */
@@ -49,7 +50,9 @@ static uint64_t load_turned(ilb__load *l, uint64_t word, uint64_t now_ns)
 
     if (ilb__load_old(word) != 0 || young == 0)
         return word;
-    ilb__store_relaxed(&l->mark_ns, now_ns);
+    /* None that is left has an age: the young have none either. */
+    if (ILB_LIKELY(ilb__load_mark_ns(l) != UINT64_MAX))
+        ilb__store_relaxed(&l->mark_ns, now_ns);
     return (word ^ ILB_LOAD_PARITY) - young * LOAD_ONE_YOUNG +
            young * LOAD_ONE_OLD;
 }

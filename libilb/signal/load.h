@@ -115,7 +115,8 @@ static inline uint64_t ilb__load_age_ns(const ilb__load *l, uint64_t word,
 }
 
 /* When the oldest began to wait, at the latest; UINT64_MAX: unknown, its age is
- * 0. What is set holds until the next turn. */
+ * 0. What is set holds until the next turn or, if it is that, until the next
+ * request is taken. */
 static inline uint64_t ilb__load_mark_ns(const ilb__load *l)
 {
     return ilb__load_relaxed(&l->mark_ns);

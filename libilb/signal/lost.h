@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Requests that have been in flight, unanswered, since before their endpoint
- * returned from an ejection for hanging. It answers others now,
- * so these are lost: they say nothing of it any more, neither by their age nor
- * when their callers give them up, and are no load. How many there are is
- * counted when it returns, and taken off what is in flight by its extra cost
- * (signal/cost.h); each that ends gives its part back.
+ * returned from an ejection for hanging, or became ready again. It answers
+ * others now, so these are lost: they say nothing of it any more, neither by
+ * their age nor when their callers give them up, and are no load. How many
+ * there are is counted when it returns, and taken off what is in flight by its
+ * extra cost (signal/cost.h); each that ends gives its part back.
  *
  * A request that ends at the moment of the return may be missed. The sweep
  * (health/sweep.h) then corrects the count: no more can be lost than are

@@ -104,6 +104,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_slowness.c \
 	tests/unit/test_slow.c \
 	tests/unit/test_lost.c \
+	tests/unit/test_overtaken.c \
 	tests/unit/test_refusals.c \
 	tests/unit/test_checks.c \
 	tests/unit/test_cap.c \

@@ -287,13 +287,139 @@ START_TEST(one_long_request_is_none)
 }
 END_TEST
 
-/* Two wait for ever, but others begin to be answered: it lives. When none is
- * any more it does not. */
+/* Ten of 2 ms; one request in a thousand is a poll that waits for 30 s. Nobody
+ * is ejected for it, and each gets its share. (22 were ejected in ten minutes,
+ * and with a queue p99 was 14 s.) */
+START_TEST(long_polls_are_no_hanging)
+{
+    for (uint64_t rate = 5; rate <= 500; rate *= 10) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, ILB_POLICY_PEAK_EWMA, 1);
+        ilb_balancer *b = test_new(&o);
+        uint64_t random = rate, counts[10] = {0}, n = 300 * rate;
+        ilb_ticket polls[600];
+        uint64_t ends_ns[600];
+        uint32_t first = 0, last = 0;
+
+        test_update(b, 0, 10);
+        for (uint64_t i = 0; i < n; i++) {
+            ilb_ticket t = test_pick(b);
+
+            clock.now_ns += S_NS / rate;
+            if (i > 20 * rate && test_below(&random, 1000) == 0) {
+                polls[last] = t;
+                ends_ns[last++] = clock.now_ns + 30 * S_NS;
+            } else {
+                ilb_result r = ILB_RESULT_INIT;
+
+                counts[test_number(b, &t)]++;
+                r.now_ns = clock.now_ns - S_NS / rate + 2 * MS_NS;
+                must_eq(ilb_done_with(b, &t, &r), ILB_OK);
+            }
+            while (first < last && ends_ns[first] <= clock.now_ns)
+                test_done(b, &polls[first++], ILB_SUCCESS);
+        }
+        for (uint32_t i = 0; i < 10; i++) {
+            must_eq(test_stats(b, i).ejections, 0);
+            must_be_within((double)counts[i], 0.03 * (double)n,
+                           0.25 * (double)n);
+        }
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+/* Its probe's first byte is told: no request of before is left out that waits,
+ * and it stays. */
+START_TEST(a_probe_whose_first_byte_is_told)
+{
+    ilb_options o = random_options();
+    test_sim *sim = known_sim(PODS, 1, 0, &o);
+    ilb_ticket old[2], t;
+
+    test_sim_finish(sim);
+    hold(sim, old, 2, 1);
+    for (int i = 0; i < 25; i++)
+        must_eq(ilb_tick(sim->b, sim->clock.now_ns += 100 * MS_NS), ILB_OK);
+    must(is_out(sim, 1));
+    do {
+        sim->clock.now_ns += 10 * MS_NS;
+        t = test_pick(sim->b);
+        if (test_number(sim->b, &t) == 1)
+            must_eq(ilb_first_byte(sim->b, &t, sim->clock.now_ns), ILB_OK);
+        sim->clock.now_ns += MS_NS;
+        test_done(sim->b, &t, ILB_SUCCESS);
+    } while (is_out(sim, 1));
+    must_eq(test_stats(sim->b, 1).ejections, 1);
+    for (int i = 0; i < 600; i++)
+        must_eq(ilb_tick(sim->b, sim->clock.now_ns += 100 * MS_NS), ILB_OK);
+    must_eq(test_stats(sim->b, 1).ejections, 1);
+    test_done(sim->b, &old[0], ILB_TIMEOUT);
+    test_done(sim->b, &old[1], ILB_TIMEOUT);
+    test_sim_free(sim);
+}
+END_TEST
+
+/* Not ready, restarted, ready: what was sent to the old process says nothing of
+ * the new one, neither that it waits nor that it fails. */
+START_TEST(what_was_sent_before_it_came_back)
+{
+    ilb_options o = random_options();
+    test_sim *sim = known_sim(PODS, 1, 0, &o);
+    ilb_ticket old[10];
+
+    test_sim_finish(sim);
+    hold(sim, old, 10, 1);
+    must_eq(ilb_balancer_set_readiness(sim->b, test_address(1), ILB_NOT_READY),
+            ILB_OK);
+    test_sim_run(sim, 10 * S_NS, PER_SECOND);
+    must_eq(ilb_balancer_set_readiness(sim->b, test_address(1), ILB_READY),
+            ILB_OK);
+    for (int i = 0; i < 100; i++)
+        must_eq(ilb_tick(sim->b, sim->clock.now_ns += 100 * MS_NS), ILB_OK);
+    must_eq(test_stats(sim->b, 1).ejections, 0);
+    for (int i = 0; i < 10; i++)
+        test_done(sim->b, &old[i], ILB_FAILURE);
+    must_eq(test_stats(sim->b, 1).ejections, 0);
+    must_eq(test_stats(sim->b, 1).failures_in_a_row, 0);
+    test_sim_forget(sim);
+    test_sim_run(sim, 20 * S_NS, PER_SECOND);
+    must_be_within(test_sim_share(sim, 1), 0.5 / PODS, 1.5 / PODS);
+    test_sim_free(sim);
+}
+END_TEST
+
+/* What waits for the old process is no load of the new one: with few requests,
+ * which idle peers could serve, it would get none. */
+START_TEST(what_waits_from_before_is_no_load)
+{
+    test_sim *sim = known_sim(3, 1, 0, NULL);
+    ilb_ticket old[1];
+
+    test_sim_finish(sim);
+    hold(sim, old, 1, 1);
+    must_eq(ilb_balancer_set_readiness(sim->b, test_address(1), ILB_NOT_READY),
+            ILB_OK);
+    test_sim_run(sim, 10 * S_NS, 5);
+    must_eq(ilb_balancer_set_readiness(sim->b, test_address(1), ILB_READY),
+            ILB_OK);
+    test_sim_forget(sim);
+    test_sim_run(sim, 20 * S_NS, 5);
+    must_be_within(test_sim_share(sim, 1), 0.1, 0.7);
+    test_done(sim->b, &old[0], ILB_FAILURE);
+    test_sim_finish(sim);
+    must_eq(test_stats(sim->b, 1).in_flight, 0);
+    test_sim_free(sim);
+}
+END_TEST
+
+/* Two wait for ever, but others begin to be answered: it lives, also when
+ * nobody asks it any more. When others are not answered it does not. */
 START_TEST(streams_that_begin_are_signs_of_life)
 {
     ilb_options o = random_options();
     test_sim *sim = known_sim(PODS, 1, 0, &o);
-    ilb_ticket held[102];
+    ilb_ticket held[104];
 
     test_sim_finish(sim);
     hold(sim, held, 2, 1);
@@ -302,11 +428,14 @@ START_TEST(streams_that_begin_are_signs_of_life)
         sim->clock.now_ns += 100 * MS_NS;
         must_eq(ilb_first_byte(sim->b, &held[i], sim->clock.now_ns), ILB_OK);
     }
+    for (int i = 0; i < 300; i++)
+        must_eq(ilb_tick(sim->b, sim->clock.now_ns += 100 * MS_NS), ILB_OK);
     must_eq(test_stats(sim->b, 1).ejections, 0);
+    hold(sim, &held[102], 2, 1);
     for (int i = 0; i < 30; i++)
         must_eq(ilb_tick(sim->b, sim->clock.now_ns += 100 * MS_NS), ILB_OK);
     must_eq(test_stats(sim->b, 1).ejections, 1);
-    for (uint32_t i = 0; i < 102; i++)
+    for (uint32_t i = 0; i < 104; i++)
         test_done(sim->b, &held[i], ILB_SUCCESS);
     test_sim_free(sim);
 }
@@ -407,6 +536,10 @@ Suite *suite_api_hang(void)
     tcase_add_test(tc, a_caller_that_stood_still);
     tcase_add_test(tc, one_long_request_is_none);
     tcase_add_test(tc, who_is_answered_after_all_is_not_lost);
+    tcase_add_test(tc, long_polls_are_no_hanging);
+    tcase_add_test(tc, a_probe_whose_first_byte_is_told);
+    tcase_add_test(tc, what_was_sent_before_it_came_back);
+    tcase_add_test(tc, what_waits_from_before_is_no_load);
     tcase_add_test(tc, streams_that_begin_are_signs_of_life);
     return s;
 }

@@ -319,6 +319,33 @@ START_TEST(hanging)
 }
 END_TEST
 
+/* One that waits alone for max(4 hang, 1 s) may be a long one: another tries,
+ * as if it were idle. Two are no exception. */
+START_TEST(one_that_waits_alone_is_asked_again)
+{
+    static const double hangs_s[] = {0.03, 0.2, 0.3, 4};
+
+    for (size_t i = 0; i < 4; i++) {
+        double limit = hangs_s[i] * 1e9, again = 4 * limit;
+        test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+        ilb__slot *s = &f->slots[0];
+        double median = limit / HANG_MEDIAN;
+
+        again = again > 1e9 ? again : 1e9;
+        test_slots_learn(f, 0, (uint64_t)median, T0);
+        (void)send(s, 1, T0);
+        must(is_held(s, context(median, 1, T0 + (uint64_t)(0.99 * again))));
+        must(!is_held(s, context(median, 1, T0 + (uint64_t)(1.01 * again))));
+        must_be_within(
+            cost(s, context(median, 1, T0 + (uint64_t)(1.01 * again))),
+            0.99 * median, 1.01 * median);
+        (void)send(s, 1, T0 + (uint64_t)(1.02 * again));
+        must(is_held(s, context(median, 1, T0 + (uint64_t)(1.02 * again))));
+        must(is_held(s, context(median, 1, T0 + (uint64_t)(9 * again))));
+    }
+}
+END_TEST
+
 /* Nobody has answered yet: all may just be slow. */
 START_TEST(nobody_hangs_before_the_first_answer)
 {
@@ -369,6 +396,7 @@ Suite *suite_score(void)
     tcase_add_test(tc, one_at_a_time_after_a_failure);
     tcase_add_test(tc, suspect_for_a_moment);
     tcase_add_test(tc, hanging);
+    tcase_add_test(tc, one_that_waits_alone_is_asked_again);
     tcase_add_test(tc, nobody_hangs_before_the_first_answer);
     tc = test_case(s, "least request");
     tcase_add_test(tc, least_request_looks_at_nothing_else);

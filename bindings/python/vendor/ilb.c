@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 871b8c0f459de2bd; do not edit.
+ * Made by build-aux/amalgamate.py from sources 79012ff7ea068f0b; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -1461,7 +1461,8 @@ static inline uint64_t ilb__load_age_ns(const ilb__load *l, uint64_t word,
 }
 
 /* When the oldest began to wait, at the latest; UINT64_MAX: unknown, its age is
- * 0. What is set holds until the next turn. */
+ * 0. What is set holds until the next turn or, if it is that, until the next
+ * request is taken. */
 static inline uint64_t ilb__load_mark_ns(const ilb__load *l)
 {
     return ilb__load_relaxed(&l->mark_ns);
@@ -1510,7 +1511,8 @@ ILB_INTERNAL bool ilb__load_take(ilb__load *l, uint64_t seen,
     if (ilb__load_generation(seen) != generation ||
         ilb__load_in_flight(seen) >= ILB_LOAD_MAX)
         return false;
-    if (ilb__load_unanswered(seen) == 0)
+    if (ilb__load_unanswered(seen) == 0 ||
+        ILB_UNLIKELY(ilb__load_mark_ns(l) == UINT64_MAX))
         ilb__store_relaxed(&l->mark_ns, now_ns);
     /* Relaxed: what the ticket's holder reads of the slot was written before
      * the table that named this generation was published. */
@@ -1543,7 +1545,9 @@ static uint64_t ilb__load_turned(ilb__load *l, uint64_t word, uint64_t now_ns)
 
     if (ilb__load_old(word) != 0 || young == 0)
         return word;
-    ilb__store_relaxed(&l->mark_ns, now_ns);
+    /* None that is left has an age: the young have none either. */
+    if (ILB_LIKELY(ilb__load_mark_ns(l) != UINT64_MAX))
+        ilb__store_relaxed(&l->mark_ns, now_ns);
     return (word ^ ILB_LOAD_PARITY) - young * ILB__LOAD_ONE_YOUNG +
            young * ILB__LOAD_ONE_OLD;
 }
@@ -1586,6 +1590,194 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
     /* Acquire: pairs with the release in ilb__load_return. */
     return ilb__load_in_flight(word) == 0 &&
            ilb__cas_strong_acquire(&l->word, word, word + ILB__LOAD_GENERATION_ONE);
+}
+/* ==== libilb/signal/overtaken.c ========================================== */
+/* See overtaken.h. */
+/* ==== libilb/signal/overtaken.h ========================================== */
+/*
+ * Requests that wait while later ones are answered: long ones, long polls,
+ * streams without a first byte. They show that their endpoint lives, so their
+ * age says nothing against it (it would keep a healthy endpoint out for as long
+ * as one poll of 30 s waits). What is in flight to it otherwise has an age
+ * still.
+ *
+ *   epoch_ns    0: nothing waits for unusually long; then nothing is counted.
+ *               Else a moment; and of what was unanswered then,
+ *   candidates  so many are still;
+ *   n           unanswered requests that were picked by `since_ns`, the epoch
+ *               before this one: a later one has been answered.
+ *
+ * It begins when a good answer comes for a request picked after the last turn
+ * (signal/load.h), while older ones have waited since for longer than `hang`.
+ * Each good answer of a request that was picked after the epoch shows that the
+ * candidates are overtaken, and begins a new one. When nothing but overtaken
+ * requests is unanswered the mark of the load is UINT64_MAX, which gives no
+ * age, until the next request is taken; else it is the time of the last good
+ * answer.
+ *
+ * The counts are estimates: threads that come together may miscount, and a
+ * request picked at the very time of an epoch counts as overtaken for too long.
+ * No count of requests depends on it, and the
+ * sweep (health/sweep.h) corrects it: no more can be overtaken than are
+ * unanswered.
+ */
+#ifndef ILB_SIGNAL_OVERTAKEN_H
+#define ILB_SIGNAL_OVERTAKEN_H
+
+typedef struct ilb__overtaken {
+    ilb__a64 epoch_ns;
+    ilb__a64 since_ns;
+    ilb__a32 n;
+    ilb__a32 candidates;
+} ilb__overtaken;
+
+/* A request that is about to end, or to be answered. */
+typedef struct ilb__passing {
+    uint64_t picked_ns;
+    bool unanswered; /* as counted until now */
+    bool good;       /* a good answer, or its first byte */
+} ilb__passing;
+
+/* Before ilb__load_return or ilb__load_answer. `hang_ns`: older than that is
+ * unusual. */
+ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
+                                      const ilb__passing *p, float hang_ns,
+                                      uint64_t now_ns);
+
+/* Does a request that passes concern it? For the hot path: most do not. */
+static inline bool ilb__overtaken_concerns(const ilb__overtaken *o,
+                                           const ilb__load *l, float hang_ns,
+                                           uint64_t now_ns)
+{
+    if (ILB_UNLIKELY(ilb__load_relaxed(&o->epoch_ns) != 0))
+        return true;
+    return ilb__load_old(ilb__load_relaxed(&l->word)) != 0 &&
+           ILB_UNLIKELY((float)ilb__elapsed_ns(ilb__load_mark_ns(l), now_ns) >
+                        hang_ns);
+}
+
+/* Is a request that was picked then? */
+static inline bool ilb__overtaken_has(const ilb__overtaken *o,
+                                      uint64_t picked_ns)
+{
+    return ilb__load_relaxed(&o->epoch_ns) != 0 &&
+           picked_ns < ilb__load_relaxed(&o->since_ns);
+}
+
+/* All that is unanswered now is. */
+ILB_INTERNAL void ilb__overtaken_all(ilb__overtaken *o, ilb__load *l,
+                                     uint64_t now_ns);
+
+/* How many are, of so many unanswered ones: corrects what was miscounted. */
+ILB_INTERNAL uint32_t ilb__overtaken_of(ilb__overtaken *o, uint32_t unanswered);
+
+/* The slot is another endpoint's. */
+ILB_INTERNAL void ilb__overtaken_forget(ilb__overtaken *o);
+
+#endif
+/* ==== back in libilb/signal/overtaken.c */
+
+static void ilb__overtaken_less(ilb__a32 *count)
+{
+    uint32_t n = ilb__load32_relaxed(count);
+
+    while (n > 0 && !ilb__cas32_relaxed(count, &n, n - 1))
+        continue;
+}
+
+/* A new epoch, after `since_ns`. */
+static void ilb__overtaken_turn(ilb__overtaken *o, uint64_t since_ns, uint32_t n,
+                           uint32_t unanswered, uint64_t now_ns)
+{
+    ilb__store_relaxed(&o->since_ns, since_ns);
+    ilb__store32_relaxed(&o->n, n);
+    ilb__store32_relaxed(&o->candidates, unanswered);
+    /* 0 would mean that there is none. */
+    ilb__store_relaxed(&o->epoch_ns, now_ns == 0 ? 1 : now_ns);
+}
+
+/* From when on the others have an age. */
+static void ilb__overtaken_mark(const ilb__overtaken *o, ilb__load *l,
+                           uint32_t unanswered, bool good, uint64_t now_ns)
+{
+    if (unanswered <= ilb__load32_relaxed(&o->n))
+        ilb__load_set_mark(l, UINT64_MAX);
+    else if (good || ilb__load_mark_ns(l) == UINT64_MAX)
+        ilb__load_set_mark(l, now_ns);
+}
+
+static void ilb__overtaken_begin(ilb__overtaken *o, ilb__load *l, uint64_t word,
+                            uint32_t unanswered, const ilb__passing *p,
+                            float hang_ns, uint64_t now_ns)
+{
+    uint64_t mark_ns = ilb__load_mark_ns(l);
+
+    if (!p->good || ilb__load_old(word) == 0 || mark_ns == UINT64_MAX ||
+        p->picked_ns <= mark_ns ||
+        (float)ilb__elapsed_ns(mark_ns, now_ns) <= hang_ns)
+        return;
+    ilb__overtaken_turn(o, mark_ns, ilb__load_old(word), unanswered, now_ns);
+    ilb__overtaken_mark(o, l, unanswered, true, now_ns);
+}
+
+ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
+                                      const ilb__passing *p, float hang_ns,
+                                      uint64_t now_ns)
+{
+    uint64_t epoch_ns = ilb__load_relaxed(&o->epoch_ns);
+    uint64_t word = ilb__load_relaxed(&l->word);
+    uint32_t unanswered = ilb__load_unanswered(word);
+
+    if (p->unanswered && unanswered > 0)
+        unanswered--;
+    if (epoch_ns == 0) {
+        ilb__overtaken_begin(o, l, word, unanswered, p, hang_ns, now_ns);
+        return;
+    }
+    if (p->unanswered && p->picked_ns < epoch_ns)
+        ilb__overtaken_less(&o->candidates);
+    if (p->unanswered && p->picked_ns < ilb__load_relaxed(&o->since_ns))
+        ilb__overtaken_less(&o->n);
+    if (p->good && p->picked_ns > epoch_ns) {
+        uint32_t n = ilb__load32_relaxed(&o->candidates);
+
+        ilb__overtaken_turn(o, epoch_ns, n < unanswered ? n : unanswered, unanswered,
+                       now_ns);
+    }
+    if (unanswered == 0)
+        ilb__overtaken_forget(o);
+    ilb__overtaken_mark(o, l, unanswered, p->good, now_ns);
+}
+
+ILB_INTERNAL void ilb__overtaken_all(ilb__overtaken *o, ilb__load *l,
+                                     uint64_t now_ns)
+{
+    uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&l->word));
+
+    if (n == 0) {
+        ilb__overtaken_forget(o);
+        return;
+    }
+    ilb__overtaken_turn(o, now_ns, n, n, now_ns);
+    ilb__load_set_mark(l, UINT64_MAX);
+}
+
+ILB_INTERNAL uint32_t ilb__overtaken_of(ilb__overtaken *o, uint32_t unanswered)
+{
+    uint32_t n = ilb__load32_relaxed(&o->n);
+
+    while (ILB_UNLIKELY(n > unanswered))
+        if (ilb__cas32_relaxed(&o->n, &n, unanswered))
+            return unanswered;
+    return n;
+}
+
+ILB_INTERNAL void ilb__overtaken_forget(ilb__overtaken *o)
+{
+    ilb__store_relaxed(&o->epoch_ns, 0);
+    ilb__store_relaxed(&o->since_ns, 0);
+    ilb__store32_relaxed(&o->n, 0);
+    ilb__store32_relaxed(&o->candidates, 0);
 }
 /* ==== libilb/signal/latency.c ============================================ */
 /* See latency.h for the formulas. */
@@ -1690,6 +1882,30 @@ static inline float ilb__figures_hang_ns(const ilb__figures *f)
     if (ns < ILB_FIGURES_HANG_MEDIAN * f->median_ns)
         ns = ILB_FIGURES_HANG_MEDIAN * f->median_ns;
     return ns < ILB_FIGURES_HANG_MIN_NS ? ILB_FIGURES_HANG_MIN_NS : ns;
+}
+
+#define ILB_FIGURES_SILENT_FACTOR 4.0f
+#define ILB_FIGURES_SILENT_MIN_NS 2e9f
+
+/* Who has been silent for so long, though asked, is not just late:
+ * max(4 hang, 2 s). */
+static inline float ilb__figures_silent_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_SILENT_FACTOR * ilb__figures_hang_ns(f);
+
+    return ns < ILB_FIGURES_SILENT_MIN_NS ? ILB_FIGURES_SILENT_MIN_NS : ns;
+}
+
+#define ILB_FIGURES_AGAIN_FACTOR 4.0f
+#define ILB_FIGURES_AGAIN_MIN_NS 1e9f
+
+/* After so long another may ask whether it was a long request:
+ * max(4 hang, 1 s). */
+static inline float ilb__figures_again_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_AGAIN_FACTOR * ilb__figures_hang_ns(f);
+
+    return ns < ILB_FIGURES_AGAIN_MIN_NS ? ILB_FIGURES_AGAIN_MIN_NS : ns;
 }
 
 /* Many answers take as long as this: min(p99, 3 median). */
@@ -2647,11 +2863,11 @@ static inline uint64_t ilb__cost_ordinary_ns(uint64_t ns, uint32_t cost)
 /* ==== libilb/signal/lost.h =============================================== */
 /*
  * Requests that have been in flight, unanswered, since before their endpoint
- * returned from an ejection for hanging. It answers others now,
- * so these are lost: they say nothing of it any more, neither by their age nor
- * when their callers give them up, and are no load. How many there are is
- * counted when it returns, and taken off what is in flight by its extra cost
- * (signal/cost.h); each that ends gives its part back.
+ * returned from an ejection for hanging, or became ready again. It answers
+ * others now, so these are lost: they say nothing of it any more, neither by
+ * their age nor when their callers give them up, and are no load. How many
+ * there are is counted when it returns, and taken off what is in flight by its
+ * extra cost (signal/cost.h); each that ends gives its part back.
  *
  * A request that ends at the moment of the return may be missed. The sweep
  * (health/sweep.h) then corrects the count: no more can be lost than are
@@ -2720,6 +2936,7 @@ typedef struct ilb__slot {
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
+    ilb__overtaken overtaken;
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
@@ -2730,6 +2947,7 @@ typedef struct ilb__slot {
     ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
     ilb__a64 heard;    /* signs of life until then, counted */
     ilb__lost lost;
+    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
@@ -3425,6 +3643,8 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     ilb__store_relaxed(&slot->refusals, 0);
     ilb__store_relaxed(&slot->heard, 0);
     ilb__store_relaxed(&slot->lost.n, 0);
+    ilb__store_relaxed(&slot->anew_ns, 0);
+    ilb__overtaken_forget(&slot->overtaken);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
     for (int k = 0; k < ILB_DETECTOR_COUNT; k++) {
@@ -4041,9 +4261,12 @@ static void ilb__health_ramp(const ilb__judge *j, ilb__slot *slot, uint64_t now_
         ilb__store_relaxed(&slot->ramp_ns, now_ns == 0 ? 1 : now_ns);
 }
 
-/* What was slow or silent before it was away says nothing of it now. */
+/* What was slow, silent or failed before it was away says nothing of it now,
+ * nor what was sent then and ends later. */
 static void ilb__health_anew(ilb__slot *slot, uint64_t warm_up_ns, uint64_t now_ns)
 {
+    ilb__store_relaxed(&slot->anew_ns, now_ns);
+    ilb__overtaken_all(&slot->overtaken, &slot->load, now_ns);
     ilb__store_relaxed(&slot->evidence, 0);
     ilb__store_relaxed(&slot->slowness, 0);
     ilb__store_relaxed(&slot->silence, 0);
@@ -4051,17 +4274,16 @@ static void ilb__health_anew(ilb__slot *slot, uint64_t warm_up_ns, uint64_t now_
     ilb__store_relaxed(&slot->warm_ns, ilb__later_ns(now_ns, warm_up_ns));
 }
 
-/* Nor, if it hung, what waits there still; but for the probe that has just been
- * answered. */
-static void ilb__health_lose(ilb__slot *slot, uint64_t word, uint64_t now_ns)
+/* Nor is what waits there still its load, if it hung or was away. The probe
+ * that has just been answered is one of these until it ends. */
+static void ilb__health_lose(ilb__slot *slot, uint64_t now_ns)
 {
-    uint32_t probes = ilb__health_state_of(word) == ILB__PROBING;
     uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&slot->load.word));
 
-    if (ilb__health_by(word) != ILB_DETECTOR_HANG || n <= probes)
+    if (n == 0)
         return;
     ilb__store_relaxed(&slot->lost.since_ns, now_ns);
-    ilb__lost_set(&slot->lost, &slot->extra_cost, n - probes);
+    ilb__lost_set(&slot->lost, &slot->extra_cost, n);
 }
 
 ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
@@ -4077,6 +4299,7 @@ ILB_INTERNAL void ilb__health_enter(ilb__judge *j, ilb__slot *slot,
     ilb__store_relaxed(&slot->failures.word, 0);
     ilb__health_anew(slot, n_ready > 0 ? ILB__HEALTH_WARM_UP_NS : ILB__HEALTH_FIRST_NS,
                 now_ns);
+    ilb__health_lose(slot, now_ns);
     memset(&slot->checks, 0, sizeof slot->checks);
     ilb__store_relaxed(&slot->health, ilb__word_pack(warming));
 }
@@ -4134,7 +4357,8 @@ ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
         slot,
         ilb__health_by(word) == ILB_DETECTOR_LATENCY ? 0 : ILB__HEALTH_WARM_UP_NS,
         now_ns);
-    ilb__health_lose(slot, word, now_ns);
+    if (ilb__health_by(word) == ILB_DETECTOR_HANG)
+        ilb__health_lose(slot, now_ns);
     ilb__health_ramp(j, slot, now_ns);
     ilb__latency_forget(&slot->latency);
     ilb__cap_release(j);
@@ -4592,7 +4816,8 @@ ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j, uint64_t now_ns)
 {
     uint64_t host_ns = ilb__load_relaxed(&j->host_ns);
 
-    if (ILB_LIKELY(host_ns == 0) || now_ns - host_ns >= ILB_PROBE_HOST_NS)
+    if (ILB_LIKELY(host_ns == 0) ||
+        ilb__elapsed_ns(host_ns, now_ns) >= ILB_PROBE_HOST_NS)
         return now_ns;
     return now_ns > ILB_PROBE_HOST_NS ? now_ns - ILB_PROBE_HOST_NS : 0;
 }
@@ -4873,12 +5098,13 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
  *   - as long as it may be warming up: for a minute after it came, or came back
  *     from another ejection; for ten seconds if it came with the first list, as
  *     it has most likely been there before its caller;
- *   - while the others need it, slow as it is (ILB_REASON_CAPACITY): while it
- *     has a tenth of the requests, for its weight, that an endpoint has.
- *     Where endpoints are chosen by what they cost (peak_ewma) one that takes k
- *     times as long has about a share of 1/k of the others' where all are busy,
- *     and of 1/k^2 where they are not; a tenth parts the two from k = 4 on. The
- *     other policies do not look at latency: their shares say nothing;
+ *   - while the others need it, slow as it is (ILB_REASON_CAPACITY; of more
+ * than 63 endpoints this is known of those that are surveyed): while it has a
+ * tenth of the requests, for its weight, that an endpoint has. Where endpoints
+ * are chosen by what they cost (peak_ewma) one that takes k times as long has
+ * about a share of 1/k of the others' where all are busy, and of 1/k^2 where
+ * they are not; a tenth parts the two from k = 4 on. The other policies do not
+ * look at latency: their shares say nothing;
  *   - while the others suffer from the ejections that there are (pool.h),
  *     ILB_REASON_CAPACITY as well.
  *
@@ -5027,11 +5253,12 @@ ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
  * An endpoint hangs if, since it was last heard of, requests have waited in
  * vain: longer than answers ordinarily take (hang, ilb__figures_hang_ns), in
  * flight still or given up by their caller, who need not have waited for long,
- * in flight together or one after the other. Together they must have waited for
+ * in flight together or one after the other; two at least: one alone may be a
+ * long one (the score sends another one after a while, to find out), and those
+ * that later ones have overtaken do not count (signal/overtaken.h). Together
+ * they must have waited for
  *
- *         H = max(4 hang, 2 s)   if they are two or more, or the endpoint was
- *                                ejected of late;
- *         4 H                    if it is one: that may be a long one;
+ *         H = max(4 hang, 2 s);
  *
  * time in which none of them was in flight does not count. And at most half of
  * those looked at may have such requests: else the cause is not theirs.
@@ -5078,10 +5305,6 @@ ILB_INTERNAL void ilb__sweep_gave_up(ilb__slot *slot, uint64_t waited_ns,
 
 #define ILB__SWEEP_ENDPOINTS 64
 #define ILB__SWEEP_REQUESTS 2
-#define ILB__SWEEP_HANG_FACTOR 4.0f
-#define ILB__SWEEP_HANG_MIN_NS 2e9f
-/* One alone must wait so many times longer. */
-#define ILB__SWEEP_ONE_FACTOR 4.0f
 
 /* What has been waited for in vain. */
 typedef struct ilb__sweep_wait {
@@ -5098,16 +5321,9 @@ typedef struct ilb__sweep_run {
     uint32_t n_silent;
     uint32_t n; /* that hang */
     ilb__slot *slots[ILB__SWEEP_ENDPOINTS];
+    uint32_t generations[ILB__SWEEP_ENDPOINTS];
     uint64_t waited_ns[ILB__SWEEP_ENDPOINTS];
-    float limits_ns[ILB__SWEEP_ENDPOINTS];
 } ilb__sweep_run;
-
-static float ilb__sweep_limit_ns(const ilb__figures *f)
-{
-    float ns = ILB__SWEEP_HANG_FACTOR * ilb__figures_hang_ns(f);
-
-    return ns < ILB__SWEEP_HANG_MIN_NS ? ILB__SWEEP_HANG_MIN_NS : ns;
-}
 
 /* Notes whether it was heard of since the last sweep: answers, and first bytes
  * of those that are still in flight. */
@@ -5132,24 +5348,14 @@ static uint64_t ilb__sweep_quiet_ns(const ilb__sweep_run *r, const ilb__slot *sl
     return quiet_ns < steady_ns ? quiet_ns : steady_ns;
 }
 
-/* Unanswered ones, without those that have waited since before it returned. It
- * has answered others since; their callers will give them up. Until then its
- * age is not theirs: it is unknown or, when others are not answered either,
- * counted from the first sweep that saw that. */
-static uint32_t ilb__sweep_unanswered(ilb__slot *slot, uint64_t load,
-                                 uint64_t now_ns)
+/* Unanswered ones, without those that later ones have overtaken, or that have
+ * waited since before it returned. */
+static uint32_t ilb__sweep_unanswered(ilb__slot *slot, uint64_t load)
 {
     uint32_t unanswered = ilb__load_unanswered(load);
-    uint64_t lost =
-        ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
 
-    if (ILB_LIKELY(lost == 0))
-        return unanswered;
-    if (unanswered == lost || ilb__load_relaxed(&slot->heard_ns) == now_ns)
-        ilb__load_set_mark(&slot->load, UINT64_MAX);
-    else if (ilb__load_mark_ns(&slot->load) == UINT64_MAX)
-        ilb__load_set_mark(&slot->load, now_ns);
-    return unanswered - (uint32_t)lost;
+    (void)ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
+    return unanswered - ilb__overtaken_of(&slot->overtaken, unanswered);
 }
 
 static ilb__sweep_wait ilb__sweep_waited(const ilb__sweep_run *r, const ilb__slot *slot,
@@ -5192,7 +5398,6 @@ static void ilb__sweep_look(ilb__sweep_run *r, ilb__slot *slot, uint32_t n_ready
 {
     uint64_t load = ilb__load_relaxed(&slot->load.word);
     uint64_t health = ilb__load_relaxed(&slot->health);
-    float limit_ns = r->limit_ns;
     ilb__sweep_wait w;
 
     ilb__sweep_listen(slot, load, r->sweep->now_ns);
@@ -5206,25 +5411,26 @@ static void ilb__sweep_look(ilb__sweep_run *r, ilb__slot *slot, uint32_t n_ready
                    ilb__load_relaxed(&slot->silence) == 0 &&
                    ilb__load_relaxed(&slot->lost.n) == 0))
         return;
-    w = ilb__sweep_waited(r, slot, load,
-                     ilb__sweep_unanswered(slot, load, r->sweep->now_ns));
+    w = ilb__sweep_waited(r, slot, load, ilb__sweep_unanswered(slot, load));
     r->n_silent += w.n > 0;
-    if (w.n < ILB__SWEEP_REQUESTS && !ilb__health_of_late(health))
-        limit_ns *= ILB__SWEEP_ONE_FACTOR;
-    if ((float)w.ns < limit_ns)
+    if (w.n < ILB__SWEEP_REQUESTS || (float)w.ns < r->limit_ns)
         return;
     r->slots[r->n] = slot;
-    r->limits_ns[r->n] = limit_ns;
+    r->generations[r->n] = ilb__load_generation(load);
     r->waited_ns[r->n++] = w.ns;
 }
 
 static void ilb__sweep_eject(const ilb__sweep_run *r, uint32_t i, uint32_t n_ready)
 {
     const ilb__verdict v = {ILB_DETECTOR_HANG, (double)r->waited_ns[i] / 1e9,
-                            (double)r->limits_ns[i] / 1e9};
+                            (double)r->limit_ns / 1e9};
     uint64_t now_ns = r->sweep->now_ns;
     ilb__failing x = {0};
 
+    /* Another endpoint's by now? */
+    if (ilb__load_generation(ilb__load_relaxed(&r->slots[i]->load.word)) !=
+        r->generations[i])
+        return;
     x.n_ready = n_ready;
     x.bits = (uint32_t)ilb__mix64(now_ns + i * ILB_GOLDEN);
     if (ilb__detector_heard(r->judge, r->slots[i], &v, now_ns) &&
@@ -5243,7 +5449,7 @@ ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
     r.judge = j;
     r.figures = f;
     r.sweep = s;
-    r.limit_ns = ilb__sweep_limit_ns(f);
+    r.limit_ns = ilb__figures_silent_ns(f);
     r.n = r.n_silent = r.n_eligible = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = first + i < view->n ? first + i : first + i - view->n;
@@ -5996,7 +6202,11 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  * those that are, hanging and suspect ones come last; else the cheaper one:
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
- *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h);
+ *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h).
+ *     One request that waits alone for max(4 hang, 1 s) may be a long one, as
+ *     nobody else was sent since: then neither its age nor its load counts, so
+ *     that another tries, until that is answered (signal/overtaken.h) or waits
+ *     as well;
  *   - suspect, for a moment: the last request failed, and that is evidence
  *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
  *
@@ -6005,8 +6215,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  * so that he can send it elsewhere when it fails:
  *   - TIMED, also when it takes longer than hanging: no good answer so far
  *     (unless that is so of many), suspect, or slow three times apart;
- *   - else, when `broken` is at 1 nat or `faulty` at 2, or it was ejected of
- *     late: it may fail again.
+ *   - else, when `broken` is at 1 nat or `faulty` at 2, it was ejected of late,
+ *     or another waits there alone (above): it may fail, but not soon.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -6066,6 +6276,7 @@ typedef struct ilb__score_context {
     uint64_t now_ns;
     ilb__figures figures;
     float hang_ns;          /* an age above it: hanging */
+    float again_ns;         /* of one request alone: to be asked once more */
     float enough;           /* a cost up to it: look no further */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
@@ -6118,6 +6329,13 @@ typedef enum ilb__trial {
 
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                          const ilb__figures *f);
+
+/* Does one request alone wait there for so long that another may try? */
+static inline bool ilb__score_asks_again(uint64_t load, float age_ns,
+                                         const ilb__score_context *c)
+{
+    return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+}
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the
  * clock jumped, if it did. */
@@ -6177,6 +6395,7 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
     const ilb__figures *f = &c->figures;
 
     c->hang_ns = ilb__figures_hang_ns(f);
+    c->again_ns = ilb__figures_again_ns(f);
     c->enough = f->aperture == UINT32_MAX
                     ? ILB__SCORE_ENOUGH * (1 + ILB__SCORE_ENOUGH_Q * f->in_flight)
                     : ILB__SCORE_ENOUGH_SCARCE;
@@ -6262,6 +6481,10 @@ static inline float ilb__score_cost(const ilb__slot *slot, uint64_t load,
         return 1 + q;
     latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
     *age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
+    if (ILB_UNLIKELY(ilb__score_asks_again(load, *age_ns, c))) {
+        *age_ns = 0;
+        q = 0;
+    }
     price = *age_ns > latency_ns ? *age_ns : latency_ns;
     price += ILB__SCORE_FAILURE_PRICE * ilb__score_median_ns(&c->figures) *
              ilb__score_failing(slot, c);
@@ -6867,10 +7090,17 @@ static bool ilb__select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *p
 static ilb__trial ilb__select_trial(const ilb__run *r, const ilb__candidate *c,
                                bool probe)
 {
-    ilb__trial trial =
-        probe ? ILB__TRIAL_TIMED
-              : ilb__score_trial(c->slot, c->health, &r->context.figures);
+    const ilb__score_context *x = &r->context;
+    ilb__trial trial = probe
+                           ? ILB__TRIAL_TIMED
+                           : ilb__score_trial(c->slot, c->health, &x->figures);
 
+    if (trial == ILB__TRIAL_NONE &&
+        ilb__score_asks_again(
+            c->load,
+            (float)ilb__score_age_ns(c->slot, c->load, &x->figures, x->now_ns),
+            x))
+        trial = ILB__TRIAL;
     if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
         r->context.figures.p99_ns == 0 ||
         !ilb__pool_trial_ok(&r->selector->pool))
@@ -6991,8 +7221,7 @@ ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
         bool found;
 
         ilb__select_begin(&r, table, now_ns);
-        found = r.draw.view.n > 0 && ilb__judge_due(j, now_ns) &&
-                ilb__select_probe(&r, now_ns, &c);
+        found = ilb__judge_due(j, now_ns) && ilb__select_probe(&r, now_ns, &c);
         if (!ilb__table_holds(table, &r.draw.view))
             ilb__judge_search_again(j, now_ns);
         if (!found)
@@ -8420,6 +8649,23 @@ ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
     return ns < ILB_FIGURES_NEVER_NS ? (uint64_t)ns : UINT64_MAX;
 }
 
+/* What it means to others in flight to its endpoint that this one is answered.
+ */
+static void ilb__pick_passes(const ilb_balancer *b, ilb__slot *slot,
+                        uint64_t picked_ns, uint64_t now_ns)
+{
+    const ilb__passing p = {picked_ns, true, true};
+    ilb__figures f;
+
+    (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, picked_ns);
+    if (!ilb__overtaken_concerns(&slot->overtaken, &slot->load,
+                                 ILB_FIGURES_HANG_MIN_NS, now_ns))
+        return;
+    ilb__pool_figures(&b->selector.pool, &f);
+    ilb__overtaken_pass(&slot->overtaken, &slot->load, &p,
+                        ilb__figures_hang_ns(&f), now_ns);
+}
+
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 {
     ilb__slot *slot;
@@ -8432,11 +8678,15 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
         return ILB_OK;
     now_ns = ilb__balancer_now(b, now_ns);
     slot = ilb__balancer_slot(b, ticket);
+    if (!ilb__load_has(ilb__load_relaxed(&slot->load.word),
+                       ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
+                       ilb__ticket_where(ticket)))
+        return ILB_ETICKET;
+    ilb__pick_passes(b, slot, ticket->internal[1], now_ns);
     if (!ilb__load_answer(&slot->load,
                           ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
                           ilb__ticket_where(ticket), now_ns))
         return ILB_ETICKET;
-    (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, ticket->internal[1]);
     ilb__ticket_first_byte(ticket, now_ns);
     return ILB_OK;
 }
@@ -8454,10 +8704,12 @@ typedef struct ilb__done_facts {
     uint64_t waited_ns;
     uint64_t retry_after_ns;
     uint64_t now_ns;
+    float hang_ns; /* ilb__figures_hang_ns; not before ilb__done_figures */
+    bool before;   /* picked before its endpoint came or came back */
     const ilb_ticket *ticket;
 } ilb__done_facts;
 
-static void ilb__done_figures(ilb_balancer *b, const ilb__done_facts *d, bool failed,
+static void ilb__done_figures(ilb_balancer *b, ilb__done_facts *d, bool failed,
                          ilb__figures *f)
 {
     ilb__pool *p = &b->selector.pool;
@@ -8468,6 +8720,7 @@ static void ilb__done_figures(ilb_balancer *b, const ilb__done_facts *d, bool fa
         ilb__pool_refresh(p, &b->judge, b->set.slots, &view, failed, d->now_ns);
     }
     ilb__pool_figures(p, f);
+    d->hang_ns = ilb__figures_hang_ns(f);
 }
 
 /* Does a request that ended so count as one more failure in a row? */
@@ -8502,14 +8755,6 @@ static void ilb__done_cancelled(ilb_balancer *b, const ilb__done_facts *d,
     (void)ilb__health_bad(&b->judge, d->slot, true, &x, f, d->now_ns);
 }
 
-/* It has waited since before its endpoint returned, and says nothing of it now.
- */
-static bool ilb__done_was_lost(const ilb__done_facts *d)
-{
-    return !d->answered &&
-           ilb__lost_ends(&d->slot->lost, &d->slot->extra_cost, d->picked_ns);
-}
-
 /* How long it took, or waited in vain. True: it was a probe that has failed for
  * that. */
 static bool ilb__done_timed(ilb_balancer *b, const ilb__done_facts *d, bool answered,
@@ -8540,13 +8785,13 @@ static void ilb__done_gave_up(ilb_balancer *b, const ilb__done_facts *d, uint64_
 }
 
 /* What a request without a good answer teaches. */
-static void ilb__done_bad(ilb_balancer *b, const ilb__done_facts *d)
+static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
 {
     bool in_a_row;
     ilb__figures f;
     ilb__failing x;
 
-    if (ilb__done_was_lost(d))
+    if (d->before)
         return;
     ilb__done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
@@ -8581,7 +8826,19 @@ static void ilb__done_bad(ilb_balancer *b, const ilb__done_facts *d)
                                 ilb__table_view(&b->set.table).n, d->now_ns);
 }
 
-static void ilb__done_good(ilb_balancer *b, const ilb__done_facts *d)
+/* What of an answer's time is its endpoint's. One that later ones overtook was
+ * long by itself: no peak, whatever it took. */
+static uint64_t ilb__done_of_endpoint_ns(const ilb__done_facts *d, uint64_t ns)
+{
+    float most_ns = d->hang_ns;
+
+    if (ILB_LIKELY((float)ns <= most_ns) ||
+        !ilb__overtaken_has(&d->slot->overtaken, d->picked_ns))
+        return ns;
+    return (uint64_t)most_ns;
+}
+
+static void ilb__done_good(ilb_balancer *b, ilb__done_facts *d)
 {
     ilb__slot *slot = d->slot;
     bool probe_failed = false;
@@ -8591,10 +8848,11 @@ static void ilb__done_good(ilb_balancer *b, const ilb__done_facts *d)
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn(&slot->latency, ns, &f, d->now_ns);
+        ilb__latency_learn(&slot->latency, ilb__done_of_endpoint_ns(d, ns), &f,
+                           d->now_ns);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
-            probe_failed = !ilb__done_was_lost(d) && ilb__done_timed(b, d, true, ns, &f);
+            probe_failed = !d->before && ilb__done_timed(b, d, true, ns, &f);
         ilb__pool_good(&b->selector.pool, d->waited_ns,
                        ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
@@ -8610,6 +8868,21 @@ static bool ilb__done_result_ok(const ilb_result *r)
     return (unsigned)r->outcome < ILB_OUTCOME_COUNT &&
            (r->retry_after_ns == 0 || r->outcome == ILB_OVERLOAD ||
             r->outcome == ILB_FAILURE);
+}
+
+/* What it means to others in flight to its endpoint that this one ends. */
+static void ilb__done_passes(const ilb__done_facts *d)
+{
+    const ilb__passing p = {d->picked_ns, !d->answered,
+                            d->outcome == ILB_SUCCESS};
+    ilb__slot *slot = d->slot;
+
+    if (!d->answered)
+        (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, d->picked_ns);
+    if (ilb__overtaken_concerns(&slot->overtaken, &slot->load, d->hang_ns,
+                                d->now_ns))
+        ilb__overtaken_pass(&slot->overtaken, &slot->load, &p, d->hang_ns,
+                            d->now_ns);
 }
 
 static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
@@ -8637,12 +8910,15 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     d.waited_ns = ilb__ticket_latency_ns(t, d.now_ns);
     d.picked_ns = t->internal[1];
     d.ticket = t;
+    d.hang_ns = ILB_FIGURES_NEVER_NS;
+    d.before = d.picked_ns < ilb__load_relaxed(&d.slot->anew_ns) && !d.probe;
     ilb__ticket_finish(t);
     ilb__add_relaxed(&d.slot->done[d.outcome], 1);
     if (d.outcome == ILB_SUCCESS)
         ilb__done_good(b, &d);
     else
         ilb__done_bad(b, &d);
+    ilb__done_passes(&d);
     ilb__cost_return(&d.slot->extra_cost, d.cost);
     /* From here on the slot may be another endpoint's. */
     returned = ilb__load_return(&d.slot->load,
