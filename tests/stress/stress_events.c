@@ -28,6 +28,7 @@
 
 static _Alignas(64) unsigned char rush_block[RUSH_CAPACITY_MAX * 384];
 static ilb__events rush_ring;
+static ilb__time rush_time;
 static _Atomic bool rush_stopping;
 static _Atomic uint64_t rush_n_read, rush_tellers;
 static uint64_t rush_told, rush_n_told; /* the teller's alone */
@@ -231,7 +232,8 @@ int main(int argc, char **argv)
 
     rush_parse(argc, argv);
     ilb__events_init(&rush_ring, &arena, rush.capacity);
-    rush_ring.clock_ns = rush_clock;
+    rush_time.clock_ns = rush_clock;
+    rush_ring.time = &rush_time;
     rush_ring.on_event = rush_hear;
     if (pthread_barrier_init(&rush_barrier, NULL, rush.writers) != 0)
         rush_fail("pthread_barrier_init", rush.writers);
