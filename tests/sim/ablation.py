@@ -148,14 +148,17 @@ class Judge:
 def read_verdict(text: str) -> Cells:
     """Read the table of cells that ilb-sim verdict writes."""
     cells: Cells = {}
+    head: list[str] = []
     for line in text.splitlines():
         fields = [x.strip() for x in line.strip("|").split("|")]
-        if len(fields) != 9 or fields[0] == "scenario" or set(fields[0]) == {"-"}:
+        if fields[0] == "scenario":
+            head = fields
+        if len(fields) != len(head) or fields == head or set(fields[0]) == {"-"}:
             continue
         shown = fields[2]
         worst = 0.0 if fields[1].startswith("regained") else math.inf
         cells[fields[0], fields[1]] = Cell(worst if shown == "-" else float(shown), shown,
-                                           fields[7])
+                                           fields[head.index("verdict")])
     if not cells:
         raise BuildError("ilb-sim verdict has no cells")
     return cells

@@ -70,8 +70,8 @@ def test_every_default_has_an_experiment() -> None:
      "#define SCORE_NOISE is 0 times in libilb/select/score.c"),
     ("libilb/select/score.c", "#define SCORE_NOISE 2.0f",
      "#define SCORE_NOISE 2.0f\n#define SCORE_NOISE 2.0f", "#define SCORE_NOISE is 2 times"),
-    ("libilb/select/select.c", "SELECT_CANDIDATES_MAX 16", "SELECT_CANDIDATES_MAX (2) /* few */",
-     "SELECT_CANDIDATES_MAX = 2 is so already"),
+    ("libilb/select/policy.c", "POLICY_CANDIDATES_MAX 16", "POLICY_CANDIDATES_MAX (2) /* few */",
+     "POLICY_CANDIDATES_MAX = 2 is so already"),
     ("libilb/health/health.c", "h.good < 4 ?", "h.good < 5 ?", "is 0 times in libilb/health/"),
     ("include/ilb.h", "    uint64_t slow_start_ns;", "    uint64_t slow_begin_ns;",
      "no option slow_start_ns"),
@@ -142,12 +142,13 @@ def test_worse(figure: str, before: float, after: float, is_worse: bool) -> None
 
 def test_verdict_is_read() -> None:
     """A figure that is not there is the worst that there can be."""
-    head = "| scenario | figure | ilb | best | rival | oracle | ratio | verdict | compared |\n"
+    head = ("| scenario | figure | ilb | worst | best | rival | oracle | ratio | verdict "
+            "| compared |\n")
     cells = ablation.read_verdict(
-        head + "| --- | --- | --: | --: | --- | --: | --: | --- | --- |\n"
-        "| a | p99 ms | - | 3 | envoy | 1 | - | short | 1 of 1 |\n"
-        "| a | regained % | - | 3 | envoy | 1 | - | short | 1 of 1 |\n"
-        "| a | failures/100k | 4.5 | 3 | envoy | 1 | 1.5 | better | 1 of 1 |\n")
+        head + "| --- | --- | --: | --: | --: | --- | --: | --: | --- | --- |\n"
+        "| a | p99 ms | - | - | 3 | envoy | 1 | - | short | 1 of 1 |\n"
+        "| a | regained % | - | - | 3 | envoy | 1 | - | short | 1 of 1 |\n"
+        "| a | failures/100k | 4.5 | 5 | 3 | envoy | 1 | 1.5 | better | 1 of 1 |\n")
     assert [cell.value for cell in cells.values()] == [float("inf"), 0, 4.5]
     assert ablation.count(cells, "short") == 2 and ablation.count(cells, "better") == 1
     with pytest.raises(ablation_build.BuildError):
@@ -195,7 +196,7 @@ def test_experiment(capfd: pytest.CaptureFixture[str], work: Path, rivals: Path)
     and the library as it is gives the figures of the build."""
     status, out, err = run(capfd, work, rivals, "--only", CHANGE)
     assert (status, "1 experiments, 0 failed" in err) == (0, True), err
-    assert f"\n{CHANGE}: short " in out and "[SELECT_CANDIDATES_MAX = 2]" in out
+    assert f"\n{CHANGE}: short " in out and "[POLICY_CANDIDATES_MAX = 2]" in out
     assert f"    worse: {SCENARIO} " in out and "failures/100k: " in out
     kept = {x.name: x.stat().st_mtime_ns for x in (work / "runs").iterdir()}
     assert sorted(x.split("-")[0] for x in kept) == ["unchanged", "variant"]
@@ -209,7 +210,7 @@ def test_experiment(capfd: pytest.CaptureFixture[str], work: Path, rivals: Path)
     assert (status, again) == (0, out)
     assert kept == {x.name: x.stat().st_mtime_ns for x in (work / "runs").iterdir()}
     status, out, err = run(capfd, work, rivals, "--only", CHANGE, "--markdown")
-    assert status == 0 and f"\n| {CHANGE} | `SELECT_CANDIDATES_MAX` 16 to 2 | " in out
+    assert status == 0 and f"\n| {CHANGE} | `POLICY_CANDIDATES_MAX` 16 to 2 | " in out
     assert "\n### Choosing\n\n| instead |" in out
 
 
