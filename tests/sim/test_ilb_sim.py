@@ -32,6 +32,9 @@ PATIENCE_S = 60.0  # for a loaded machine or a sanitizer; a good run is quick
 sys.path.insert(0, str(HERE))
 import sim_plot  # noqa: E402
 
+# Programs that we start inherit it where it is ignored: in a shell's background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 COLUMNS = [
     "scenario", "policy", "passive", "seed", "requests", "failed", "timed_out", "cancelled",
     "no_endpoint", "attempts", "to_bad", "hidden", "hidden_timed_out", "p50_ns", "p90_ns",
