@@ -16,8 +16,8 @@ typedef struct done_facts {
     uint64_t waited_ns;
     uint64_t retry_after_ns;
     uint64_t now_ns;
-    float hang_ns; /* ilb__figures_hang_ns; not before done_figures */
-    bool before;   /* picked before its endpoint came or came back */
+    float unusual_ns; /* of figures; NEVER before done_figures */
+    bool before;      /* picked before its endpoint came or came back */
     const ilb_ticket *ticket;
 } done_facts;
 
@@ -32,7 +32,7 @@ static void done_figures(ilb_balancer *b, done_facts *d, bool failed,
         ilb__pool_refresh(p, &b->judge, b->set.slots, &view, failed, d->now_ns);
     }
     ilb__pool_figures(p, f);
-    d->hang_ns = ilb__figures_hang_ns(f);
+    d->unusual_ns = ilb__figures_unusual_ns(f);
 }
 
 /* Does a request that ended so count as one more failure in a row? */
@@ -139,15 +139,19 @@ static void done_bad(ilb_balancer *b, done_facts *d)
 }
 
 /* What of an answer's time is its endpoint's. One that later ones overtook was
- * long by itself: no peak, whatever it took. */
-static uint64_t done_of_endpoint_ns(const done_facts *d, uint64_t ns)
+ * long by itself: no peak, and no more than twice what is expected. */
+static uint64_t done_of_endpoint_ns(const done_facts *d, uint64_t ns,
+                                    const ilb__figures *f)
 {
-    float most_ns = d->hang_ns;
+    float most_ns = 1.5f * d->unusual_ns, expected_ns;
 
     if (ILB_LIKELY((float)ns <= most_ns) ||
         !ilb__overtaken_has(&d->slot->overtaken, d->picked_ns))
         return ns;
-    return (uint64_t)most_ns;
+    expected_ns = ilb__latency_read_ns(&d->slot->latency, f, d->now_ns);
+    if (most_ns < 2 * expected_ns)
+        most_ns = 2 * expected_ns;
+    return (float)ns < most_ns ? ns : (uint64_t)most_ns;
 }
 
 static void done_good(ilb_balancer *b, done_facts *d)
@@ -160,7 +164,7 @@ static void done_good(ilb_balancer *b, done_facts *d)
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn(&slot->latency, done_of_endpoint_ns(d, ns), &f,
+        ilb__latency_learn(&slot->latency, done_of_endpoint_ns(d, ns, &f), &f,
                            d->now_ns);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
@@ -191,9 +195,9 @@ static void done_passes(const done_facts *d)
 
     if (!d->answered)
         (void)ilb__lost_ends(&slot->lost, &slot->extra_cost, d->picked_ns);
-    if (ilb__overtaken_concerns(&slot->overtaken, &slot->load, d->hang_ns,
+    if (ilb__overtaken_concerns(&slot->overtaken, &slot->load, d->unusual_ns,
                                 d->now_ns))
-        ilb__overtaken_pass(&slot->overtaken, &slot->load, &p, d->hang_ns,
+        ilb__overtaken_pass(&slot->overtaken, &slot->load, &p, d->unusual_ns,
                             d->now_ns);
 }
 
@@ -222,7 +226,7 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     d.waited_ns = ilb__ticket_latency_ns(t, d.now_ns);
     d.picked_ns = t->internal[1];
     d.ticket = t;
-    d.hang_ns = ILB_FIGURES_NEVER_NS;
+    d.unusual_ns = ILB_FIGURES_NEVER_NS;
     d.before = d.picked_ns < ilb__load_relaxed(&d.slot->anew_ns) && !d.probe;
     ilb__ticket_finish(t);
     ilb__add_relaxed(&d.slot->done[d.outcome], 1);

@@ -187,7 +187,7 @@ static void pick_passes(const ilb_balancer *b, ilb__slot *slot,
         return;
     ilb__pool_figures(&b->selector.pool, &f);
     ilb__overtaken_pass(&slot->overtaken, &slot->load, &p,
-                        ilb__figures_hang_ns(&f), now_ns);
+                        ilb__figures_unusual_ns(&f), now_ns);
 }
 
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)

@@ -130,9 +130,9 @@ static inline float score_cost(const ilb__slot *slot, uint64_t load,
         return 1 + q;
     latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
     *age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
-    if (ILB_UNLIKELY(ilb__score_asks_again(load, *age_ns, c))) {
+    if (ilb__score_asks_again(slot, load, *age_ns, c)) {
         *age_ns = 0;
-        q = 0;
+        q = q > 1 ? q - 1 : 0;
     }
     price = *age_ns > latency_ns ? *age_ns : latency_ns;
     price += SCORE_FAILURE_PRICE * score_median_ns(&c->figures) *

@@ -119,11 +119,15 @@ typedef enum ilb__trial {
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                          const ilb__figures *f);
 
-/* Does one request alone wait there for so long that another may try? */
-static inline bool ilb__score_asks_again(uint64_t load, float age_ns,
+/* Does one request alone, but for those that were overtaken, wait there for so
+ * long that another may try? */
+static inline bool ilb__score_asks_again(const ilb__slot *slot, uint64_t load,
+                                         float age_ns,
                                          const ilb__score_context *c)
 {
-    return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+    return ILB_UNLIKELY(age_ns > c->again_ns) &&
+           ilb__load_unanswered(load) ==
+               1 + ilb__load32_relaxed(&slot->overtaken.n);
 }
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the

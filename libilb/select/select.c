@@ -36,7 +36,7 @@ static ilb__trial select_trial(const ilb__run *r, const ilb__candidate *c,
 
     if (trial == ILB__TRIAL_NONE &&
         ilb__score_asks_again(
-            c->load,
+            c->slot, c->load,
             (float)ilb__score_age_ns(c->slot, c->load, &x->figures, x->now_ns),
             x))
         trial = ILB__TRIAL;

@@ -65,6 +65,17 @@ static inline float ilb__figures_again_ns(const ilb__figures *f)
     return ns < ILB_FIGURES_AGAIN_MIN_NS ? ILB_FIGURES_AGAIN_MIN_NS : ns;
 }
 
+/* Few answers of an ordinary request take longer, whatever share of all is long
+ * by itself: max(3 median, 2 ms). */
+static inline float ilb__figures_unusual_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_HANG_MEDIAN * f->median_ns;
+
+    if (f->p99_ns == 0)
+        return ILB_FIGURES_NEVER_NS;
+    return ns < ILB_FIGURES_HANG_MIN_NS ? ILB_FIGURES_HANG_MIN_NS : ns;
+}
+
 /* Many answers take as long as this: min(p99, 3 median). */
 static inline float ilb__figures_ordinary_ns(const ilb__figures *f)
 {

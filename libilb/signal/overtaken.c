@@ -33,20 +33,20 @@ static void overtaken_mark(const ilb__overtaken *o, ilb__load *l,
 
 static void overtaken_begin(ilb__overtaken *o, ilb__load *l, uint64_t word,
                             uint32_t unanswered, const ilb__passing *p,
-                            float hang_ns, uint64_t now_ns)
+                            float unusual_ns, uint64_t now_ns)
 {
     uint64_t mark_ns = ilb__load_mark_ns(l);
 
     if (!p->good || ilb__load_old(word) == 0 || mark_ns == UINT64_MAX ||
         p->picked_ns <= mark_ns ||
-        (float)ilb__elapsed_ns(mark_ns, now_ns) <= hang_ns)
+        (float)ilb__elapsed_ns(mark_ns, now_ns) <= unusual_ns)
         return;
     overtaken_turn(o, mark_ns, ilb__load_old(word), unanswered, now_ns);
     overtaken_mark(o, l, unanswered, true, now_ns);
 }
 
 ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
-                                      const ilb__passing *p, float hang_ns,
+                                      const ilb__passing *p, float unusual_ns,
                                       uint64_t now_ns)
 {
     uint64_t epoch_ns = ilb__load_relaxed(&o->epoch_ns);
@@ -56,7 +56,7 @@ ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
     if (p->unanswered && unanswered > 0)
         unanswered--;
     if (epoch_ns == 0) {
-        overtaken_begin(o, l, word, unanswered, p, hang_ns, now_ns);
+        overtaken_begin(o, l, word, unanswered, p, unusual_ns, now_ns);
         return;
     }
     if (p->unanswered && p->picked_ns < epoch_ns)

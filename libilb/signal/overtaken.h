@@ -13,7 +13,7 @@
  *               before this one: a later one has been answered.
  *
  * It begins when a good answer comes for a request picked after the last turn
- * (signal/load.h), while older ones have waited since for longer than `hang`.
+ * (signal/load.h), while older ones have waited since for unusually long.
  * Each good answer of a request that was picked after the epoch shows that the
  * candidates are overtaken, and begins a new one. When nothing but overtaken
  * requests is unanswered the mark of the load is UINT64_MAX, which gives no
@@ -45,22 +45,22 @@ typedef struct ilb__passing {
     bool good;       /* a good answer, or its first byte */
 } ilb__passing;
 
-/* Before ilb__load_return or ilb__load_answer. `hang_ns`: older than that is
+/* Before ilb__load_return or ilb__load_answer. `unusual_ns`: older than that is
  * unusual. */
 ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
-                                      const ilb__passing *p, float hang_ns,
+                                      const ilb__passing *p, float unusual_ns,
                                       uint64_t now_ns);
 
 /* Does a request that passes concern it? For the hot path: most do not. */
 static inline bool ilb__overtaken_concerns(const ilb__overtaken *o,
-                                           const ilb__load *l, float hang_ns,
+                                           const ilb__load *l, float unusual_ns,
                                            uint64_t now_ns)
 {
     if (ILB_UNLIKELY(ilb__load_relaxed(&o->epoch_ns) != 0))
         return true;
     return ilb__load_old(ilb__load_relaxed(&l->word)) != 0 &&
            ILB_UNLIKELY((float)ilb__elapsed_ns(ilb__load_mark_ns(l), now_ns) >
-                        hang_ns);
+                        unusual_ns);
 }
 
 /* Is a request that was picked then? */
