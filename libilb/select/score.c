@@ -58,9 +58,20 @@ static bool score_suspect(const ilb__slot *slot)
            ilb__evidence_read(&slot->evidence).broken >= SCORE_SUSPECT_BROKEN;
 }
 
-ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__figures *f)
+/* Nothing is held against it any more, but it was ejected, or refused. */
+static ilb__trial score_of_late(const ilb__slot *slot, uint64_t health,
+                                uint64_t now_ns)
 {
+    return ilb__health_of_late(health) ||
+                   ilb__refusals_lately(&slot->refusals, now_ns)
+               ? ILB__TRIAL
+               : ILB__TRIAL_NONE;
+}
+
+ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__score_context *c)
+{
+    const ilb__figures *f = &c->figures;
     ilb__evidence_sums e;
 
     if (ilb__health_untried(health))
@@ -68,14 +79,13 @@ ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
     if (ilb__latency_level(&slot->latency) >= SCORE_TRIAL_LEVEL)
         return ILB__TRIAL_TIMED;
     if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
-        return ilb__health_of_late(health) ? ILB__TRIAL : ILB__TRIAL_NONE;
+        return score_of_late(slot, health, c->now_ns);
     if (score_suspect(slot))
         return ILB__TRIAL_TIMED;
     e = ilb__evidence_read(&slot->evidence);
-    return e.broken >= SCORE_TRIAL_BROKEN || e.faulty >= SCORE_TRIAL_FAULTY ||
-                   ilb__health_of_late(health)
-               ? ILB__TRIAL
-               : ILB__TRIAL_NONE;
+    return e.broken >= SCORE_TRIAL_BROKEN || e.faulty >= SCORE_TRIAL_FAULTY
+               ? ILB__TRIAL_TIMED
+               : score_of_late(slot, health, c->now_ns);
 }
 
 static ilb_held score_held_back(const ilb__slot *slot, uint32_t in_flight,

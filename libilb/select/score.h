@@ -45,9 +45,13 @@
  * has to be the first to ask. The caller is told (ilb_ticket_try_timeout_ns),
  * so that he can send it elsewhere when it fails:
  *   - TIMED, also when it takes longer than hanging: no good answer so far
- *     (unless that is so of many), suspect, or slow three times apart;
- *   - else, when `broken` is at 1 nat or `faulty` at 2, it was ejected of late,
- *     or another waits there alone (above): it may fail, but not soon.
+ *     (unless that is so of many), suspect, slow three times apart, or `broken`
+ *     is at 1 nat or `faulty` at 2: a share of its requests fails, and some
+ *     fail by waiting. One that is given up early adds to `faulty`, so that the
+ *     next are trials still;
+ *   - else, when it was ejected of late, it refused within a minute
+ *     (signal/refusals.h), or another waits there alone (above): it may fail,
+ *     but to give it up early says more against it than it deserves.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -112,12 +116,12 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
  * ever. */
 typedef enum ilb__trial {
     ILB__TRIAL_NONE = 0,
-    ILB__TRIAL,      /* it has failed or was ejected of late */
-    ILB__TRIAL_TIMED /* no good answer since that, or since it came */
+    ILB__TRIAL,      /* it was ejected of late, or refused */
+    ILB__TRIAL_TIMED /* it may wait in vain as well */
 } ilb__trial;
 
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__figures *f);
+                                         const ilb__score_context *c);
 
 /* Does one request alone wait there for so long that another may try? */
 static inline bool ilb__score_asks_again(uint64_t load, float age_ns,

@@ -30,9 +30,8 @@ static ilb__trial select_trial(const ilb__run *r, const ilb__candidate *c,
                                bool probe)
 {
     const ilb__score_context *x = &r->context;
-    ilb__trial trial = probe
-                           ? ILB__TRIAL_TIMED
-                           : ilb__score_trial(c->slot, c->health, &x->figures);
+    ilb__trial trial =
+        probe ? ILB__TRIAL_TIMED : ilb__score_trial(c->slot, c->health, x);
 
     if (trial == ILB__TRIAL_NONE &&
         ilb__score_asks_again(

@@ -15,6 +15,8 @@
 /* Sums end here: what was proved long ago is forgotten in bounded time. */
 #define EVIDENCE_MAX (64 * ILB_EVIDENCE_ONE)
 #define EVIDENCE_RUN_MAX 65535
+/* Of `faulty`: what trials that were given up early may add up to. */
+#define EVIDENCE_DOUBT_MAX (10 * ILB_EVIDENCE_ONE)
 
 /* ln(x) in 1/256, x >= 1; rounded. */
 static uint16_t evidence_step(float x)
@@ -105,6 +107,21 @@ ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s)
         e = evidence_unpack(seen);
         e.broken = evidence_less(e.broken, s.broken_down);
         e.faulty = evidence_less(e.faulty, s.faulty_down);
+    } while (!ilb__cas_relaxed(word, &seen, evidence_pack(e, seen, 0)));
+}
+
+ILB_INTERNAL void ilb__evidence_doubt(ilb__a64 *word, ilb__evidence_steps s)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    ilb__evidence_sums e;
+
+    do {
+        e = evidence_unpack(seen);
+        if (e.faulty >= EVIDENCE_DOUBT_MAX)
+            return;
+        e.faulty += s.faulty_up;
+        if (e.faulty > EVIDENCE_DOUBT_MAX)
+            e.faulty = EVIDENCE_DOUBT_MAX;
     } while (!ilb__cas_relaxed(word, &seen, evidence_pack(e, seen, 0)));
 }
 

@@ -54,6 +54,11 @@ ILB_INTERNAL ilb__evidence_run ilb__evidence_run_of(const ilb__a64 *word);
 
 ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s);
 
+/* A trial was given up early: nobody knows whether it would have failed. So
+ * `faulty` grows, but to 10 nats at most: enough for the requests that come
+ * next to be trials as well (select/score.h), too little for an ejection. */
+ILB_INTERNAL void ilb__evidence_doubt(ilb__a64 *word, ilb__evidence_steps s);
+
 /* Returns the sums with this failure. */
 ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
                                                   ilb__evidence_steps s);

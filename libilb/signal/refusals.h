@@ -12,8 +12,12 @@
  * leaves nothing in flight: without this, whoever refuses looks idle, and where
  * the others have more than ten in flight each no price on failures is enough.
  *
+ * Who has refused will do so again, at the same load: for a minute after a hold
+ * its requests are trials (select/score.h), which their callers send elsewhere.
+ * Nothing is lost by that: what was refused has not been begun.
+ *
  *   bits  0..15  `row`
- *   bits 16..63  `until`, in units of 2^16 ns
+ *   bits 16..63  `until`, in units of 2^16 ns; it stays after a good answer
  */
 #ifndef ILB_SIGNAL_REFUSALS_H
 #define ILB_SIGNAL_REFUSALS_H
@@ -22,6 +26,10 @@
 
 #define ILB_REFUSALS_HOLD_NS (50 * ILB_MS_NS)
 #define ILB_REFUSALS_HOLD_MAX_NS (2 * ILB_SECOND_NS)
+#define ILB_REFUSALS_LATELY_NS (60 * ILB_SECOND_NS)
+#define ILB_REFUSALS_ROW 0xffffu
+/* Of `until`, in the word as in time. */
+#define ILB_REFUSALS_SHIFT 16
 
 /* It has refused a request; `bits` are random ones. `least_ns`: it is held back
  * until then at least. */
@@ -31,14 +39,26 @@ ILB_INTERNAL void ilb__refusals_add(ilb__a64 *word, uint32_t bits,
 /* A good answer. */
 static inline void ilb__refusals_end(ilb__a64 *word)
 {
-    if (ILB_UNLIKELY(ilb__load_relaxed(word) != 0))
-        ilb__store_relaxed(word, 0);
+    uint64_t seen = ilb__load_relaxed(word);
+
+    if (ILB_UNLIKELY((seen & ILB_REFUSALS_ROW) != 0))
+        (void)ilb__cas_relaxed(word, &seen, seen & ~(uint64_t)ILB_REFUSALS_ROW);
 }
 
 /* Has it refused since its last good answer? */
 static inline bool ilb__refusals_any(const ilb__a64 *word)
 {
-    return ilb__load_relaxed(word) != 0;
+    return (ilb__load_relaxed(word) & ILB_REFUSALS_ROW) != 0;
+}
+
+/* Has it refused within a minute, so that it may again? */
+static inline bool ilb__refusals_lately(const ilb__a64 *word, uint64_t now_ns)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+
+    return ILB_UNLIKELY(seen != 0) &&
+           ilb__elapsed_ns(seen >> ILB_REFUSALS_SHIFT << ILB_REFUSALS_SHIFT,
+                           now_ns) < ILB_REFUSALS_LATELY_NS;
 }
 
 /* Is it held back? `most_ns`: no hold can be longer; one that ends later was

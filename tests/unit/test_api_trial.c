@@ -91,8 +91,8 @@ START_TEST(a_newcomer_is_on_trial_until_it_answers)
 }
 END_TEST
 
-/* Who has failed is timed until a good answer, and on trial for a while yet;
- * the first failure itself could not be foreseen. */
+/* Who has failed is on trial until some good answers; the first failure itself
+ * could not be foreseen. */
 START_TEST(who_has_failed_is_on_trial)
 {
     test_clock clock = TEST_CLOCK_INIT;
@@ -106,12 +106,72 @@ START_TEST(who_has_failed_is_on_trial)
     must(is_timed(ilb_ticket_try_timeout_ns(b, &t)));
     test_done(b, &t, ILB_SUCCESS);
     t = to(b, &clock, 1);
-    must(ilb_ticket_try_timeout_ns(b, &t) == UINT64_MAX);
+    must(is_timed(ilb_ticket_try_timeout_ns(b, &t)));
     for (n = 0; n < 500 && ilb_ticket_try_timeout_ns(b, &t) != 0; n++) {
         test_done(b, &t, ILB_SUCCESS);
         t = to(b, &clock, 1);
     }
     must_be_within(n, 4, 100);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* One that answers nineteen times and keeps the twentieth waiting: once that is
+ * known its requests stay trials, though each that waits is given up before it
+ * can be called a failure. */
+START_TEST(who_hangs_now_and_then_stays_on_trial)
+{
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_balancer *b = known(&clock, seed);
+        ilb_ticket t = to(b, &clock, 1);
+        int n_trials = 0, n_ejected = 0;
+
+        clock.now_ns += S_NS;
+        test_done(b, &t, ILB_TIMEOUT);
+        for (int i = 0; i < 400; i++) {
+            uint64_t limit_ns;
+
+            n_ejected += test_stats(b, 1).state != ILB_STATE_HEALTHY;
+            t = to(b, &clock, 1);
+            limit_ns = ilb_ticket_try_timeout_ns(b, &t);
+            if (i % 20 != 19) {
+                clock.now_ns += 5 * MS_NS;
+                test_done(b, &t, ILB_SUCCESS);
+                continue;
+            }
+            n_trials += is_timed(limit_ns);
+            clock.now_ns += is_timed(limit_ns) ? limit_ns : S_NS;
+            test_done(b, &t, ILB_TIMEOUT);
+        }
+        must_eq(n_trials, 20);
+        must_eq(n_ejected, 0);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+/* Who refuses will do so again: on trial for a minute, also after good answers,
+ * and then no more. It need not be waited for less than any other. */
+START_TEST(who_has_refused_is_on_trial_for_a_minute)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_balancer *b = known(&clock, 1);
+    ilb_ticket t = to(b, &clock, 1);
+    uint64_t refused_ns;
+
+    test_done(b, &t, ILB_OVERLOAD);
+    refused_ns = clock.now_ns;
+    while (clock.now_ns < refused_ns + 59 * S_NS) {
+        t = to(b, &clock, 1);
+        must(ilb_ticket_try_timeout_ns(b, &t) == UINT64_MAX);
+        clock.now_ns += 5 * MS_NS;
+        test_done(b, &t, ILB_SUCCESS);
+        clock.now_ns += 200 * MS_NS;
+    }
+    clock.now_ns = refused_ns + 61 * S_NS;
+    t = to(b, &clock, 1);
+    must_eq(ilb_ticket_try_timeout_ns(b, &t), 0);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -194,6 +254,8 @@ Suite *suite_api_trial(void)
     tcase_add_test(tc, nobody_is_on_trial_before_the_first_answers);
     tcase_add_test(tc, a_newcomer_is_on_trial_until_it_answers);
     tcase_add_test(tc, who_has_failed_is_on_trial);
+    tcase_add_test(tc, who_hangs_now_and_then_stays_on_trial);
+    tcase_add_test(tc, who_has_refused_is_on_trial_for_a_minute);
     tcase_add_test(tc, a_probe_is_a_trial);
     tcase_add_test(tc, trials_are_no_storm);
     tcase_add_test(tc, a_probe_given_up_late_has_failed);

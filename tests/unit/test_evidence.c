@@ -127,6 +127,36 @@ START_TEST(sums_follow_their_formula)
 }
 END_TEST
 
+/* Trials that were given up early: enough for a trial, never for an ejection.
+ */
+START_TEST(doubts_end_at_10)
+{
+    ilb__evidence_steps s = ilb__evidence_steps_for(0.0025f);
+    const uint32_t most = 10 * ILB_EVIDENCE_ONE;
+    ilb__a64 word = 0;
+    uint32_t n = 0;
+
+    ilb__evidence_doubt(&word, s);
+    must_eq(ilb__evidence_read(&word).faulty, s.faulty_up);
+    must_eq(ilb__evidence_read(&word).broken, 0);
+    must_eq(ilb__evidence_run_of(&word).failures, 0);
+    for (int i = 0; i < 100; i++) {
+        ilb__evidence_doubt(&word, s);
+        must(ilb__evidence_read(&word).faulty <= most);
+    }
+    must_eq(ilb__evidence_read(&word).faulty, most);
+    /* What is proved is not made less. */
+    for (int i = 0; i < 100; i++)
+        (void)ilb__evidence_bad(&word, s);
+    ilb__evidence_doubt(&word, s);
+    must_eq(ilb__evidence_read(&word).faulty, SUM_MAX);
+    word = 0;
+    for (ilb__evidence_doubt(&word, s); word != 0 && n < 10000; n++)
+        ilb__evidence_good(&word, s);
+    must_be_within(n, 2, 1000);
+}
+END_TEST
+
 /* What was proved long ago is forgotten in bounded time. */
 START_TEST(sums_end_at_64)
 {
@@ -340,6 +370,7 @@ Suite *suite_evidence(void)
     tcase_add_test(tc, a_spotless_past_is_taken_for_one_in_a_million);
     tc = test_case(s, "sums");
     tcase_add_test(tc, sums_follow_their_formula);
+    tcase_add_test(tc, doubts_end_at_10);
     tcase_add_test(tc, sums_end_at_64);
     tcase_add_test(tc, one_that_does_not_fail_is_not_written);
     tcase_add_test(tc,

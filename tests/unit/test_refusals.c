@@ -77,6 +77,33 @@ START_TEST(a_good_answer_ends_it)
 }
 END_TEST
 
+/* It has refused all the same, and is known for it for a minute. */
+START_TEST(it_is_remembered_for_a_minute)
+{
+    ilb__a64 word = 0;
+
+    must(!ilb__refusals_lately(&word, T0));
+    ilb__refusals_add(&word, 0, 0, T0);
+    must(ilb__refusals_lately(&word, T0));
+    ilb__refusals_end(&word);
+    must(ilb__refusals_lately(&word, T0));
+    must(ilb__refusals_lately(&word, T0 + 60 * S_NS));
+    must(!ilb__refusals_lately(&word, T0 + 60 * S_NS + 51 * MS_NS));
+}
+END_TEST
+
+START_TEST(a_good_answer_of_before_ends_no_hold_that_comes_after)
+{
+    ilb__a64 word = 0;
+
+    ilb__refusals_add(&word, 0, 0, T0);
+    ilb__refusals_end(&word);
+    ilb__refusals_add(&word, 0, 0, T0 + 10 * MS_NS);
+    must(ilb__refusals_any(&word));
+    must_be_within((double)held_ns(&word, T0 + 10 * MS_NS) / 1e6, 49.9, 50);
+}
+END_TEST
+
 START_TEST(at_least_as_long_as_asked)
 {
     ilb__a64 word = 0;
@@ -108,6 +135,8 @@ Suite *suite_refusals(void)
     tcase_add_test(tc, each_time_it_is_longer);
     tcase_add_test(tc, those_that_were_in_flight_count_once);
     tcase_add_test(tc, a_good_answer_ends_it);
+    tcase_add_test(tc, it_is_remembered_for_a_minute);
+    tcase_add_test(tc, a_good_answer_of_before_ends_no_hold_that_comes_after);
     tcase_add_test(tc, at_least_as_long_as_asked);
     tcase_add_test(tc, a_clock_that_goes_back_frees_it);
     return s;
