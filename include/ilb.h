@@ -1002,7 +1002,8 @@ typedef struct ilb_candidate {
     uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none */
     double load; /**< what is in flight, by its costs in ordinary requests;
                       without what has waited since before it returned from
-                      hanging */
+                      hanging; those that last for seconds, long polls, count
+                      as a small part of one */
     double cost; /**< peak_ewma: nanoseconds; least_request: requests. 0: was
                       not worked out. Whoever is held back loses against any
                       cost */

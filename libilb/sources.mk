@@ -18,6 +18,8 @@ ILB_HEADER_FILES = \
 	libilb/signal/figures.h \
 	libilb/signal/window.h \
 	libilb/signal/load.h \
+	libilb/signal/epochs.h \
+	libilb/signal/longlived.h \
 	libilb/signal/overtaken.h \
 	libilb/signal/latency.h \
 	libilb/signal/slowness.h \
@@ -66,6 +68,7 @@ ILB_SOURCES = \
 	libilb/signal/evidence.c \
 	libilb/signal/window.c \
 	libilb/signal/load.c \
+	libilb/signal/epochs.c \
 	libilb/signal/overtaken.c \
 	libilb/signal/latency.c \
 	libilb/signal/slowness.c \

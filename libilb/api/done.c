@@ -141,15 +141,24 @@ static void done_bad(ilb_balancer *b, done_facts *d)
 }
 
 /* What of an answer's time is its endpoint's. One that later ones overtook was
- * long by itself: no peak, whatever it took. */
-static uint64_t done_of_endpoint_ns(const done_facts *d, uint64_t ns)
+ * long by itself: no more than what is expected. */
+static uint64_t done_of_endpoint_ns(const done_facts *d, uint64_t ns,
+                                    const ilb__figures *f)
 {
-    float most_ns = d->hang_ns;
+    float expected_ns;
 
-    if (ILB_LIKELY((float)ns <= most_ns) ||
-        !ilb__overtaken_has(&d->slot->overtaken, d->picked_ns))
+    if (ILB_LIKELY((float)ns <= d->hang_ns) ||
+        !ilb__epochs_has(&d->slot->overtaken, d->picked_ns))
         return ns;
-    return (uint64_t)most_ns;
+    expected_ns = ilb__latency_read_ns(&d->slot->latency, f, d->now_ns);
+    return (float)ns < expected_ns ? ns : (uint64_t)expected_ns;
+}
+
+/* A long poll, say: it shows nothing of how long answers take. */
+static bool done_is_longlived(const done_facts *d, const ilb__figures *f)
+{
+    return ILB_UNLIKELY((float)d->waited_ns > ilb__figures_longlived_ns(f)) &&
+           ilb__epochs_has(&d->slot->overtaken, d->picked_ns);
 }
 
 static void done_good(ilb_balancer *b, done_facts *d)
@@ -162,13 +171,14 @@ static void done_good(ilb_balancer *b, done_facts *d)
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn(&slot->latency, done_of_endpoint_ns(d, ns), &f,
+        ilb__latency_learn(&slot->latency, done_of_endpoint_ns(d, ns, &f), &f,
                            d->now_ns);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
             probe_failed = !d->before && done_timed(b, d, true, ns, &f);
-        ilb__pool_good(&b->selector.pool, d->waited_ns,
-                       ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
+        if (ILB_LIKELY(!done_is_longlived(d, &f)))
+            ilb__pool_good(&b->selector.pool, d->waited_ns,
+                           ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
     ilb__failures_good(&slot->failures, d->now_ns);
     ilb__evidence_good(&slot->evidence, f.steps);
@@ -233,6 +243,8 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     else
         done_bad(b, &d);
     done_passes(&d);
+    if (ilb__epochs_concern(&d.slot->longlived, d.picked_ns))
+        ilb__epochs_end(&d.slot->longlived, d.picked_ns);
     ilb__cost_return(&d.slot->extra_cost, d.cost);
     /* From here on the slot may be another endpoint's. */
     returned = ilb__load_return(&d.slot->load,

@@ -99,6 +99,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->patience_ns = (float)((reach >> 48) << 20);
     f->rate_per_s = pool_float(rate);
     f->in_flight = pool_float(rate >> 32);
+    f->longlived = pool_float(ilb__load_relaxed(&p->served) >> 32);
     f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
     f->steps.broken_up = (uint16_t)steps;
     f->steps.broken_down = (uint16_t)(steps >> 16);
@@ -191,9 +192,22 @@ static void pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
     ilb__store_relaxed(&p->latency, pool_pair(median_ns, p99_ns));
 }
 
+/* What a long-lived request counts as. */
+static float pool_longlived(const ilb__survey *k)
+{
+    return k->n_eligible == 0 ? 1
+                              : ilb__longlived_weight((float)k->longlived /
+                                                      (float)k->n_eligible);
+}
+
+/* To an eligible endpoint, in the mean, as its load counts. */
 static float pool_in_flight(const ilb__survey *k)
 {
-    return k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
+    float less = (float)k->longlived * (1 - pool_longlived(k));
+
+    return k->n_eligible == 0
+               ? 0
+               : ((float)k->in_flight - less) / (float)k->n_eligible;
 }
 
 static float pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t n,
@@ -340,7 +354,8 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     pool_refresh_failures(p, &k, view->n, rate);
     pool_refresh_latency(p, &k);
     overload = pool_overload(p, &k, n_ejected, view->n, since_s);
-    ilb__store_relaxed(&p->served, pool_bits(ilb__survey_served(&k)));
+    ilb__store_relaxed(&p->served,
+                       pool_pair(ilb__survey_served(&k), pool_longlived(&k)));
     ilb__store_relaxed(
         &p->reach, pool_patience_ticks(rate) << 48 | pool_sampling(rate) << 33 |
                        (uint64_t)pool_is_cold(&k) << 38 |

@@ -43,6 +43,8 @@
  *             5 s of it saved, three at least. Each trial that fails takes one.
  *   overload  see pool_overload in the source.
  *   served    requests that an endpoint has of late (survey.h).
+ *   longlived what a request that is in flight for long counts as, in the load
+ *             and in what is in flight in the mean (signal/longlived.h).
  *
  * Who hangs is looked for at the same time (sweep.h).
  */
@@ -69,7 +71,8 @@ typedef struct ilb__pool {
     ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
-    ilb__a64 served;    /* a float */
+    ilb__a64 served;    /* that, and what a long-lived request counts as: two
+                           floats */
     _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 

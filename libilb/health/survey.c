@@ -27,6 +27,8 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
                       ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
     uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
     uint64_t health = ilb__load_relaxed(&slot->health);
+    uint32_t in_flight =
+        ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
     float x = ilb__latency_estimate_ns(&slot->latency);
 
     k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
@@ -40,7 +42,9 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
     k->served += k->short_term[k->n - 1].ended;
     k->served_share += survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
-    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    k->in_flight += in_flight;
+    k->longlived += ilb__longlived_n(&slot->longlived, in_flight,
+                                     ilb__load_relaxed(&slot->lost.n));
     if (x > 0)
         survey_insert(k->estimates, k->n_estimates++, x);
 }
@@ -52,7 +56,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
-    k->in_flight = k->ended = 0;
+    k->in_flight = k->longlived = k->ended = 0;
     k->served = k->served_share = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],

@@ -20,6 +20,7 @@ typedef struct sweep_run {
     const ilb__figures *figures;
     const ilb__sweep *sweep;
     float limit_ns;
+    float longlived_ns;
     uint32_t n_eligible;
     uint32_t n_silent;
     uint32_t n; /* that hang */
@@ -58,7 +59,7 @@ static uint32_t sweep_unanswered(ilb__slot *slot, uint64_t load)
     uint32_t unanswered = ilb__load_unanswered(load);
 
     (void)ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
-    return unanswered - ilb__overtaken_of(&slot->overtaken, unanswered);
+    return unanswered - ilb__epochs_of(&slot->overtaken, unanswered);
 }
 
 static sweep_wait sweep_waited(const sweep_run *r, const ilb__slot *slot,
@@ -104,6 +105,8 @@ static void sweep_look(sweep_run *r, ilb__slot *slot, uint32_t n_ready)
     sweep_wait w;
 
     sweep_listen(slot, load, r->sweep->now_ns);
+    ilb__longlived_turn(&slot->longlived, ilb__load_in_flight(load),
+                        r->longlived_ns, r->sweep->now_ns);
     if (ilb__health_state_of(health) == ILB__PROBING &&
         ilb__health_by(health) == ILB_DETECTOR_HANG)
         sweep_probe(r, slot, health, n_ready);
@@ -153,6 +156,7 @@ ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
     r.figures = f;
     r.sweep = s;
     r.limit_ns = ilb__figures_silent_ns(f);
+    r.longlived_ns = ilb__figures_longlived_ns(f);
     r.n = r.n_silent = r.n_eligible = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = first + i < view->n ? first + i : first + i - view->n;

@@ -88,6 +88,15 @@ ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                : score_of_late(slot, health, c->now_ns);
 }
 
+/* Of what is in flight: what is lost, or just waits for long. */
+static uint32_t score_do_not_count(const ilb__slot *slot, uint32_t in_flight)
+{
+    uint64_t lost = ilb__load_relaxed(&slot->lost.n);
+    uint64_t n = lost + ilb__longlived_n(&slot->longlived, in_flight, lost);
+
+    return n < in_flight ? (uint32_t)n : in_flight;
+}
+
 static ilb_held score_held_back(const ilb__slot *slot, uint32_t in_flight,
                                 uint64_t health, float age_ns,
                                 const ilb__score_context *c)
@@ -95,7 +104,7 @@ static ilb_held score_held_back(const ilb__slot *slot, uint32_t in_flight,
     if (age_ns > c->hang_ns)
         return ILB_HELD_HANGING;
     if (in_flight >= ilb__health_in_flight_cap(health) &&
-        in_flight - ilb__load_relaxed(&slot->lost.n) >=
+        in_flight - score_do_not_count(slot, in_flight) >=
             ilb__health_in_flight_cap(health))
         return ILB_HELD_CAP;
     if (in_flight > 0 && ilb__latency_level(&slot->latency) > 0)
@@ -129,7 +138,7 @@ static float score_failing(const ilb__slot *slot, const ilb__score_context *c)
 static inline float score_cost(const ilb__slot *slot, uint64_t load,
                                const ilb__score_context *c, float *age_ns)
 {
-    float q = ilb__cost_load(&slot->extra_cost, ilb__load_in_flight(load));
+    float q = ilb__score_load(slot, load, &c->figures);
     float price, latency_ns;
 
     if (c->weight_scale != 0)
@@ -140,9 +149,9 @@ static inline float score_cost(const ilb__slot *slot, uint64_t load,
         return 1 + q;
     latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
     *age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
-    if (ILB_UNLIKELY(ilb__score_asks_again(load, *age_ns, c))) {
+    if (ilb__score_asks_again(slot, load, *age_ns, c)) {
         *age_ns = 0;
-        q = 0;
+        q = q > 1 ? q - 1 : 0;
     }
     price = *age_ns > latency_ns ? *age_ns : latency_ns;
     price += SCORE_FAILURE_PRICE * score_median_ns(&c->figures) *

@@ -12,7 +12,8 @@
  *      have as well, it says nothing. A certain failure costs as much as an
  *      answer that takes ten times the median. A single failure (s = 1/5) makes
  *      it three times as dear, for a few seconds;
- *   q  its requests in flight, by their costs (signal/cost.h);
+ *   q  its requests in flight, by their costs (signal/cost.h); long-lived ones
+ *      count less (signal/longlived.h);
  *   w  its weight over the mean weight. Draws go by weight (select/draw.h);
  *      this keeps heavier endpoints from looking busy.
  *
@@ -34,10 +35,11 @@
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
  *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h).
- *     One request that waits alone for max(4 hang, 1 s) may be a long one, as
+ *     One request that waits alone for four times as long may be a long one, as
  *     nobody else was sent since: then neither its age nor its load counts, so
  *     that another tries, until that is answered (signal/overtaken.h) or waits
- *     as well;
+ *     as well. Where others have been overtaken that is likely: then another
+ *     tries at once, and whenever it has been silent half as long again;
  *   - suspect, for a moment: the last request failed, and that is evidence
  *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
  *
@@ -69,7 +71,7 @@ typedef struct ilb__score_context {
     uint64_t now_ns;
     ilb__figures figures;
     float hang_ns;          /* an age above it: hanging */
-    float again_ns;         /* of one request alone: to be asked once more */
+    float again_ns;         /* of one alone: somebody may ask once more */
     float enough;           /* a cost up to it: look no further */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
@@ -123,11 +125,32 @@ typedef enum ilb__trial {
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                          const ilb__score_context *c);
 
-/* Does one request alone wait there for so long that another may try? */
-static inline bool ilb__score_asks_again(uint64_t load, float age_ns,
+/* Has it been silent for so long that another may ask? */
+static inline bool ilb__score_asks_again(const ilb__slot *slot, uint64_t load,
+                                         float age_ns,
                                          const ilb__score_context *c)
 {
-    return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+    if (ILB_LIKELY(age_ns <= c->hang_ns))
+        return false;
+    if (ilb__epochs_n(&slot->overtaken) == 0)
+        return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+    return (float)ilb__elapsed_ns(ilb__load_relaxed(&slot->asked_ns),
+                                  c->now_ns) > age_ns / 2;
+}
+
+/* What is in flight to it, in ordinary requests. */
+static inline float ilb__score_load(const ilb__slot *slot, uint64_t load,
+                                    const ilb__figures *f)
+{
+    uint32_t in_flight = ilb__load_in_flight(load);
+    float q = ilb__cost_load(&slot->extra_cost, in_flight);
+    uint32_t n = ilb__longlived_n(&slot->longlived, in_flight,
+                                  ilb__load_relaxed(&slot->lost.n));
+
+    if (ILB_LIKELY(n == 0))
+        return q;
+    q -= (float)n * (1 - f->longlived);
+    return q > 0 ? q : 0;
 }
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the

@@ -25,20 +25,27 @@ static bool select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
     return claimed;
 }
 
+/* Silent so long that somebody has to ask: this request does, for a while. */
+static bool select_asks_again(const ilb__run *r, const ilb__candidate *c)
+{
+    const ilb__score_context *x = &r->context;
+    uint64_t age_ns =
+        ilb__score_age_ns(c->slot, c->load, &x->figures, x->now_ns);
+
+    if (ILB_LIKELY(!ilb__score_asks_again(c->slot, c->load, (float)age_ns, x)))
+        return false;
+    ilb__store_relaxed(&c->slot->asked_ns, x->now_ns);
+    return true;
+}
+
 /* Where nobody has answered yet, all are the same risk. */
 static ilb__trial select_trial(const ilb__run *r, const ilb__candidate *c,
                                bool probe)
 {
-    const ilb__score_context *x = &r->context;
-    ilb__trial trial =
-        probe ? ILB__TRIAL_TIMED : ilb__score_trial(c->slot, c->health, x);
+    ilb__trial trial = ilb__score_trial(c->slot, c->health, &r->context);
 
-    if (trial == ILB__TRIAL_NONE &&
-        ilb__score_asks_again(
-            c->load,
-            (float)ilb__score_age_ns(c->slot, c->load, &x->figures, x->now_ns),
-            x))
-        trial = ILB__TRIAL;
+    if (probe || select_asks_again(r, c))
+        trial = ILB__TRIAL_TIMED;
     if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
         r->context.figures.p99_ns == 0 ||
         !ilb__pool_trial_ok(&r->selector->pool))

@@ -68,7 +68,7 @@ static void trace_describe(ilb_candidate *k, const ilb__candidate *c,
     k->state = ilb__health_public_state(c->health);
     k->weight = ilb__load32_relaxed(&slot->weight);
     k->in_flight = ilb__load_in_flight(c->load);
-    k->load = (double)ilb__cost_load(&slot->extra_cost, k->in_flight);
+    k->load = (double)ilb__score_load(slot, c->load, &context->figures);
     k->failure_ppm =
         trace_ppm(ilb__failures_share(&slot->failures, context->now_ns));
     k->latency_ns = trace_ns(ilb__score_latency_ns(

@@ -155,7 +155,9 @@ static uint32_t set_new_slot(ilb__set *s, const char *address)
     ilb__store_relaxed(&slot->heard, 0);
     ilb__store_relaxed(&slot->lost.n, 0);
     ilb__store_relaxed(&slot->anew_ns, 0);
-    ilb__overtaken_forget(&slot->overtaken);
+    ilb__store_relaxed(&slot->asked_ns, 0);
+    ilb__epochs_forget(&slot->overtaken);
+    ilb__epochs_forget(&slot->longlived);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
     for (int k = 0; k < ILB_DETECTOR_COUNT; k++) {

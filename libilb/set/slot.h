@@ -18,6 +18,7 @@
 #include "signal/failures.h"
 #include "signal/latency.h"
 #include "signal/load.h"
+#include "signal/longlived.h"
 #include "signal/lost.h"
 #include "signal/overtaken.h"
 #include "signal/refusals.h"
@@ -37,7 +38,8 @@ typedef struct ilb__slot {
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
-    ilb__overtaken overtaken;
+    ilb__epochs overtaken; /* signal/overtaken.h */
+    ilb__epochs longlived; /* signal/longlived.h */
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
@@ -48,7 +50,8 @@ typedef struct ilb__slot {
     ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
     ilb__a64 heard;    /* signs of life until then, counted */
     ilb__lost lost;
-    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
+    ilb__a64 asked_ns; /* when, after a silence, another was sent there */
+    ilb__a64 anew_ns;  /* what was picked before says nothing of it any more */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];

@@ -13,6 +13,7 @@ typedef struct ilb__figures {
     float p99_ns;      /* of all good answers of late; 0: unknown */
     float p0;          /* share of requests that healthy endpoints fail */
     float in_flight;   /* to an eligible endpoint, in the mean */
+    float longlived;   /* what a long-lived request counts as, in load */
     float rate_per_s;  /* requests that end, of all endpoints */
     float patience_ns; /* time constant, at most, of trying a slow one again */
     uint64_t suspect_ns; /* how long one failure keeps an endpoint back */
@@ -54,15 +55,27 @@ static inline float ilb__figures_silent_ns(const ilb__figures *f)
 }
 
 #define ILB_FIGURES_AGAIN_FACTOR 4.0f
-#define ILB_FIGURES_AGAIN_MIN_NS 1e9f
 
-/* After so long another may ask whether it was a long request:
- * max(4 hang, 1 s). */
+/* After so long another may ask whether it was a long request: 4 hang. */
 static inline float ilb__figures_again_ns(const ilb__figures *f)
 {
-    float ns = ILB_FIGURES_AGAIN_FACTOR * ilb__figures_hang_ns(f);
+    return ILB_FIGURES_AGAIN_FACTOR * ilb__figures_hang_ns(f);
+}
 
-    return ns < ILB_FIGURES_AGAIN_MIN_NS ? ILB_FIGURES_AGAIN_MIN_NS : ns;
+#define ILB_FIGURES_LONGLIVED_MEDIAN 30.0f
+#define ILB_FIGURES_LONGLIVED_MIN_NS 1e9f
+
+/* A request that is in flight for so long is long-lived: max(30 median, 1 s).
+ * Not by p99: that of endpoints that have to serve what silent ones do not get
+ * says nothing. */
+static inline float ilb__figures_longlived_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_LONGLIVED_MEDIAN * f->median_ns;
+
+    if (f->p99_ns == 0)
+        return ILB_FIGURES_NEVER_NS;
+    return ns < ILB_FIGURES_LONGLIVED_MIN_NS ? ILB_FIGURES_LONGLIVED_MIN_NS
+                                             : ns;
 }
 
 /* Many answers take as long as this: min(p99, 3 median). */

@@ -2,36 +2,17 @@
 /* See overtaken.h. */
 #include "signal/overtaken.h"
 
-static void overtaken_less(ilb__a32 *count)
-{
-    uint32_t n = ilb__load32_relaxed(count);
-
-    while (n > 0 && !ilb__cas32_relaxed(count, &n, n - 1))
-        continue;
-}
-
-/* A new epoch, after `since_ns`. */
-static void overtaken_turn(ilb__overtaken *o, uint64_t since_ns, uint32_t n,
-                           uint32_t unanswered, uint64_t now_ns)
-{
-    ilb__store_relaxed(&o->since_ns, since_ns);
-    ilb__store32_relaxed(&o->n, n);
-    ilb__store32_relaxed(&o->candidates, unanswered);
-    /* 0 would mean that there is none. */
-    ilb__store_relaxed(&o->epoch_ns, now_ns == 0 ? 1 : now_ns);
-}
-
 /* From when on the others have an age. */
-static void overtaken_mark(const ilb__overtaken *o, ilb__load *l,
+static void overtaken_mark(const ilb__epochs *o, ilb__load *l,
                            uint32_t unanswered, bool good, uint64_t now_ns)
 {
-    if (unanswered <= ilb__load32_relaxed(&o->n))
+    if (unanswered <= ilb__epochs_n(o))
         ilb__load_set_mark(l, UINT64_MAX);
     else if (good || ilb__load_mark_ns(l) == UINT64_MAX)
         ilb__load_set_mark(l, now_ns);
 }
 
-static void overtaken_begin(ilb__overtaken *o, ilb__load *l, uint64_t word,
+static void overtaken_begin(ilb__epochs *o, ilb__load *l, uint64_t word,
                             uint32_t unanswered, const ilb__passing *p,
                             float hang_ns, uint64_t now_ns)
 {
@@ -41,11 +22,11 @@ static void overtaken_begin(ilb__overtaken *o, ilb__load *l, uint64_t word,
         p->picked_ns <= mark_ns ||
         (float)ilb__elapsed_ns(mark_ns, now_ns) <= hang_ns)
         return;
-    overtaken_turn(o, mark_ns, ilb__load_old(word), unanswered, now_ns);
+    ilb__epochs_turn(o, mark_ns, ilb__load_old(word), unanswered, now_ns);
     overtaken_mark(o, l, unanswered, true, now_ns);
 }
 
-ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
+ILB_INTERNAL void ilb__overtaken_pass(ilb__epochs *o, ilb__load *l,
                                       const ilb__passing *p, float hang_ns,
                                       uint64_t now_ns)
 {
@@ -59,48 +40,25 @@ ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
         overtaken_begin(o, l, word, unanswered, p, hang_ns, now_ns);
         return;
     }
-    if (p->unanswered && p->picked_ns < epoch_ns)
-        overtaken_less(&o->candidates);
-    if (p->unanswered && p->picked_ns < ilb__load_relaxed(&o->since_ns))
-        overtaken_less(&o->n);
-    if (p->good && p->picked_ns > epoch_ns) {
-        uint32_t n = ilb__load32_relaxed(&o->candidates);
-
-        overtaken_turn(o, epoch_ns, n < unanswered ? n : unanswered, unanswered,
-                       now_ns);
-    }
+    if (p->unanswered)
+        ilb__epochs_end(o, p->picked_ns);
+    if (p->good && p->picked_ns > epoch_ns)
+        ilb__epochs_turn(o, epoch_ns, ilb__load32_relaxed(&o->candidates),
+                         unanswered, now_ns);
     if (unanswered == 0)
-        ilb__overtaken_forget(o);
+        ilb__epochs_forget(o);
     overtaken_mark(o, l, unanswered, p->good, now_ns);
 }
 
-ILB_INTERNAL void ilb__overtaken_all(ilb__overtaken *o, ilb__load *l,
+ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
                                      uint64_t now_ns)
 {
     uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&l->word));
 
     if (n == 0) {
-        ilb__overtaken_forget(o);
+        ilb__epochs_forget(o);
         return;
     }
-    overtaken_turn(o, now_ns, n, n, now_ns);
+    ilb__epochs_turn(o, now_ns, n, n, now_ns);
     ilb__load_set_mark(l, UINT64_MAX);
-}
-
-ILB_INTERNAL uint32_t ilb__overtaken_of(ilb__overtaken *o, uint32_t unanswered)
-{
-    uint32_t n = ilb__load32_relaxed(&o->n);
-
-    while (ILB_UNLIKELY(n > unanswered))
-        if (ilb__cas32_relaxed(&o->n, &n, unanswered))
-            return unanswered;
-    return n;
-}
-
-ILB_INTERNAL void ilb__overtaken_forget(ilb__overtaken *o)
-{
-    ilb__store_relaxed(&o->epoch_ns, 0);
-    ilb__store_relaxed(&o->since_ns, 0);
-    ilb__store32_relaxed(&o->n, 0);
-    ilb__store32_relaxed(&o->candidates, 0);
 }

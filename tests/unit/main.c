@@ -23,7 +23,7 @@ static const test_suite internal[] = {
     suite_refusals,     suite_checks,
     suite_cap,          suite_slowness,
     suite_slow,         suite_lost,
-    suite_overtaken,
+    suite_epochs,       suite_overtaken,
 };
 
 #define N_INTERNAL (sizeof internal / sizeof internal[0])

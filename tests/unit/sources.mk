@@ -29,6 +29,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
 	tests/unit/test_api_hang.c \
+	tests/unit/test_api_longlived.c \
 	tests/unit/test_api_slow.c \
 	tests/unit/test_api_overload.c \
 	tests/unit/test_api_checks.c \
@@ -70,6 +71,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
 	tests/unit/test_api_hang.c \
+	tests/unit/test_api_longlived.c \
 	tests/unit/test_api_slow.c \
 	tests/unit/test_api_overload.c \
 	tests/unit/test_api_checks.c \
@@ -104,6 +106,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_slowness.c \
 	tests/unit/test_slow.c \
 	tests/unit/test_lost.c \
+	tests/unit/test_epochs.c \
 	tests/unit/test_overtaken.c \
 	tests/unit/test_refusals.c \
 	tests/unit/test_checks.c \

@@ -29,6 +29,7 @@ Suite *suite_window(void);
 Suite *suite_slowness(void);
 Suite *suite_slow(void);
 Suite *suite_lost(void);
+Suite *suite_epochs(void);
 Suite *suite_overtaken(void);
 Suite *suite_health(void);
 Suite *suite_health_cap(void);

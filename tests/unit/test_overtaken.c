@@ -11,7 +11,7 @@
 /* One endpoint, and what is in flight to it. */
 typedef struct over {
     ilb__load load;
-    ilb__overtaken overtaken;
+    ilb__epochs overtaken;
     struct {
         uint64_t picked_ns;
         uint32_t parity;
@@ -73,7 +73,7 @@ static uint64_t age_ms(const over *o)
 
 static uint32_t overtaken(over *o)
 {
-    return ilb__overtaken_of(
+    return ilb__epochs_of(
         &o->overtaken, ilb__load_unanswered(ilb__load_relaxed(&o->load.word)));
 }
 
@@ -183,7 +183,7 @@ START_TEST(all_that_wait_are)
     o.now_ns += 40 * MS_NS;
     must_eq(age_ms(&o), 40);
     for (int i = 0; i < 5; i++) {
-        must(ilb__overtaken_has(&o.overtaken, o.tickets[before[i]].picked_ns));
+        must(ilb__epochs_has(&o.overtaken, o.tickets[before[i]].picked_ns));
         end(&o, before[i], false);
         must_eq(overtaken(&o), 4 - (uint32_t)i);
     }
@@ -196,9 +196,9 @@ START_TEST(no_more_than_are_unanswered)
     over o = fixture();
 
     ilb__store32_relaxed(&o.overtaken.n, 9);
-    must_eq(ilb__overtaken_of(&o.overtaken, 4), 4);
+    must_eq(ilb__epochs_of(&o.overtaken, 4), 4);
     must_eq(ilb__load32_relaxed(&o.overtaken.n), 4);
-    must_eq(ilb__overtaken_of(&o.overtaken, 7), 4);
+    must_eq(ilb__epochs_of(&o.overtaken, 7), 4);
 }
 END_TEST
 

@@ -319,30 +319,50 @@ START_TEST(hanging)
 }
 END_TEST
 
-/* One that waits alone for max(4 hang, 1 s) may be a long one: another tries,
- * as if it were idle. Two are no exception. */
+/* One that waits alone for four times as long as hanging may be a long one:
+ * another tries, as if it were idle. Two are no exception. */
 START_TEST(one_that_waits_alone_is_asked_again)
 {
-    static const double hangs_s[] = {0.03, 0.2, 0.3, 4};
+    static const double medians_s[] = {0.001, 0.03, 0.05, 0.1, 4};
 
-    for (size_t i = 0; i < 4; i++) {
-        double limit = hangs_s[i] * 1e9, again = 4 * limit;
+    for (size_t i = 0; i < 5; i++) {
+        double median = medians_s[i] * 1e9, again = 12 * median;
         test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
         ilb__slot *s = &f->slots[0];
-        double median = limit / HANG_MEDIAN;
+        uint64_t late_ns;
 
-        again = again > 1e9 ? again : 1e9;
+        again = again > 8e6 ? again : 8e6;
+        late_ns = T0 + (uint64_t)(1.01 * again);
         test_slots_learn(f, 0, (uint64_t)median, T0);
         (void)send(s, 1, T0);
         must(is_held(s, context(median, 1, T0 + (uint64_t)(0.99 * again))));
-        must(!is_held(s, context(median, 1, T0 + (uint64_t)(1.01 * again))));
-        must_be_within(
-            cost(s, context(median, 1, T0 + (uint64_t)(1.01 * again))),
-            0.99 * median, 1.01 * median);
-        (void)send(s, 1, T0 + (uint64_t)(1.02 * again));
-        must(is_held(s, context(median, 1, T0 + (uint64_t)(1.02 * again))));
+        must(!is_held(s, context(median, 1, late_ns)));
+        must_be_within(cost(s, context(median, 1, late_ns)), 0.99 * median,
+                       1.01 * median);
+        (void)send(s, 1, late_ns);
+        must(is_held(s, context(median, 1, late_ns)));
         must(is_held(s, context(median, 1, T0 + (uint64_t)(9 * again))));
     }
+}
+END_TEST
+
+/* Where later ones were answered while others wait, sooner: when it is silent
+ * for longer than answers take, and the next when it has been so half as long
+ * again. */
+START_TEST(who_has_long_polls_is_asked_sooner)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__slot *s = &f->slots[0];
+
+    test_slots_learn(f, 0, 10 * MS_NS, T0);
+    (void)send(s, 3, T0);
+    must(is_held(s, context(10e6, 1, T0 + 31 * MS_NS)));
+    ilb__epochs_turn(&s->overtaken, T0, 2, 3, T0);
+    must(!is_held(s, context(10e6, 1, T0 + 29 * MS_NS)));
+    must(!is_held(s, context(10e6, 1, T0 + 31 * MS_NS)));
+    ilb__store_relaxed(&s->asked_ns, T0 + 31 * MS_NS);
+    must(is_held(s, context(10e6, 1, T0 + 31 * MS_NS)));
+    must(!is_held(s, context(10e6, 1, T0 + 63 * MS_NS)));
 }
 END_TEST
 
@@ -397,6 +417,7 @@ Suite *suite_score(void)
     tcase_add_test(tc, suspect_for_a_moment);
     tcase_add_test(tc, hanging);
     tcase_add_test(tc, one_that_waits_alone_is_asked_again);
+    tcase_add_test(tc, who_has_long_polls_is_asked_sooner);
     tcase_add_test(tc, nobody_hangs_before_the_first_answer);
     tc = test_case(s, "least request");
     tcase_add_test(tc, least_request_looks_at_nothing_else);
