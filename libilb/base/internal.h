@@ -27,9 +27,12 @@
 #if defined(__GNUC__)
 #define ILB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ILB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* A function that an ordinary request does not come to: kept out of its way. */
+#define ILB_COLD __attribute__((cold))
 #else
 #define ILB_LIKELY(x) (x)
 #define ILB_UNLIKELY(x) (x)
+#define ILB_COLD
 #endif
 
 /* Data that different threads write stands this far apart. */

@@ -25,6 +25,8 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_cost.c \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
+	tests/unit/test_api_ahead.c \
+	tests/unit/test_api_leap.c \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
@@ -66,6 +68,8 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_cost.c \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
+	tests/unit/test_api_ahead.c \
+	tests/unit/test_api_leap.c \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
