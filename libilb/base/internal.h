@@ -41,7 +41,8 @@
 #define ILB_MS_NS UINT64_C(1000000)
 #define ILB_SECOND_NS UINT64_C(1000000000)
 
-/* Time passed from `from_ns` to `to_ns`; none if the clock went back. */
+/* Time passed from `from_ns` to `to_ns`; none if the first is of another
+ * thread, whose clock is a little ahead. */
 static inline uint64_t ilb__elapsed_ns(uint64_t from_ns, uint64_t to_ns)
 {
     return to_ns > from_ns ? to_ns - from_ns : 0;

@@ -41,9 +41,7 @@ static inline bool ilb__refusals_any(const ilb__a64 *word)
     return ilb__load_relaxed(word) != 0;
 }
 
-/* Is it held back? `most_ns`: no hold can be longer; one that ends later was
- * made before a clock went back. */
-ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t most_ns,
-                                     uint64_t now_ns);
+/* Is it held back? */
+ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t now_ns);
 
 #endif
