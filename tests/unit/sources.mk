@@ -8,6 +8,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/util.h \
 	tests/unit/util.c \
 	tests/unit/ejected.c \
+	tests/unit/events.c \
 	tests/unit/sim.c \
 	tests/unit/test_api_names.c \
 	tests/unit/test_api_options.c \
@@ -51,6 +52,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/util.h \
 	tests/unit/util.c \
 	tests/unit/ejected.c \
+	tests/unit/events.c \
 	tests/unit/sim.c \
 	tests/unit/test_api_names.c \
 	tests/unit/test_api_options.c \
