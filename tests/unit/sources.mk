@@ -27,6 +27,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
 	tests/unit/test_api_ahead.c \
+	tests/unit/test_api_callers.c \
 	tests/unit/test_api_leap.c \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
@@ -71,6 +72,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
 	tests/unit/test_api_ahead.c \
+	tests/unit/test_api_callers.c \
 	tests/unit/test_api_leap.c \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \

@@ -28,6 +28,7 @@ Suite *suite_api_cost(void);
 Suite *suite_api_newcomer(void);
 Suite *suite_api_time(void);
 Suite *suite_api_ahead(void);
+Suite *suite_api_callers(void);
 Suite *suite_api_leap(void);
 Suite *suite_api_ejection(void);
 Suite *suite_api_fail_mode(void);
