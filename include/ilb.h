@@ -45,8 +45,11 @@
  *   - Functions that can fail return 0 (ILB_OK) or a negative enum ilb_error.
  *     One that fails has changed nothing.
  *   - Times are nanoseconds of a monotonic clock in a uint64_t: what you hand
- *     in is by the clock of the options. A clock that goes back counts as no
- *     time passed; a time that is handed in more than 2 s late, as 2 s late.
+ *     in is by the clock of the options. A clock that goes back, or leaps ahead
+ *     by more than a year, counts as no time passed. A time that is handed in
+ *     more than 2 s late counts as 2 s late; one that is more than 2 s ahead of
+ *     the clock, as another clock's may be, as the clock's: so that is asked
+ *     once in 2 s even if you hand in all times.
  *   - Strings are copied; no pointer that you pass in is kept, but for the
  *     `user` pointers and the allocator's.
  *   - ilb_pick, ilb_first_byte and ilb_done may be called from any thread at

@@ -137,7 +137,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
 
         ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
         out[i].ejected_until_ns =
-            ilb__time_outside(&b->time, out[i].ejected_until_ns);
+            ilb__time_outside(&b->time, out[i].ejected_until_ns, now_ns);
     }
     pthread_mutex_unlock(&b->writer);
     return ILB_OK;

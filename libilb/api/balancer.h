@@ -31,8 +31,7 @@ struct ilb_balancer {
 /* The time inside; `now_ns` is the caller's, 0: the clock's. */
 static inline uint64_t ilb__balancer_now(ilb_balancer *b, uint64_t now_ns)
 {
-    return ilb__time_inside(&b->time, now_ns,
-                            ilb__load_relaxed(&b->selector.pool.refreshed_ns));
+    return ilb__time_inside(&b->time, now_ns);
 }
 
 /* The slot of a ticket that is in flight: its endpoint's. */

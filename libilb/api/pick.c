@@ -105,9 +105,10 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 
 ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b)
 {
-    return b == NULL ? UINT64_MAX
-                     : ilb__time_outside(
-                           &b->time, ilb__load_relaxed(&b->judge.next_due_ns));
+    if (b == NULL)
+        return UINT64_MAX;
+    return ilb__time_outside(&b->time, ilb__load_relaxed(&b->judge.next_due_ns),
+                             ilb__load_relaxed(&b->time.last_ns));
 }
 
 ILB_API int ilb_pick(ilb_balancer *b, ilb_ticket *ticket,
@@ -132,7 +133,7 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
     if (rc != ILB_OK)
         return rc;
     trace.trial = ilb__ticket_is_trial(ticket);
-    trace.time_ns = ilb__time_outside(&b->time, trace.time_ns);
+    trace.time_ns = ilb__time_outside(&b->time, trace.time_ns, trace.time_ns);
     memcpy(explanation, &trace, sizeof trace);
     return ILB_OK;
 }

@@ -27,9 +27,12 @@
 #if defined(__GNUC__)
 #define ILB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ILB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* A function that an ordinary request does not come to: kept out of its way. */
+#define ILB_COLD __attribute__((cold))
 #else
 #define ILB_LIKELY(x) (x)
 #define ILB_UNLIKELY(x) (x)
+#define ILB_COLD
 #endif
 
 /* Data that different threads write stands this far apart. */
@@ -38,7 +41,8 @@
 #define ILB_MS_NS UINT64_C(1000000)
 #define ILB_SECOND_NS UINT64_C(1000000000)
 
-/* Time passed from `from_ns` to `to_ns`; none if the clock went back. */
+/* Time passed from `from_ns` to `to_ns`; none if the first is of another
+ * thread, whose clock is a little ahead. */
 static inline uint64_t ilb__elapsed_ns(uint64_t from_ns, uint64_t to_ns)
 {
     return to_ns > from_ns ? to_ns - from_ns : 0;

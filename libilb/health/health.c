@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "health/cap.h"
-#include "health/ladder.h"
 #include "health/probe.h"
 #include "health/tell.h"
 #include "health/word.h"
@@ -41,10 +40,6 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
     j->base_ejection_time_ns = o->base_ejection_time_ns;
     j->max_ejection_time_ns = o->max_ejection_time_ns;
     j->max_retry_after_ns = o->max_retry_after_ns;
-    j->longest_ns = ilb__ladder_longer_ns(o->max_retry_after_ns, UINT32_MAX);
-    if (j->longest_ns < o->max_ejection_time_ns)
-        j->longest_ns = o->max_ejection_time_ns;
-    j->longest_ns = ilb__later_ns(j->longest_ns, ILB_SECOND_NS);
     j->checks.unhealthy_threshold = o->unhealthy_threshold;
     j->checks.healthy_threshold = o->healthy_threshold;
     j->checks.least_ns = o->base_ejection_time_ns;

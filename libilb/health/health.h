@@ -73,7 +73,7 @@ typedef struct ilb__transition {
     ilb__verdict verdict;
     ilb__evidence_run evidence;
     uint64_t until_ns;
-    uint64_t now_ns; /* 0: unknown */
+    uint64_t now_ns;
 } ilb__transition;
 
 typedef struct ilb__judge {
@@ -85,7 +85,6 @@ typedef struct ilb__judge {
     uint64_t base_ejection_time_ns;
     uint64_t max_ejection_time_ns;
     uint64_t max_retry_after_ns;
-    uint64_t longest_ns; /* no `until` is further away */
     ilb__checks_rule checks;
     bool check_unejects;
     uint64_t slow_start_ns; /* 0: none */

@@ -406,7 +406,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                        now_ns) ||
         !ilb__cas_strong_relaxed(&p->refreshed_ns, last, now_ns))
         return;
-    if (last == 0 || now_ns < last)
+    if (last == 0)
         since_ns = ILB_POOL_PERIOD_NS;
     gap_ns = since_ns;
     if (pool_jumped(p, since_ns)) {

@@ -28,15 +28,14 @@
 
 #define ILB_RAMP_LEAST 0.1f
 
-/* 0.1 .. 1; `window_ns` is not 0. */
+/* 0.1 .. 1; 1 if there is none. `window_ns` is not 0. */
 static inline float ilb__ramp_factor(const ilb__slot *slot, uint64_t window_ns,
                                      uint64_t now_ns)
 {
     uint64_t began_ns = ilb__load_relaxed(&slot->ramp_ns);
     float factor;
 
-    /* Not begun, or further ahead than it lasts: a clock went back. */
-    if (began_ns == 0 || (began_ns > now_ns && began_ns - now_ns > window_ns))
+    if (began_ns == 0)
         return 1;
     factor = (float)ilb__elapsed_ns(began_ns, now_ns) / (float)window_ns;
     return factor < ILB_RAMP_LEAST ? ILB_RAMP_LEAST : factor < 1 ? factor : 1;

@@ -10,7 +10,6 @@
 #define SLOW_NEEDED 0.1f
 #define SLOW_PROBE_FACTOR 2.0f
 
-/* A clock that is behind another thread's is no warming up. */
 static bool slow_is_warming_up(const ilb__slot *slot, uint64_t now_ns)
 {
     return now_ns < ilb__load_relaxed(&slot->warm_ns);

@@ -16,8 +16,9 @@
  * time in which none of them was in flight does not count. And at most half of
  * those looked at may have such requests: else the cause is not theirs.
  *
- * (Mostly it is one: the score holds back whoever waits for longer than `hang`,
- * and before that prefers others to whoever has one in flight.)
+ * (More than two are rare: the score holds back whoever has one that waits for
+ * longer than `hang`, and before that prefers others to whoever has one in
+ * flight; the second is most often the one that it sends to find out.)
  *
  * It is heard of when it gives a good answer or the first byte of one.
  *

@@ -4,6 +4,8 @@
 
 /* Of the stamps in the slot: 2^20 ns. */
 #define TELL_TICK_SHIFT 20
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
+#define TELL_SKEW_TICKS 2048
 
 ILB_INTERNAL ilb_state ilb__health_public_state(uint64_t word)
 {
@@ -66,8 +68,8 @@ ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
     uint64_t period = j->base_ejection_time_ns >> TELL_TICK_SHIFT;
     uint32_t last = ilb__load32_relaxed(&slot->noted[v->detector]);
 
-    /* After a clock went back it is long ago. */
-    if ((last != 0 && now - last < period) ||
+    if ((last != 0 &&
+         now - last + TELL_SKEW_TICKS < (uint64_t)TELL_SKEW_TICKS + period) ||
         !ilb__cas32_strong_relaxed(&slot->noted[v->detector], last, now))
         return;
     ilb__add32_relaxed(&slot->detected[v->detector], 1);

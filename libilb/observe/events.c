@@ -103,7 +103,7 @@ ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
     ilb_event event;
 
     events_of_slot(&event, slot);
-    event.time_ns = ilb__time_outside(e->time, t->now_ns);
+    event.time_ns = ilb__time_outside(e->time, t->now_ns, t->now_ns);
     event.type = t->type;
     event.from = t->from;
     event.to = t->to;
@@ -114,7 +114,7 @@ ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
     event.threshold = t->verdict.threshold;
     event.requests = t->evidence.requests;
     event.failures = t->evidence.failures;
-    event.until_ns = ilb__time_outside(e->time, t->until_ns);
+    event.until_ns = ilb__time_outside(e->time, t->until_ns, t->now_ns);
     ilb__events_write(e, &event);
 }
 

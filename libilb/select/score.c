@@ -112,8 +112,7 @@ static ilb_held score_held_back(const ilb__slot *slot, uint32_t in_flight,
     if (ILB_LIKELY(ilb__load_relaxed(&slot->failures.word) == 0))
         return ILB_HELD_NOT;
     if (ilb__refusals_any(&slot->refusals) &&
-        (in_flight > 0 ||
-         ilb__refusals_hold(&slot->refusals, c->refusal_ns, c->now_ns)))
+        (in_flight > 0 || ilb__refusals_hold(&slot->refusals, c->now_ns)))
         return ILB_HELD_REFUSED;
     if (!score_suspect(slot))
         return ILB_HELD_NOT;

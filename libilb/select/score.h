@@ -75,7 +75,6 @@ typedef struct ilb__score_context {
     float enough;           /* a cost up to it: look no further */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
-    uint64_t refusal_ns;    /* no endpoint is held back longer for a refusal */
     bool latency;           /* else by requests in flight alone */
 } ilb__score_context;
 

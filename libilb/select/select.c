@@ -93,7 +93,6 @@ static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
                           false, now_ns);
     ilb__pool_figures(&r->selector->pool, &r->context.figures);
     r->context.now_ns = now_ns;
-    r->context.refusal_ns = r->judge->longest_ns;
     r->context.slow_start_ns = r->judge->slow_start_ns;
     r->context.latency = r->selector->policy == ILB_POLICY_PEAK_EWMA;
     r->context.weight_scale =

@@ -42,12 +42,9 @@ ILB_INTERNAL void ilb__refusals_add(ilb__a64 *word, uint32_t bits,
     } while (!ilb__cas_relaxed(word, &seen, next));
 }
 
-ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t most_ns,
-                                     uint64_t now_ns)
+ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t now_ns)
 {
     uint64_t seen = ilb__load_relaxed(word);
-    uint64_t until_ns = refusals_until_ns(seen);
 
-    return (seen & ILB_REFUSALS_ROW) != 0 && until_ns > now_ns &&
-           until_ns - now_ns <= most_ns;
+    return (seen & ILB_REFUSALS_ROW) != 0 && refusals_until_ns(seen) > now_ns;
 }

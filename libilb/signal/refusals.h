@@ -61,9 +61,7 @@ static inline bool ilb__refusals_lately(const ilb__a64 *word, uint64_t now_ns)
                            now_ns) < ILB_REFUSALS_LATELY_NS;
 }
 
-/* Is it held back? `most_ns`: no hold can be longer; one that ends later was
- * made before a clock went back. */
-ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t most_ns,
-                                     uint64_t now_ns);
+/* Is it held back? */
+ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t now_ns);
 
 #endif

@@ -8,6 +8,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/util.h \
 	tests/unit/util.c \
 	tests/unit/ejected.c \
+	tests/unit/events.c \
 	tests/unit/sim.c \
 	tests/unit/test_api_names.c \
 	tests/unit/test_api_options.c \
@@ -25,6 +26,9 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_cost.c \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
+	tests/unit/test_api_ahead.c \
+	tests/unit/test_api_callers.c \
+	tests/unit/test_api_leap.c \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
@@ -50,6 +54,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/util.h \
 	tests/unit/util.c \
 	tests/unit/ejected.c \
+	tests/unit/events.c \
 	tests/unit/sim.c \
 	tests/unit/test_api_names.c \
 	tests/unit/test_api_options.c \
@@ -67,6 +72,9 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_cost.c \
 	tests/unit/test_api_newcomer.c \
 	tests/unit/test_api_time.c \
+	tests/unit/test_api_ahead.c \
+	tests/unit/test_api_callers.c \
+	tests/unit/test_api_leap.c \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \

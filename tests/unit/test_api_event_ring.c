@@ -3,34 +3,6 @@
 #include "suites.h"
 #include "util.h"
 
-#define EVENTS 4096
-
-static ilb_event events[EVENTS];
-
-/* All events after a number; how many. */
-static size_t read_events(const ilb_balancer *b, uint64_t after)
-{
-    size_t n = SIZE_MAX;
-
-    must_eq(ilb_balancer_events(b, after, events, EVENTS, sizeof events[0], &n),
-            ILB_OK);
-    must(n < EVENTS);
-    for (size_t i = 0; i < n; i++) {
-        must_eq(events[i].size, sizeof events[0]);
-        must(events[i].number > after);
-        must(i == 0 || events[i].number > events[i - 1].number);
-        must(i == 0 || events[i].time_ns >= events[i - 1].time_ns);
-    }
-    return n;
-}
-
-static uint64_t last_number(const ilb_balancer *b)
-{
-    size_t n = read_events(b, 0);
-
-    return n == 0 ? 0 : events[n - 1].number;
-}
-
 static ilb_balancer *with_capacity(test_clock *clock, uint32_t capacity)
 {
     ilb_options o = test_options(clock, ILB_POLICY_RANDOM, 1);
@@ -49,17 +21,17 @@ START_TEST(old_events_make_room_and_the_numbers_show_it)
         must_eq(ilb_balancer_set_readiness(b, test_address(0),
                                            i % 2 ? ILB_READY : ILB_NOT_READY),
                 ILB_OK);
-        must_eq(read_events(b, 0), i + 2 < 8 ? i + 2 : 8);
-        must_eq(last_number(b), i + 2);
+        must_eq(test_events_read(b, 0), i + 2 < 8 ? i + 2 : 8);
+        must_eq(test_events_last(b), i + 2);
     }
-    must_eq(read_events(b, 0), 8);
-    must_eq(events[0].number, 14);
-    must_eq(read_events(b, 13), 8);
-    must_eq(read_events(b, 14), 7);
-    must_eq(events[0].number, 15);
-    must_eq(read_events(b, 21), 0);
-    must_eq(read_events(b, 22), 0);
-    must_eq(read_events(b, UINT64_MAX), 0);
+    must_eq(test_events_read(b, 0), 8);
+    must_eq(test_events[0].number, 14);
+    must_eq(test_events_read(b, 13), 8);
+    must_eq(test_events_read(b, 14), 7);
+    must_eq(test_events[0].number, 15);
+    must_eq(test_events_read(b, 21), 0);
+    must_eq(test_events_read(b, 22), 0);
+    must_eq(test_events_read(b, UINT64_MAX), 0);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -71,15 +43,20 @@ START_TEST(events_are_copied_in_pieces)
     size_t n = 7;
 
     test_update(b, 0, 10);
-    memset(events, 0xee, sizeof events);
-    must_eq(ilb_balancer_events(b, 0, events, 4, sizeof events[0], &n), ILB_OK);
+    memset(test_events, 0xee, sizeof test_events);
+    must_eq(
+        ilb_balancer_events(b, 0, test_events, 4, sizeof test_events[0], &n),
+        ILB_OK);
     must_eq(n, 4);
-    must_eq(events[3].number, 4);
-    must_eq(events[4].number, UINT64_C(0xeeeeeeeeeeeeeeee));
-    must_eq(ilb_balancer_events(b, 8, events, 4, sizeof events[0], &n), ILB_OK);
+    must_eq(test_events[3].number, 4);
+    must_eq(test_events[4].number, UINT64_C(0xeeeeeeeeeeeeeeee));
+    must_eq(
+        ilb_balancer_events(b, 8, test_events, 4, sizeof test_events[0], &n),
+        ILB_OK);
     must_eq(n, 2);
-    must_eq(events[0].number, 9);
-    must_eq(ilb_balancer_events(b, 0, NULL, 0, sizeof events[0], &n), ILB_OK);
+    must_eq(test_events[0].number, 9);
+    must_eq(ilb_balancer_events(b, 0, NULL, 0, sizeof test_events[0], &n),
+            ILB_OK);
     must_eq(n, 0);
     ilb_balancer_free(b);
 }
@@ -97,26 +74,26 @@ START_TEST(a_large_update_is_told_in_a_quarter_of_the_ring)
     o.event_capacity = 40;
     b = test_new(&o);
     test_update(b, 0, 11);
-    must_eq(read_events(b, 0), 11); /* no summary of none */
+    must_eq(test_events_read(b, 0), 11); /* no summary of none */
     test_update(b, 0, 200);
-    must_eq(read_events(b, 11), 12);
-    must_str(events[0].address, test_address(11));
-    must_str(events[10].address, test_address(21));
-    must_eq(events[11].type, ILB_EVENT_UPDATED);
-    must_str(events[11].address, "");
-    must_eq(events[11].entered, 200 - 11 - 11);
-    must_eq(events[11].left, 0);
-    must_eq(events[11].readiness, 0);
-    last = events[11].number;
+    must_eq(test_events_read(b, 11), 12);
+    must_str(test_events[0].address, test_address(11));
+    must_str(test_events[10].address, test_address(21));
+    must_eq(test_events[11].type, ILB_EVENT_UPDATED);
+    must_str(test_events[11].address, "");
+    must_eq(test_events[11].entered, 200 - 11 - 11);
+    must_eq(test_events[11].left, 0);
+    must_eq(test_events[11].readiness, 0);
+    last = test_events[11].number;
     test_endpoints(list, 100, 200);
     for (uint32_t i = 0; i < 50; i++)
         list[i].readiness = ILB_NOT_READY;
     must_eq(ilb_balancer_update(b, list, 200), ILB_OK);
-    must_eq(read_events(b, last), 12);
-    must_eq(events[11].type, ILB_EVENT_UPDATED);
-    must_eq(events[11].entered, 100);
-    must_eq(events[11].left, 100);
-    must_eq(events[11].readiness, 50 - 11);
+    must_eq(test_events_read(b, last), 12);
+    must_eq(test_events[11].type, ILB_EVENT_UPDATED);
+    must_eq(test_events[11].entered, 100);
+    must_eq(test_events[11].left, 100);
+    must_eq(test_events[11].readiness, 50 - 11);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -127,10 +104,10 @@ START_TEST(a_ring_of_one_works)
     ilb_balancer *b = with_capacity(&clock, 1);
 
     test_update(b, 0, 3);
-    must_eq(read_events(b, 0), 1);
-    must_eq(events[0].type, ILB_EVENT_UPDATED);
-    must_eq(events[0].number, 2);
-    must_eq(events[0].entered, 2);
+    must_eq(test_events_read(b, 0), 1);
+    must_eq(test_events[0].type, ILB_EVENT_UPDATED);
+    must_eq(test_events[0].number, 2);
+    must_eq(test_events[0].entered, 2);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -149,7 +126,9 @@ START_TEST(none_are_kept_if_none_are_wanted)
         test_done(b, &t, test_number(b, &t) == 0 ? ILB_FAILURE : ILB_SUCCESS);
     }
     must(test_stats(b, 0).ejections > 0);
-    must_eq(ilb_balancer_events(b, 0, events, 3, sizeof events[0], &n), ILB_OK);
+    must_eq(
+        ilb_balancer_events(b, 0, test_events, 3, sizeof test_events[0], &n),
+        ILB_OK);
     must_eq(n, 0);
     ilb_balancer_free(b);
 }
@@ -198,7 +177,7 @@ START_TEST(the_default_capacity_is_256)
         must_eq(ilb_balancer_set_readiness(b, test_address(0),
                                            i % 2 ? ILB_READY : ILB_NOT_READY),
                 ILB_OK);
-    n = read_events(b, 0);
+    n = test_events_read(b, 0);
     must_eq(n, 256);
     ilb_balancer_free(b);
 }
@@ -209,15 +188,18 @@ START_TEST(bad_arguments_are_refused)
     ilb_balancer *b = test_new(NULL);
     size_t n = 77;
 
-    must_eq(ilb_balancer_events(NULL, 0, events, 1, sizeof events[0], &n),
+    must_eq(
+        ilb_balancer_events(NULL, 0, test_events, 1, sizeof test_events[0], &n),
+        ILB_EINVAL);
+    must_eq(ilb_balancer_events(b, 0, NULL, 1, sizeof test_events[0], &n),
             ILB_EINVAL);
-    must_eq(ilb_balancer_events(b, 0, NULL, 1, sizeof events[0], &n),
-            ILB_EINVAL);
-    must_eq(ilb_balancer_events(b, 0, events, 1, sizeof events[0], NULL),
-            ILB_EINVAL);
-    must_eq(ilb_balancer_events(b, 0, events, 1, sizeof events[0] - 8, &n),
+    must_eq(
+        ilb_balancer_events(b, 0, test_events, 1, sizeof test_events[0], NULL),
+        ILB_EINVAL);
+    must_eq(ilb_balancer_events(b, 0, test_events, 1, sizeof test_events[0] - 8,
+                                &n),
             ILB_EABI);
-    must_eq(ilb_balancer_events(b, 0, events, 1, 0, &n), ILB_EABI);
+    must_eq(ilb_balancer_events(b, 0, test_events, 1, 0, &n), ILB_EABI);
     must_eq(n, 77);
     must_eq(ilb_tick(NULL, 0), ILB_EINVAL);
     ilb_balancer_free(b);

@@ -3,39 +3,11 @@
 #include "suites.h"
 #include "util.h"
 
-#define EVENTS 4096
-
-static ilb_event events[EVENTS];
-
-/* All events after a number; how many. */
-static size_t read_events(const ilb_balancer *b, uint64_t after)
-{
-    size_t n = SIZE_MAX;
-
-    must_eq(ilb_balancer_events(b, after, events, EVENTS, sizeof events[0], &n),
-            ILB_OK);
-    must(n < EVENTS);
-    for (size_t i = 0; i < n; i++) {
-        must_eq(events[i].size, sizeof events[0]);
-        must(events[i].number > after);
-        must(i == 0 || events[i].number > events[i - 1].number);
-        must(i == 0 || events[i].time_ns >= events[i - 1].time_ns);
-    }
-    return n;
-}
-
-static uint64_t last_number(const ilb_balancer *b)
-{
-    size_t n = read_events(b, 0);
-
-    return n == 0 ? 0 : events[n - 1].number;
-}
-
 /* The one event after a number. */
 static const ilb_event *the_event(const ilb_balancer *b, uint64_t after)
 {
-    must_eq(read_events(b, after), 1);
-    return &events[0];
+    must_eq(test_events_read(b, after), 1);
+    return &test_events[0];
 }
 
 static void is_about(const ilb_event *e, uint32_t number, ilb_event_type type,
@@ -71,35 +43,35 @@ START_TEST(the_list_is_told)
     ilb_balancer *b = test_new(&o);
     uint64_t last;
 
-    must_eq(read_events(b, 0), 0);
+    must_eq(test_events_read(b, 0), 0);
     test_update(b, 0, 3);
-    must_eq(read_events(b, 0), 3);
+    must_eq(test_events_read(b, 0), 3);
     for (uint32_t i = 0; i < 3; i++) {
-        is_about(&events[i], i, ILB_EVENT_ENTERED, ILB_STATE_WARMING,
+        is_about(&test_events[i], i, ILB_EVENT_ENTERED, ILB_STATE_WARMING,
                  ILB_STATE_WARMING);
-        must_eq(events[i].number, i + 1);
-        must_eq(events[i].time_ns, clock.now_ns);
-        must_eq(events[i].enforced, 1);
-        must_eq(events[i].detector, ILB_DETECTOR_NONE);
+        must_eq(test_events[i].number, i + 1);
+        must_eq(test_events[i].time_ns, clock.now_ns);
+        must_eq(test_events[i].enforced, 1);
+        must_eq(test_events[i].detector, ILB_DETECTOR_NONE);
     }
     test_update(b, 0, 3); /* the same list: nothing happens */
-    must_eq(read_events(b, 3), 0);
+    must_eq(test_events_read(b, 3), 0);
     clock.now_ns += S_NS;
     test_update(b, 1, 3);
-    must_eq(read_events(b, 3), 2);
-    is_about(&events[0], 3, ILB_EVENT_ENTERED, ILB_STATE_WARMING,
+    must_eq(test_events_read(b, 3), 2);
+    is_about(&test_events[0], 3, ILB_EVENT_ENTERED, ILB_STATE_WARMING,
              ILB_STATE_WARMING);
-    is_about(&events[1], 0, ILB_EVENT_LEFT, ILB_STATE_WARMING,
+    is_about(&test_events[1], 0, ILB_EVENT_LEFT, ILB_STATE_WARMING,
              ILB_STATE_DRAINING);
-    must_eq(events[1].time_ns, clock.now_ns);
-    last = events[1].number;
+    must_eq(test_events[1].time_ns, clock.now_ns);
+    last = test_events[1].number;
     must_eq(ilb_balancer_set_readiness(b, test_address(2), ILB_NOT_READY),
             ILB_OK);
     is_about(the_event(b, last++), 2, ILB_EVENT_READINESS, ILB_STATE_WARMING,
              ILB_STATE_NOT_READY);
     must_eq(ilb_balancer_set_readiness(b, test_address(2), ILB_NOT_READY),
             ILB_OK);
-    must_eq(read_events(b, last), 0);
+    must_eq(test_events_read(b, last), 0);
     must_eq(ilb_balancer_set_readiness(b, test_address(2), ILB_DRAINING),
             ILB_OK);
     is_about(the_event(b, last++), 2, ILB_EVENT_READINESS, ILB_STATE_NOT_READY,
@@ -138,7 +110,7 @@ START_TEST(who_enters_has_the_state_of_its_readiness)
     is_about(the_event(b, 3), 7, ILB_EVENT_ENTERED, ILB_STATE_WARMING,
              ILB_STATE_WARMING);
     test_done(b, &t, ILB_SUCCESS);
-    must_eq(last_number(b), 4);
+    must_eq(test_events_last(b), 4);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -153,7 +125,7 @@ START_TEST(an_update_that_is_refused_tells_nothing)
     must_eq(ilb_balancer_update(b, e, 2), ILB_EDUPLICATE);
     must_eq(ilb_balancer_set_readiness(b, "nobody", ILB_NOT_READY),
             ILB_ENOTFOUND);
-    must_eq(read_events(b, 0), 0);
+    must_eq(test_events_read(b, 0), 0);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -170,9 +142,9 @@ START_TEST(an_ejection_by_failures_in_a_row_has_its_evidence)
     b = test_new(&o);
     test_update(b, 0, 4);
     end_for(b, &clock, 1, 30, ILB_SUCCESS);
-    last = last_number(b);
+    last = test_events_last(b);
     end_for(b, &clock, 1, 1, ILB_FAILURE);
-    must_eq(read_events(b, last), 0);
+    must_eq(test_events_read(b, last), 0);
     end_for(b, &clock, 1, 1, ILB_TIMEOUT);
     e = the_event(b, last);
     is_about(e, 1, ILB_EVENT_EJECT, ILB_STATE_HEALTHY, ILB_STATE_EJECTED);
@@ -204,8 +176,8 @@ static void fail_a_share(uint32_t of_10, ilb_detector detector, double low)
     b = test_new(&o);
     test_update(b, 0, 5);
     end_for(b, &clock, 1, 400, ILB_SUCCESS);
-    last = last_number(b);
-    while (read_events(b, last) == 0) {
+    last = test_events_last(b);
+    while (test_events_read(b, last) == 0) {
         /* The run of evidence begins with a failure. */
         bool fails = since * of_10 % 10 < of_10;
 
@@ -239,7 +211,7 @@ END_TEST
 START_TEST(the_way_back_is_told)
 {
     test_ejected *f = test_ejected_new(4, 1);
-    uint64_t last = last_number(f->b);
+    uint64_t last = test_events_last(f->b);
     ilb_ticket t = test_ejected_probe(f);
     const ilb_event *e = the_event(f->b, last++);
 
@@ -260,12 +232,12 @@ START_TEST(the_way_back_is_told)
     t = test_ejected_probe(f);
     f->clock.now_ns += MS_NS;
     test_done(f->b, &t, ILB_SUCCESS);
-    must_eq(read_events(f->b, last++), 2);
+    must_eq(test_events_read(f->b, last++), 2);
     last++;
-    is_about(&events[1], 1, ILB_EVENT_UNEJECT, ILB_STATE_PROBING,
+    is_about(&test_events[1], 1, ILB_EVENT_UNEJECT, ILB_STATE_PROBING,
              ILB_STATE_WARMING);
-    must_eq(events[1].reason, ILB_REASON_NONE);
-    must_eq(events[1].time_ns, f->clock.now_ns);
+    must_eq(test_events[1].reason, ILB_REASON_NONE);
+    must_eq(test_events[1].time_ns, f->clock.now_ns);
     test_ejected_heal(f);
     is_about(the_event(f->b, last), 1, ILB_EVENT_HEALTHY, ILB_STATE_WARMING,
              ILB_STATE_HEALTHY);
@@ -277,7 +249,7 @@ START_TEST(a_probe_without_result_is_told)
 {
     test_ejected *f = test_ejected_new(4, 1);
     ilb_ticket t = test_ejected_probe(f), again;
-    uint64_t last = last_number(f->b);
+    uint64_t last = test_events_last(f->b);
     const ilb_event *e;
 
     test_done(f->b, &t, ILB_CANCELLED);
@@ -298,9 +270,10 @@ START_TEST(a_probe_that_is_lost_is_told)
 {
     test_ejected *f = test_ejected_new(4, 1);
     ilb_ticket lost = test_ejected_probe(f), t;
-    uint64_t last = last_number(f->b);
+    uint64_t last = test_events_last(f->b);
 
-    f->clock.now_ns = events[read_events(f->b, last - 1) - 1].until_ns;
+    f->clock.now_ns =
+        test_events[test_events_read(f->b, last - 1) - 1].until_ns;
     t = test_pick(f->b);
     must_eq(test_number(f->b, &t), 1);
     is_about(the_event(f->b, last++), 1, ILB_EVENT_PROBE_STARTED,
@@ -310,7 +283,7 @@ START_TEST(a_probe_that_is_lost_is_told)
              ILB_STATE_WARMING);
     /* It ends after all. */
     test_done(f->b, &lost, ILB_CANCELLED);
-    must_eq(read_events(f->b, last), 0);
+    must_eq(test_events_read(f->b, last), 0);
     test_ejected_free(f);
 }
 END_TEST
@@ -345,8 +318,8 @@ START_TEST(the_last_endpoint_is_not_ejected_and_that_is_told_now_and_then)
     for (uint32_t round = 1; round <= 9; round++) {
         end_for(b, &clock, 0, 40, ILB_SUCCESS);
         end_for(b, &clock, 0, 3, ILB_FAILURE);
-        must_eq(read_events(b, 3), round / 3);
-        must(round != 3 || events[0].time_ns == told_ns + 3 * 860 * MS_NS);
+        must_eq(test_events_read(b, 3), round / 3);
+        must(round != 3 || test_events[0].time_ns == told_ns + 3 * 860 * MS_NS);
     }
     ilb_balancer_free(b);
 }
@@ -364,17 +337,17 @@ START_TEST(one_more_than_the_cap_is_refused_and_told)
     test_update(b, 0, 10);
     for (uint32_t i = 0; i < 10; i++)
         end_for(b, &clock, i, 15, ILB_SUCCESS);
-    last = last_number(b);
-    while (read_events(b, last) == 0)
+    last = test_events_last(b);
+    while (test_events_read(b, last) == 0)
         end_for(b, &clock, 1, 1, ILB_FAILURE);
     is_about(the_event(b, last++), 1, ILB_EVENT_EJECT, ILB_STATE_HEALTHY,
              ILB_STATE_EJECTED);
     end_for(b, &clock, 2, 5, ILB_FAILURE);
-    must(read_events(b, last) >= 1);
-    is_about(&events[0], 2, ILB_EVENT_EJECT_REFUSED, ILB_STATE_HEALTHY,
+    must(test_events_read(b, last) >= 1);
+    is_about(&test_events[0], 2, ILB_EVENT_EJECT_REFUSED, ILB_STATE_HEALTHY,
              ILB_STATE_HEALTHY);
-    must_eq(events[0].reason, ILB_REASON_CAP);
-    must_eq(events[0].enforced, 0);
+    must_eq(test_events[0].reason, ILB_REASON_CAP);
+    must_eq(test_events[0].enforced, 0);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -382,15 +355,15 @@ END_TEST
 START_TEST(a_return_that_the_cap_forces_is_told)
 {
     test_ejected *f = test_ejected_new(2, 1);
-    uint64_t last = last_number(f->b);
+    uint64_t last = test_events_last(f->b);
 
     test_update(f->b, 1, 1);
-    must_eq(read_events(f->b, last), 2);
-    is_about(&events[0], 0, ILB_EVENT_LEFT, ILB_STATE_HEALTHY,
+    must_eq(test_events_read(f->b, last), 2);
+    is_about(&test_events[0], 0, ILB_EVENT_LEFT, ILB_STATE_HEALTHY,
              ILB_STATE_DRAINING);
-    is_about(&events[1], 1, ILB_EVENT_UNEJECT, ILB_STATE_EJECTED,
+    is_about(&test_events[1], 1, ILB_EVENT_UNEJECT, ILB_STATE_EJECTED,
              ILB_STATE_WARMING);
-    must_eq(events[1].reason, ILB_REASON_CAP);
+    must_eq(test_events[1].reason, ILB_REASON_CAP);
     test_ejected_free(f);
 }
 END_TEST

@@ -297,7 +297,7 @@ START_TEST(ejection_works_at_any_time_of_the_clock)
 }
 END_TEST
 
-/* Times without sense are taken as they come: no number overflows. */
+/* Whatever the clock shows and is handed in: no number overflows. */
 START_TEST(absurd_times_do_no_harm)
 {
     static const uint64_t times[] = {1, UINT64_MAX, UINT64_MAX - 1,

@@ -2,6 +2,7 @@
 /* health/health.h: who is ejected. Thresholds are looked for, step by step,
  * and compared with those in the header; what does not reach them must change
  * nothing. */
+#include "health/tell.h"
 #include "slots.h"
 #include "suites_internal.h"
 #include "util.h"
@@ -209,6 +210,40 @@ START_TEST(a_place_that_comes_free_is_taken)
 }
 END_TEST
 
+/* ---- What is not acted on ---------------------------------------------- */
+
+static void count_told(const ilb__slot *slot, const ilb__transition *t,
+                       void *user)
+{
+    (void)slot;
+    *(int *)user += t->type == ILB_EVENT_EJECT_REFUSED;
+}
+
+/* Once in the base ejection time; another thread's clock that is a little
+ * behind is no reason to tell it again. */
+START_TEST(what_is_refused_is_told_once_in_a_while)
+{
+    const ilb__verdict v = {ILB_DETECTOR_HANG, 1, 1};
+    test_slots *f = fixture();
+    int n_told = 0;
+
+    f->judge.base_ejection_time_ns = 5 * S_NS;
+    f->judge.tell = count_told;
+    f->judge.tell_user = &n_told;
+    for (uint64_t ns = 0; ns < 5 * S_NS; ns += 10 * MS_NS) {
+        uint64_t behind_ns = ns * 7 % (2 * S_NS);
+
+        ilb__tell_refused(&f->judge, &f->slots[0], ILB_REASON_CAP, &v, T0 + ns);
+        ilb__tell_refused(&f->judge, &f->slots[0], ILB_REASON_CAP, &v,
+                          T0 + ns - behind_ns);
+        must_eq(n_told, 1);
+    }
+    ilb__tell_refused(&f->judge, &f->slots[0], ILB_REASON_CAP, &v,
+                      T0 + 5100 * MS_NS);
+    must_eq(n_told, 2);
+}
+END_TEST
+
 Suite *suite_health_judge(void)
 {
     Suite *s = suite_create("health judge");
@@ -226,5 +261,7 @@ Suite *suite_health_judge(void)
     tc = test_case(s, "cap");
     tcase_add_test(tc, no_evidence_ejects_the_last_one);
     tcase_add_test(tc, a_place_that_comes_free_is_taken);
+    tc = test_case(s, "refused");
+    tcase_add_test(tc, what_is_refused_is_told_once_in_a_while);
     return s;
 }

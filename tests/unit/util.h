@@ -186,6 +186,20 @@ uint32_t test_ejected_again(test_ejected *f);
 /* Requests succeed until number 1 is healthy. */
 void test_ejected_heal(test_ejected *f);
 
+/* ---- Events ------------------------------------------------------------- */
+
+#define TEST_EVENTS 4096
+
+/* What was read last. */
+extern ilb_event test_events[TEST_EVENTS];
+
+/* All events after a number; how many. They must be in order, and so must their
+ * times: the clock has not gone back. */
+size_t test_events_read(const ilb_balancer *b, uint64_t after);
+
+/* The number of the last one; 0: there is none. */
+uint64_t test_events_last(const ilb_balancer *b);
+
 /* ---- The simulator ----------------------------------------------------- */
 
 #define TEST_PODS 32

@@ -334,6 +334,84 @@ def test_a_manual_clock_only_moves_when_told() -> None:
         del clock.now_ns
 
 
+def test_a_manual_clock_does_not_wrap() -> None:
+    clock = ilb.ManualClock(2**64 - 10**9)
+    clock.advance(0.999999999)
+    assert clock.now_ns == 2**64 - 1
+    for seconds in (1e-9, 1, 1e9):
+        with pytest.raises(OverflowError, match="end of the clock"):
+            clock.advance(seconds)
+        assert clock.now_ns == 2**64 - 1
+    clock.advance(0)
+    assert clock.now_ns == 2**64 - 1
+    clock.now_ns = 2**64 - 10**18
+    with pytest.raises(OverflowError):
+        clock.advance(1e9)
+    assert clock.now_ns == 2**64 - 10**18
+
+
+def ejected_at(clock: ilb.ManualClock) -> ilb.Balancer:
+    """A balancer with one endpoint of three ejected just now."""
+    lb = ilb.Balancer("billing", PODS, clock=clock, consecutive_failures=2,
+                      base_ejection_time=0.5, max_ejection_time=0.5, seed=1)
+    while not lb.snapshot()[0].ejections:
+        ticket = lb.pick()
+        clock.advance(0.001)
+        bad = ticket.address == PODS[0]
+        ticket.done(ilb.Outcome.FAILURE if bad else ilb.Outcome.SUCCESS)
+    return lb
+
+
+def times(lb: ilb.Balancer) -> tuple[list[int], list[int]]:
+    """What it tells of times: of its endpoints and of its events."""
+    return ([s.ejected_until_ns for s in lb.snapshot()],
+            [e.time_ns for e in lb.events()])
+
+
+@pytest.mark.parametrize("wild", [2**64 - 1, 2**63, 1_764_000_000 * 10**9,
+                                  3_600 * 10**9])
+@pytest.mark.parametrize("where", ["pick", "done", "first_byte", "check",
+                                   "probe", "tick"])
+def test_a_time_of_another_clock_is_not_believed(wild: int, where: str) -> None:
+    told = []
+    for now_ns in (0, wild):
+        clock = ilb.ManualClock()
+        lb = ejected_at(clock)
+        ticket = lb.pick(now_ns=now_ns if where == "pick" else 0)
+        clock.advance(0.001)
+        ticket.first_byte(now_ns if where == "first_byte" else 0)
+        ticket.done(now_ns=now_ns if where == "done" else 0)
+        lb.report_check(PODS[1], True, now_ns if where == "check" else 0)
+        with pytest.raises(ilb.NotDueError):
+            lb.probe_next(now_ns if where == "probe" else 0)
+        lb.tick(now_ns if where == "tick" else 0)
+        clock.advance(60)
+        probe = lb.probe_next()
+        assert probe.address == PODS[0]
+        probe.done()
+        told.append((times(lb), [s.latency_ns for s in lb.snapshot()]))
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("wild", [2**64 - 1, 2**63, 1_764_000_000 * 10**9])
+def test_a_manual_clock_may_leap(wild: int) -> None:
+    clock = ilb.ManualClock()
+    lb = ejected_at(clock)
+    honest = clock.now_ns
+    (until, *_), _ = times(lb)
+    clock.now_ns = wild
+    lb.pick().done()
+    lb.snapshot()
+    clock.now_ns = honest
+    (after, *_), _ = times(lb)
+    assert abs(after - until) < 10**8
+    clock.now_ns = after + 10**6
+    probe = lb.probe_next()
+    probe.done()
+    assert probe.address == PODS[0]
+    assert abs(lb.events()[-1].time_ns - clock.now_ns) < 10**8
+
+
 def test_latency_is_measured_on_the_clock() -> None:
     clock = ilb.ManualClock()
     lb = ilb.Balancer("billing", ["a:1"], clock=clock)

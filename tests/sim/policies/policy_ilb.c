@@ -174,6 +174,7 @@ static void policy_ilb_first_byte(void *self, sim_attempt *a, uint64_t now_ns)
     policy_ilb *p = self;
     ilb_ticket ticket;
 
+    p->now_ns = now_ns;
     memcpy(&ticket, a->state, sizeof ticket);
     if (ilb_first_byte(p->balancer, &ticket, now_ns) != ILB_OK)
         abort();

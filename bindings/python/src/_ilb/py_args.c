@@ -104,6 +104,26 @@ static int py_read_uint(py_state *state, PyObject *value, const char *name,
                       (unsigned long long)max, value);
 }
 
+/* A time on the balancer's clock. NULL leaves `*out_ns` as it is: 0, ask it. */
+static int py_read_time(py_state *state, PyObject *value, uint64_t *out_ns)
+{
+    return py_read_uint(state, value, "now_ns", UINT64_MAX, out_ns);
+}
+
+/* The arguments of a function that takes such a time and nothing else. */
+static int py_args_read_time(py_state *state, const char *function,
+                             PyObject *const *args, Py_ssize_t n_args,
+                             PyObject *keywords, uint64_t *out_ns)
+{
+    static const char *const names[] = {"now_ns"};
+    const py_signature signature = {function, names, 1, 0};
+    PyObject *given[1];
+
+    if (py_args_read(&signature, args, n_args, keywords, given) < 0)
+        return -1;
+    return py_read_time(state, given[0], out_ns);
+}
+
 static int py_read_uint32(py_state *state, PyObject *value, const char *name,
                           uint32_t max, uint32_t *out)
 {

@@ -29,8 +29,7 @@ static PyObject *balancer_report_check(PyObject *self, PyObject *const *args,
     if (py_args_read(&signature, args, n_args, keywords, given) < 0)
         return NULL;
     address = py_read_text(state, given[0], "address");
-    if (address == NULL ||
-        py_read_uint(state, given[2], "now_ns", UINT64_MAX, &now_ns) < 0)
+    if (address == NULL || py_read_time(state, given[2], &now_ns) < 0)
         return NULL;
     /* Nothing but a bool: "failed" is true, and so is a response to many. */
     if (!PyBool_Check(given[1])) {
@@ -65,14 +64,11 @@ PyDoc_STRVAR(
 static PyObject *balancer_probe_next(PyObject *self, PyObject *const *args,
                                      Py_ssize_t n_args, PyObject *keywords)
 {
-    static const char *const names[] = {"now_ns"};
-    static const py_signature signature = {"probe_next", names, 1, 0};
     py_state *state = py_state_of(self);
     uint64_t now_ns = 0;
-    PyObject *given[1];
 
-    if (py_args_read(&signature, args, n_args, keywords, given) < 0 ||
-        py_read_uint(state, given[0], "now_ns", UINT64_MAX, &now_ns) < 0)
+    if (py_args_read_time(state, "probe_next", args, n_args, keywords,
+                          &now_ns) < 0)
         return NULL;
     return pick_ticket(state, (py_balancer *)self, probe_core, &now_ns);
 }

@@ -60,16 +60,30 @@ static PyObject *clock_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
 }
 
 PyDoc_STRVAR(clock_advance_doc, "advance($self, seconds, /)\n--\n\n"
-                                "Let `seconds` (a float) pass.");
+                                "Let `seconds` (a float) pass. Raises\n"
+                                "OverflowError, and nothing passes, if the\n"
+                                "clock would be past 2**64 - 1 ns.");
 
 static PyObject *clock_advance(PyObject *self, PyObject *seconds)
 {
+    _Atomic uint64_t *word = &((py_clock *)self)->now_ns;
+    uint64_t now_ns = atomic_load_explicit(word, memory_order_relaxed);
     uint64_t span_ns = 0;
 
     if (py_read_seconds(py_state_of(self), seconds, "seconds", &span_ns) < 0)
         return NULL;
-    atomic_fetch_add_explicit(&((py_clock *)self)->now_ns, span_ns,
-                              memory_order_relaxed);
+    do {
+        if (span_ns > UINT64_MAX - now_ns) {
+            PyErr_Format(PyExc_OverflowError,
+                         "%R seconds after %llu ns is past the end of the "
+                         "clock, %llu ns",
+                         seconds, (unsigned long long)now_ns,
+                         (unsigned long long)UINT64_MAX);
+            return NULL;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(
+        word, &now_ns, now_ns + span_ns, memory_order_relaxed,
+        memory_order_relaxed));
     Py_RETURN_NONE;
 }
 

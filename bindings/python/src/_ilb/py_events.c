@@ -172,14 +172,10 @@ PyDoc_STRVAR(balancer_tick_doc,
 static PyObject *balancer_tick(PyObject *self, PyObject *const *args,
                                Py_ssize_t n_args, PyObject *keywords)
 {
-    static const char *const names[] = {"now_ns"};
-    static const py_signature signature = {"tick", names, 1, 0};
-    py_state *state = py_state_of(self);
     uint64_t now_ns = 0;
-    PyObject *given[1];
 
-    if (py_args_read(&signature, args, n_args, keywords, given) < 0 ||
-        py_read_uint(state, given[0], "now_ns", UINT64_MAX, &now_ns) < 0)
+    if (py_args_read_time(py_state_of(self), "tick", args, n_args, keywords,
+                          &now_ns) < 0)
         return NULL;
     (void)ilb_tick(((py_balancer *)self)->core, now_ns);
     py_events_tell((py_balancer *)self);

@@ -148,7 +148,7 @@ static PyObject *balancer_pick(PyObject *self, PyObject *const *args,
         return pick_ticket(state, (py_balancer *)self, pick_plain, NULL);
     if (py_args_read(&signature, args, n_args, keywords, given) < 0 ||
         pick_read_exclude(state, given[0], excluded, &o) < 0 ||
-        py_read_uint(state, given[1], "now_ns", UINT64_MAX, &o.now_ns) < 0 ||
+        py_read_time(state, given[1], &o.now_ns) < 0 ||
         py_read_cost(state, given[3], &o.cost) < 0)
         return NULL;
     if (given[2] != NULL && (explain = PyObject_IsTrue(given[2])) < 0)

@@ -79,8 +79,7 @@ static PyObject *ticket_done(PyObject *self, PyObject *const *args,
         if (given[0] != NULL &&
             py_read_outcome(state, given[0], &result.outcome) < 0)
             return NULL;
-        if (py_read_uint(state, given[1], "now_ns", UINT64_MAX,
-                         &result.now_ns) < 0 ||
+        if (py_read_time(state, given[1], &result.now_ns) < 0 ||
             ticket_read_retry_after(state, given[2], &result) < 0)
             return NULL;
     }
@@ -151,18 +150,14 @@ PyDoc_STRVAR(ticket_first_byte_doc,
 static PyObject *ticket_first_byte(PyObject *self, PyObject *const *args,
                                    Py_ssize_t n_args, PyObject *keywords)
 {
-    static const char *const names[] = {"now_ns"};
-    static const py_signature signature = {"first_byte", names, 1, 0};
     py_ticket *ticket = (py_ticket *)self;
     uint64_t now_ns = 0;
-    PyObject *given[1];
     int rc;
 
-    if (n_args != 0 || keywords != NULL)
-        if (py_args_read(&signature, args, n_args, keywords, given) < 0 ||
-            py_read_uint(py_state_of(self), given[0], "now_ns", UINT64_MAX,
-                         &now_ns) < 0)
-            return NULL;
+    if ((n_args != 0 || keywords != NULL) &&
+        py_args_read_time(py_state_of(self), "first_byte", args, n_args,
+                          keywords, &now_ns) < 0)
+        return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     rc = ilb_first_byte(ticket->balancer->core, &ticket->core, now_ns);
     Py_END_CRITICAL_SECTION();
