@@ -989,7 +989,8 @@ typedef enum ilb_held {
     ILB_HELD_SUSPECT = 5, /**< the last request failed a moment ago */
     ILB_HELD_REFUSED = 6, /**< refused for load a moment ago; or not long ago,
                                and one is in flight: one at a time */
-    ILB_HELD_COUNT = 7
+    ILB_HELD_FULL = 7,    /**< those that are left cannot carry more */
+    ILB_HELD_COUNT = 8
 } ilb_held;
 
 /** An endpoint that a pick looked at, as it was then. */

@@ -30,7 +30,7 @@ static const char *const names_chosen_by[ILB_CHOSEN_BY_COUNT] = {
 static const char *const names_fate[ILB_FATE_COUNT] = {
     "compared", "ejected", "excluded", "full", "ramping"};
 static const char *const names_held[ILB_HELD_COUNT] = {
-    "not", "hanging", "cap", "slow", "failed", "suspect", "refused"};
+    "not", "hanging", "cap", "slow", "failed", "suspect", "refused", "full"};
 
 #define NAMES_N(table) (sizeof(table) / sizeof(table)[0])
 

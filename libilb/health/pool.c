@@ -36,6 +36,14 @@
 #define POOL_OVERLOAD_FACTOR 1.3f
 #define POOL_OVERLOAD_P0 0.1f
 #define POOL_CALM_EJECTED 8
+/* In flight above so many times what was usual: this is no calm. */
+#define POOL_CALM_ROUGH 2.0f
+#define POOL_CALM_ROUGH_TAU_S 100.0
+/* See pool_is_full. */
+#define POOL_FULL_BIT 39
+#define POOL_FULL_P0 0.05f
+#define POOL_ROOM 3.0f
+#define POOL_ROOM_MIN 4.0f
 #define POOL_MEDIAN_UNKNOWN 0
 /* More than one in so many, and a few, not tried yet: to this caller all are
  * newcomers. */
@@ -81,6 +89,13 @@ static void pool_publish_steps(ilb__pool *p, float p0)
                                       (uint64_t)s.faulty_down << 48);
 }
 
+static float pool_room(const ilb__pool *p)
+{
+    float room = POOL_ROOM * pool_float(ilb__load_relaxed(&p->calm));
+
+    return room < POOL_ROOM_MIN ? POOL_ROOM_MIN : room;
+}
+
 ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
@@ -99,6 +114,8 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->patience_ns = (float)((reach >> 48) << 20);
     f->rate_per_s = pool_float(rate);
     f->in_flight = pool_float(rate >> 32);
+    f->room =
+        ILB_UNLIKELY((reach >> POOL_FULL_BIT & 1) != 0) ? pool_room(p) : 0;
     f->longlived = pool_float(ilb__load_relaxed(&p->served) >> 32);
     f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
     f->steps.broken_up = (uint16_t)steps;
@@ -146,6 +163,7 @@ static void pool_survey(ilb__survey *k, ilb__pool *p, ilb__slot *slots,
 {
     ilb__window_step step;
 
+    step.now_ns = ilb__load_relaxed(&p->refreshed_ns);
     step.round = ilb__add_relaxed(&p->round, 1) + 2; /* 0: never part of one */
     step.keep_long = (float)ilb__decay(since_s, POOL_LONG_TAU_S);
     step.keep_short = (float)ilb__decay(since_s, pool_short_tau_s(p, view->n));
@@ -247,13 +265,41 @@ static bool pool_overload(ilb__pool *p, const ilb__survey *k,
                in_flight > POOL_OVERLOAD_FACTOR * calm_in_flight &&
                median_ns > POOL_OVERLOAD_FACTOR * calm_ns;
     if (calm != 0) {
-        float keep = (float)ilb__decay(since_s, POOL_CALM_TAU_S);
+        float keep = (float)ilb__decay(since_s, in_flight > POOL_CALM_ROUGH *
+                                                                calm_in_flight
+                                                    ? POOL_CALM_ROUGH_TAU_S
+                                                    : POOL_CALM_TAU_S);
 
         in_flight = calm_in_flight * keep + in_flight * (1 - keep);
         median_ns = calm_ns * keep + median_ns * (1 - keep);
     }
     ilb__store_relaxed(&p->calm, pool_pair(in_flight, median_ns));
     return false;
+}
+
+/*
+ * Do those that are left fail for want of room? More than one in eight is
+ * ejected, half of the others at least answer, but with more in flight to each
+ * than three times what was usual (four at least) 5 % of their requests fail:
+ * their queues are so long that callers give up, and what they serve at last
+ * nobody waits for any more. Sent there, what is too much loses nearly all;
+ * sent to the ejected ones, only itself. So until there is less than half of
+ * that in flight, endpoints with so many get no more while any ejected one is
+ * left to take the rest. (Envoy's panic threshold, but by load, not by count;
+ * the SRE book's client throttling without refusing anyone.)
+ */
+static bool pool_is_full(const ilb__pool *p, const ilb__survey *k,
+                         uint32_t n_ejected, uint32_t n)
+{
+    bool was = (ilb__load_relaxed(&p->reach) >> POOL_FULL_BIT & 1) != 0;
+    float p0 = pool_float(ilb__load_relaxed(&p->failures));
+    float room = pool_room(p), in_flight;
+
+    if (ilb__load_relaxed(&p->calm) == 0 ||
+        n_ejected * POOL_CALM_EJECTED <= n || 2 * k->n_heard <= k->n_eligible)
+        return false;
+    in_flight = pool_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
+    return was ? in_flight > room / 2 : in_flight > room && p0 >= POOL_FULL_P0;
 }
 
 static uint32_t pool_aperture(const ilb__survey *k, uint32_t n,
@@ -359,6 +405,8 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     ilb__store_relaxed(
         &p->reach, pool_patience_ticks(rate) << 48 | pool_sampling(rate) << 33 |
                        (uint64_t)pool_is_cold(&k) << 38 |
+                       (uint64_t)pool_is_full(p, &k, n_ejected, view->n)
+                           << POOL_FULL_BIT |
                        (uint64_t)overload << 32 |
                        pool_aperture(&k, view->n, n_ejected, rate));
 }

@@ -42,6 +42,7 @@
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
  *   overload  see pool_overload in the source.
+ *   room      see pool_is_full there.
  *   served    requests that an endpoint has of late (survey.h).
  *   longlived what a request that is in flight for long counts as, in the load
  *             and in what is in flight in the mean (signal/longlived.h).
@@ -61,7 +62,7 @@ typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
     ilb__a64 latency;   /* median and p99: two floats */
     ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 9, cold 1,
+    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 8, full 1, cold 1,
                             sampling 5, overload 1, aperture 32 */
     ilb__a64 steps;     /* ilb__evidence_steps */
     ilb__a64 rate;      /* rate and in flight: two floats */

@@ -2,6 +2,8 @@
 /* See survey.h. */
 #include "health/survey.h"
 
+#define SURVEY_HEARD_NS ILB_SECOND_NS
+
 /* Puts `x` in its place among `n` sorted values. */
 static void survey_insert(float *sorted, uint32_t n, float x)
 {
@@ -43,6 +45,9 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
     k->served_share += survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
     k->in_flight += in_flight;
+    k->overtaken += ilb__epochs_n(&slot->overtaken);
+    k->n_heard += ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns),
+                                  step->now_ns) < SURVEY_HEARD_NS;
     k->longlived += ilb__longlived_n(&slot->longlived, in_flight,
                                      ilb__load_relaxed(&slot->lost.n));
     if (x > 0)
@@ -56,7 +61,8 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
-    k->in_flight = k->longlived = k->ended = 0;
+    k->in_flight = k->longlived = k->overtaken = k->ended = 0;
+    k->n_heard = 0;
     k->served = k->served_share = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],

@@ -52,14 +52,15 @@ static bool policy_ramping(ilb__run *r, ilb__candidate *c)
 }
 
 /* May it be drawn? In a panic also an ejected one and, while the others are
- * overloaded, one that is not wholly bad; neither if that fails closed. */
+ * overloaded, one that is not wholly bad; any while these have no room. None if
+ * that fails closed. */
 static bool policy_eligible(const ilb__run *r, const ilb__candidate *c)
 {
     if (ILB_LIKELY(ilb__candidate_eligible(c)))
         return true;
     if (r->judge->fail_closed)
         return false;
-    return r->panic ||
+    return r->panic || r->context.figures.room != 0 ||
            (r->context.figures.overloaded && policy_helps(r, c->slot));
 }
 

@@ -133,6 +133,13 @@ static float score_failing(const ilb__slot *slot, const ilb__score_context *c)
     return share > noise ? share - noise : 0;
 }
 
+static float score_weight(const ilb__slot *slot, const ilb__score_context *c)
+{
+    return c->weight_scale == 0
+               ? 1
+               : (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
+}
+
 /* *age_ns is that of the oldest request. */
 static inline float score_cost(const ilb__slot *slot, uint64_t load,
                                const ilb__score_context *c, float *age_ns)
@@ -172,5 +179,10 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
         return score;
     score.held = (uint8_t)score_held_back(slot, ilb__load_in_flight(load),
                                           health, age_ns, c);
+    if (ILB_UNLIKELY(c->figures.room != 0) && ilb__health_eligible(health) &&
+        ilb__score_load(slot, load, &c->figures) -
+                (float)ilb__epochs_n(&slot->overtaken) >=
+            c->figures.room * score_weight(slot, c))
+        score.held = ILB_HELD_FULL;
     return score;
 }

@@ -40,6 +40,8 @@
  *     that another tries, until that is answered (signal/overtaken.h) or waits
  *     as well. Where others have been overtaken that is likely: then another
  *     tries at once, and whenever it has been silent half as long again;
+ *   - full, worse than all: those that are left cannot carry everything
+ *     (health/pool.c), and it has its part in flight;
  *   - suspect, for a moment: the last request failed, and that is evidence
  *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
  *
@@ -83,11 +85,13 @@ typedef struct ilb__score {
     uint8_t held; /* an ilb_held */
 } ilb__score;
 
-/* 0: not held back; 1: to be careful; 2: it shows signs of a fault. */
+/* 0: not held back; 1: to be careful; 2: it shows signs of a fault; 3: full. */
 static inline int ilb__score_held_rank(const ilb__score *s)
 {
     if (ILB_LIKELY(s->held == ILB_HELD_NOT))
         return 0;
+    if (s->held == ILB_HELD_FULL)
+        return 3;
     return s->held == ILB_HELD_HANGING || s->held == ILB_HELD_SUSPECT ||
                    s->held == ILB_HELD_FAILED
                ? 2

@@ -47,7 +47,7 @@ static ilb__trial select_trial(const ilb__run *r, const ilb__candidate *c,
     if (probe || select_asks_again(r, c))
         trial = ILB__TRIAL_TIMED;
     if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
-        r->context.figures.p99_ns == 0 ||
+        r->context.figures.p99_ns == 0 || r->context.figures.room != 0 ||
         !ilb__pool_trial_ok(&r->selector->pool))
         return ILB__TRIAL_NONE;
     return trial;

@@ -13,6 +13,8 @@ typedef struct ilb__figures {
     float p99_ns;      /* of all good answers of late; 0: unknown */
     float p0;          /* share of requests that healthy endpoints fail */
     float in_flight;   /* to an eligible endpoint, in the mean */
+    float room;        /* in flight to one, while those that are left cannot
+                          carry everything; 0: no limit */
     float longlived;   /* what a long-lived request counts as, in load */
     float rate_per_s;  /* requests that end, of all endpoints */
     float patience_ns; /* time constant, at most, of trying a slow one again */

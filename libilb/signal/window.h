@@ -29,6 +29,7 @@ typedef struct ilb__window {
 /* One maintenance: its number, and what it leaves of the windows. */
 typedef struct ilb__window_step {
     uint64_t round;
+    uint64_t now_ns;
     float keep_long, keep_short;
 } ilb__window_step;
 

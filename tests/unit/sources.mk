@@ -34,6 +34,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_detectors.c \
 	tests/unit/test_api_hang.c \
 	tests/unit/test_api_longlived.c \
+	tests/unit/test_api_room.c \
 	tests/unit/test_api_slow.c \
 	tests/unit/test_api_overload.c \
 	tests/unit/test_api_checks.c \
@@ -80,6 +81,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_detectors.c \
 	tests/unit/test_api_hang.c \
 	tests/unit/test_api_longlived.c \
+	tests/unit/test_api_room.c \
 	tests/unit/test_api_slow.c \
 	tests/unit/test_api_overload.c \
 	tests/unit/test_api_checks.c \

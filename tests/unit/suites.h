@@ -35,6 +35,7 @@ Suite *suite_api_fail_mode(void);
 Suite *suite_api_detectors(void);
 Suite *suite_api_hang(void);
 Suite *suite_api_longlived(void);
+Suite *suite_api_room(void);
 Suite *suite_api_slow(void);
 Suite *suite_api_overload(void);
 Suite *suite_api_checks(void);

@@ -14,7 +14,7 @@ const test_suite suites_public[] = {
     suite_api_fail_mode,   suite_api_detectors,  suite_api_overload,
     suite_api_checks,      suite_api_slow_start, suite_api_hang,
     suite_api_longlived,   suite_api_slow,       suite_api_ahead,
-    suite_api_leap,        suite_api_callers,
+    suite_api_leap,        suite_api_callers,    suite_api_room,
 };
 
 const size_t suites_public_n = sizeof suites_public / sizeof suites_public[0];

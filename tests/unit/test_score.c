@@ -61,20 +61,24 @@ static bool is_held(const ilb__slot *slot, ilb__score_context c)
     return held;
 }
 
-static bool is_sick(int held)
+static int rank(int held)
 {
+    if (held == ILB_HELD_FULL)
+        return 3;
     return held == ILB_HELD_HANGING || held == ILB_HELD_FAILED ||
-           held == ILB_HELD_SUSPECT;
+                   held == ILB_HELD_SUSPECT
+               ? 2
+               : 1;
 }
 
-/* Those that show signs of a fault come last; else the cheaper one is better.
- */
+/* Those that show signs of a fault come last, but for full ones; else the
+ * cheaper one is better. */
 START_TEST(of_two_that_are_held_back_the_better)
 {
     for (int i = 1; i < ILB_HELD_COUNT; i++)
         for (int k = 1; k < ILB_HELD_COUNT; k++) {
             ilb__score a = {5e9f, (uint8_t)i}, b = {5.001e9f, (uint8_t)k};
-            bool better = is_sick(i) <= is_sick(k);
+            bool better = rank(i) <= rank(k);
 
             must_eq(ilb__score_better(&a, &b), better);
             must_eq(ilb__score_better(&b, &a), !better);

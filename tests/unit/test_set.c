@@ -245,7 +245,7 @@ START_TEST(nothing_learned_stays_in_a_recycled_slot)
     (void)ilb__failures_bad(&slot->failures, true, S_NS);
     (void)ilb__evidence_bad(&slot->evidence, ilb__evidence_steps_for(0));
     for (uint32_t i = 0; i < 3; i++) {
-        ilb__window_step step = {9 + i, 1, 1};
+        ilb__window_step step = {9 + i, 0, 1, 1};
 
         (void)ilb__window_bring(&slot->window, 100 * i, 10 * i, &step);
     }

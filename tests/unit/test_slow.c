@@ -62,7 +62,7 @@ static void slow_answers(test_slots *f, uint64_t from_ns, double served,
 /* So many of its requests have ended of late. */
 static void has_served(test_slots *f, uint32_t n)
 {
-    ilb__window_step step = {2, 1, 1};
+    ilb__window_step step = {2, 0, 1, 1};
 
     ilb__window_reset(&f->slots[1].window);
     ilb__store_relaxed(&f->slots[1].window.round, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 79012ff7ea068f0b; do not edit.
+ * Made by build-aux/amalgamate.py from sources 84a0422fccfb2f77; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -62,9 +62,12 @@
 #if defined(__GNUC__)
 #define ILB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ILB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* A function that an ordinary request does not come to: kept out of its way. */
+#define ILB_COLD __attribute__((cold))
 #else
 #define ILB_LIKELY(x) (x)
 #define ILB_UNLIKELY(x) (x)
+#define ILB_COLD
 #endif
 
 /* Data that different threads write stands this far apart. */
@@ -73,7 +76,8 @@
 #define ILB_MS_NS UINT64_C(1000000)
 #define ILB_SECOND_NS UINT64_C(1000000000)
 
-/* Time passed from `from_ns` to `to_ns`; none if the clock went back. */
+/* Time passed from `from_ns` to `to_ns`; none if the first is of another
+ * thread, whose clock is a little ahead. */
 static inline uint64_t ilb__elapsed_ns(uint64_t from_ns, uint64_t to_ns)
 {
     return to_ns > from_ns ? to_ns - from_ns : 0;
@@ -362,15 +366,29 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max)
  * never goes back by more than callers' clocks may differ (two threads that
  * read the clock, one after the other, and come here the other way round):
  *
- *     inside = outside + ahead
+ *     inside = outside + ahead        (modulo 2^64)
  *
- * `ahead` grows by what the clock is found to have gone back, so that no time
+ * `ahead` changes by what the clock is found to have gone back, so that no time
  * has passed: what was learned is as old as before, and an ejection has as long
- * to go. So nobody inside has to ask whether a stamp is of the future. Only the
- * clock can say that it went back: a caller who hands in an old time, of an
- * answer that has waited in a queue, is taken to be as late as callers' clocks
- * may differ. A clock that jumps forward cannot be told from a caller who
- * slept; health/pool.h deals with it.
+ * to go. So nobody inside has to ask whether a stamp is of the future. The same
+ * if the clock leaps ahead by over a year, which no caller slept, and it begins
+ * in its first two years whatever the clock shows: so no reading, however
+ * absurd, takes it near the end of its range, where it would stand still.
+ *
+ * Only the clock can say that it went back or leapt: a time that is handed in
+ * is believed if it is not further behind the last one that is known, nor ahead
+ * of what the clock showed when it was asked, than callers' clocks may differ.
+ * So it is asked once in that time. If the time that is handed in is
+ *
+ *     further ahead of the clock than that, another clock's, or read before the
+ *     clock went back, it counts as the clock's;
+ *
+ *     older than what is known by more than that, as of an answer that has
+ *     waited in a queue, it is as late as they may differ, and not more, so
+ *     that time goes on even if all that comes is old.
+ *
+ * A clock that jumps forward by less cannot be told from a caller who slept;
+ * health/pool.h deals with it.
  */
 #ifndef ILB_BASE_CLOCK_H
 #define ILB_BASE_CLOCK_H
@@ -529,44 +547,56 @@ static inline void ilb__fence_release(void)
 /* How far callers' clocks may differ; more is a clock that went back. */
 #define ILB_CLOCK_SKEW_NS (2 * ILB_SECOND_NS)
 
+/* A leap of the clock that is no time; time inside begins before it. */
+#define ILB_CLOCK_LEAP_NS (365 * 24 * 3600 * ILB_SECOND_NS)
+
+/* So much time may pass until it is noted. */
+#define ILB_CLOCK_NOTED_NS (10 * ILB_MS_NS)
+
 typedef struct ilb__time {
     ilb_clock clock_ns;
     void *user;
     ilb__a64 ahead_ns;
+    ilb__a64 last_ns;  /* inside: the last time that is known; 0: none yet */
+    ilb__a64 asked_ns; /* inside: where the clock was when it was asked */
 } ilb__time;
 
 /* CLOCK_MONOTONIC in nanoseconds; an ilb_clock. */
 ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user);
 
-/* `outside_ns` is further behind `last_ns`, which is inside, than it can be:
- * the clock went back, so that no time has passed; or it is an old time. */
-ILB_INTERNAL uint64_t ilb__time_behind(ilb__time *t, uint64_t outside_ns,
-                                       uint64_t last_ns);
+/* The same of a time that is not soon after the last one. It may be of the
+ * clock, just read, as well. */
+ILB_COLD ILB_INTERNAL uint64_t ilb__time_check(ilb__time *t,
+                                               uint64_t outside_ns);
 
-/* The time inside; `outside_ns` 0: asks the clock. `last_ns`: some time inside
- * that has been, the later the better; 0: none. */
-static inline uint64_t ilb__time_inside(ilb__time *t, uint64_t outside_ns,
-                                        uint64_t last_ns)
+/* The time inside; `outside_ns` 0: asks the clock. */
+static inline uint64_t ilb__time_inside(ilb__time *t, uint64_t outside_ns)
 {
     uint64_t now_ns;
 
     if (outside_ns == 0)
         outside_ns = t->clock_ns(t->user);
     now_ns = outside_ns + ilb__load_relaxed(&t->ahead_ns);
-    if (ILB_UNLIKELY(now_ns < last_ns) && last_ns - now_ns > ILB_CLOCK_SKEW_NS)
-        return ilb__time_behind(t, outside_ns, last_ns);
+    if (ILB_UNLIKELY(now_ns - ilb__load_relaxed(&t->last_ns) >
+                     ILB_CLOCK_NOTED_NS))
+        return ilb__time_check(t, outside_ns);
     return now_ns;
 }
 
-/* The same time outside. 0, which is no time, and UINT64_MAX, never, are the
- * same on both sides. */
-static inline uint64_t ilb__time_outside(const ilb__time *t, uint64_t inside_ns)
+/* The same time outside; `now_ns` is inside, and the clock was there of late.
+ * 0, which is no time, and UINT64_MAX, never, are the same on both sides; what
+ * was before the clock began was in its first moment. */
+static inline uint64_t ilb__time_outside(const ilb__time *t, uint64_t inside_ns,
+                                         uint64_t now_ns)
 {
-    uint64_t ahead_ns = ilb__load_relaxed(&t->ahead_ns);
+    uint64_t outside_ns = now_ns - ilb__load_relaxed(&t->ahead_ns);
 
     if (inside_ns == 0 || inside_ns == UINT64_MAX)
         return inside_ns;
-    return inside_ns > ahead_ns ? inside_ns - ahead_ns : 1;
+    if (inside_ns >= now_ns)
+        return ilb__later_ns(outside_ns, inside_ns - now_ns);
+    return outside_ns > now_ns - inside_ns ? outside_ns - (now_ns - inside_ns)
+                                           : 1;
 }
 
 #endif
@@ -584,26 +614,81 @@ ILB_INTERNAL uint64_t ilb__clock_monotonic_ns(void *user)
     return (uint64_t)t.tv_sec * ILB_SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-ILB_INTERNAL uint64_t ilb__time_behind(ilb__time *t, uint64_t outside_ns,
-                                       uint64_t last_ns)
+/* It stood at `then_ns`: has it neither gone back since nor leapt? */
+static bool ilb__clock_goes_on(uint64_t then_ns, uint64_t clock_ns)
+{
+    return clock_ns < then_ns ? then_ns - clock_ns <= ILB_CLOCK_SKEW_NS
+                              : clock_ns - then_ns <= ILB_CLOCK_LEAP_NS;
+}
+
+/* The clock's time, outside, and inside: where it is if it went on from about
+ * `last_ns`, else there. */
+static uint64_t ilb__clock_follow(ilb__time *t, uint64_t last_ns, uint64_t *clock_ns)
 {
     uint64_t ahead_ns = ilb__load_relaxed(&t->ahead_ns);
-    uint64_t clock_ns = t->clock_ns(t->user);
-    uint64_t now_ns;
 
-    /* Relaxed: whoever does not see it yet finds the same, and tries here. */
+    /* Relaxed: whoever does not see yet what another one found finds the same,
+     * and fails here. Read anew each time: the clock may go back just now. */
     do {
-        now_ns = clock_ns + ahead_ns;
-        if (now_ns >= last_ns || last_ns - now_ns <= ILB_CLOCK_SKEW_NS)
-            break;
-    } while (!ilb__cas_relaxed(&t->ahead_ns, &ahead_ns, last_ns - clock_ns));
-    /* Read before the clock went back. */
+        *clock_ns = t->clock_ns(t->user);
+        if (ilb__clock_goes_on(last_ns - ahead_ns, *clock_ns))
+            return *clock_ns + ahead_ns;
+    } while (!ilb__cas_relaxed(&t->ahead_ns, &ahead_ns, last_ns - *clock_ns));
+    return last_ns;
+}
+
+/* A time outside, inside; the clock's are `clock_ns` and `now_ns`. */
+static uint64_t ilb__clock_believes(uint64_t outside_ns, uint64_t clock_ns,
+                               uint64_t last_ns, uint64_t now_ns)
+{
+    uint64_t given_ns;
+
     if (outside_ns > clock_ns)
-        return last_ns;
-    now_ns = outside_ns + ilb__load_relaxed(&t->ahead_ns);
-    return now_ns < last_ns && last_ns - now_ns > ILB_CLOCK_SKEW_NS
-               ? last_ns - ILB_CLOCK_SKEW_NS
-               : now_ns;
+        return outside_ns - clock_ns > ILB_CLOCK_SKEW_NS
+                   ? now_ns
+                   : now_ns + (outside_ns - clock_ns);
+    given_ns = ilb__elapsed_ns(clock_ns - outside_ns, now_ns);
+    if (given_ns > ilb__elapsed_ns(ILB_CLOCK_SKEW_NS, last_ns))
+        return given_ns;
+    if (now_ns < last_ns)
+        now_ns = last_ns;
+    return now_ns > ILB_CLOCK_SKEW_NS ? now_ns - ILB_CLOCK_SKEW_NS : 1;
+}
+
+/* Time has come that far. */
+static void ilb__clock_note(ilb__a64 *word, uint64_t now_ns)
+{
+    uint64_t seen_ns = ilb__load_relaxed(word);
+
+    while (now_ns > seen_ns && !ilb__cas_relaxed(word, &seen_ns, now_ns))
+        continue;
+}
+
+/* What the clock says of a time. */
+static uint64_t ilb__clock_asked(ilb__time *t, uint64_t outside_ns, uint64_t last_ns)
+{
+    uint64_t clock_ns, now_ns;
+
+    if (last_ns == 0) {
+        clock_ns = t->clock_ns(t->user);
+        last_ns = clock_ns < ILB_CLOCK_LEAP_NS ? clock_ns : ILB_CLOCK_LEAP_NS;
+    }
+    now_ns = ilb__clock_follow(t, last_ns, &clock_ns);
+    ilb__clock_note(&t->asked_ns, now_ns);
+    return ilb__clock_believes(outside_ns, clock_ns, last_ns, now_ns);
+}
+
+ILB_INTERNAL uint64_t ilb__time_check(ilb__time *t, uint64_t outside_ns)
+{
+    uint64_t now_ns = outside_ns + ilb__load_relaxed(&t->ahead_ns);
+    uint64_t last_ns = ilb__load_relaxed(&t->last_ns);
+
+    if (now_ns < last_ns && last_ns - now_ns <= ILB_CLOCK_SKEW_NS)
+        return now_ns;
+    if (now_ns - ilb__load_relaxed(&t->asked_ns) > ILB_CLOCK_SKEW_NS)
+        now_ns = ilb__clock_asked(t, outside_ns, last_ns);
+    ilb__clock_note(&t->last_ns, now_ns);
+    return now_ns;
 }
 /* ==== libilb/base/histogram.c ============================================ */
 /* See histogram.h. */
@@ -1028,6 +1113,11 @@ ILB_INTERNAL ilb__evidence_run ilb__evidence_run_of(const ilb__a64 *word);
 
 ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s);
 
+/* A trial was given up early: nobody knows whether it would have failed. So
+ * `faulty` grows, but to 10 nats at most: enough for the requests that come
+ * next to be trials as well (select/score.h), too little for an ejection. */
+ILB_INTERNAL void ilb__evidence_doubt(ilb__a64 *word, ilb__evidence_steps s);
+
 /* Returns the sums with this failure. */
 ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
                                                   ilb__evidence_steps s);
@@ -1112,6 +1202,8 @@ static inline float ilb__log2(float x)
 /* Sums end here: what was proved long ago is forgotten in bounded time. */
 #define ILB__EVIDENCE_MAX (64 * ILB_EVIDENCE_ONE)
 #define ILB__EVIDENCE_RUN_MAX 65535
+/* Of `faulty`: what trials that were given up early may add up to. */
+#define ILB__EVIDENCE_DOUBT_MAX (10 * ILB_EVIDENCE_ONE)
 
 /* ln(x) in 1/256, x >= 1; rounded. */
 static uint16_t ilb__evidence_step(float x)
@@ -1205,6 +1297,21 @@ ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s)
     } while (!ilb__cas_relaxed(word, &seen, ilb__evidence_pack(e, seen, 0)));
 }
 
+ILB_INTERNAL void ilb__evidence_doubt(ilb__a64 *word, ilb__evidence_steps s)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+    ilb__evidence_sums e;
+
+    do {
+        e = ilb__evidence_unpack(seen);
+        if (e.faulty >= ILB__EVIDENCE_DOUBT_MAX)
+            return;
+        e.faulty += s.faulty_up;
+        if (e.faulty > ILB__EVIDENCE_DOUBT_MAX)
+            e.faulty = ILB__EVIDENCE_DOUBT_MAX;
+    } while (!ilb__cas_relaxed(word, &seen, ilb__evidence_pack(e, seen, 0)));
+}
+
 ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
                                                   ilb__evidence_steps s)
 {
@@ -1249,6 +1356,7 @@ typedef struct ilb__window {
 /* One maintenance: its number, and what it leaves of the windows. */
 typedef struct ilb__window_step {
     uint64_t round;
+    uint64_t now_ns;
     float keep_long, keep_short;
 } ilb__window_step;
 
@@ -1591,6 +1699,113 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
     return ilb__load_in_flight(word) == 0 &&
            ilb__cas_strong_acquire(&l->word, word, word + ILB__LOAD_GENERATION_ONE);
 }
+/* ==== libilb/signal/epochs.c ============================================= */
+/* See epochs.h. */
+/* ==== libilb/signal/epochs.h ============================================= */
+/*
+ * How many of an endpoint's requests have lasted since before a moment, without
+ * a list of them: time is cut into epochs, by whoever uses this, and a request
+ * is told by when it was picked.
+ *
+ *   epoch_ns    when the present one began; 0: none has. Of what there was
+ * then, candidates  so many are left; since_ns    when the one before it began:
+ * of what there was then, n           so many are left.
+ *
+ * So n counts what has lasted for one epoch at least, two at most.
+ *
+ * The counts are estimates: threads that come together may miscount, and a
+ * request picked at the very time of an epoch counts for one too long. No count
+ * of requests depends on it; each turn, and ilb__epochs_of, correct it by what
+ * there is at most.
+ */
+#ifndef ILB_SIGNAL_EPOCHS_H
+#define ILB_SIGNAL_EPOCHS_H
+
+typedef struct ilb__epochs {
+    ilb__a64 epoch_ns;
+    ilb__a64 since_ns;
+    ilb__a32 n;
+    ilb__a32 candidates;
+} ilb__epochs;
+
+/* The next epoch begins, after `since_ns`, from before which there are `n`.
+ * `now`: requests that there are in all. */
+ILB_INTERNAL void ilb__epochs_turn(ilb__epochs *e, uint64_t since_ns,
+                                   uint32_t n, uint32_t all, uint64_t now_ns);
+
+/* One that was picked then is none of them any more. */
+ILB_INTERNAL void ilb__epochs_end(ilb__epochs *e, uint64_t picked_ns);
+
+/* n, of so many that there are. */
+ILB_INTERNAL uint32_t ilb__epochs_of(ilb__epochs *e, uint32_t all);
+
+/* The slot is another endpoint's. */
+ILB_INTERNAL void ilb__epochs_forget(ilb__epochs *e);
+
+/* Does the end of one that was picked then concern it? */
+static inline bool ilb__epochs_concern(const ilb__epochs *e, uint64_t picked_ns)
+{
+    return ILB_UNLIKELY(picked_ns < ilb__load_relaxed(&e->epoch_ns));
+}
+
+/* Is one that was picked then counted in n? */
+static inline bool ilb__epochs_has(const ilb__epochs *e, uint64_t picked_ns)
+{
+    return ilb__load_relaxed(&e->epoch_ns) != 0 &&
+           picked_ns < ilb__load_relaxed(&e->since_ns);
+}
+
+static inline uint32_t ilb__epochs_n(const ilb__epochs *e)
+{
+    return ilb__load32_relaxed(&e->n);
+}
+
+#endif
+/* ==== back in libilb/signal/epochs.c */
+
+static void ilb__epochs_less(ilb__a32 *count)
+{
+    uint32_t n = ilb__load32_relaxed(count);
+
+    while (n > 0 && !ilb__cas32_relaxed(count, &n, n - 1))
+        continue;
+}
+
+ILB_INTERNAL void ilb__epochs_turn(ilb__epochs *e, uint64_t since_ns,
+                                   uint32_t n, uint32_t all, uint64_t now_ns)
+{
+    ilb__store_relaxed(&e->since_ns, since_ns);
+    ilb__store32_relaxed(&e->n, n < all ? n : all);
+    ilb__store32_relaxed(&e->candidates, all);
+    /* 0 would mean that there is none. */
+    ilb__store_relaxed(&e->epoch_ns, now_ns == 0 ? 1 : now_ns);
+}
+
+ILB_INTERNAL void ilb__epochs_end(ilb__epochs *e, uint64_t picked_ns)
+{
+    if (picked_ns < ilb__load_relaxed(&e->epoch_ns))
+        ilb__epochs_less(&e->candidates);
+    if (picked_ns < ilb__load_relaxed(&e->since_ns))
+        ilb__epochs_less(&e->n);
+}
+
+ILB_INTERNAL uint32_t ilb__epochs_of(ilb__epochs *e, uint32_t all)
+{
+    uint32_t n = ilb__load32_relaxed(&e->n);
+
+    while (ILB_UNLIKELY(n > all))
+        if (ilb__cas32_relaxed(&e->n, &n, all))
+            return all;
+    return n;
+}
+
+ILB_INTERNAL void ilb__epochs_forget(ilb__epochs *e)
+{
+    ilb__store_relaxed(&e->epoch_ns, 0);
+    ilb__store_relaxed(&e->since_ns, 0);
+    ilb__store32_relaxed(&e->n, 0);
+    ilb__store32_relaxed(&e->candidates, 0);
+}
 /* ==== libilb/signal/overtaken.c ========================================== */
 /* See overtaken.h. */
 /* ==== libilb/signal/overtaken.h ========================================== */
@@ -1601,35 +1816,19 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
  * as one poll of 30 s waits). What is in flight to it otherwise has an age
  * still.
  *
- *   epoch_ns    0: nothing waits for unusually long; then nothing is counted.
- *               Else a moment; and of what was unanswered then,
- *   candidates  so many are still;
- *   n           unanswered requests that were picked by `since_ns`, the epoch
- *               before this one: a later one has been answered.
+ * Counted among what is unanswered (signal/epochs.h): each good answer of a
+ * request that was picked after the epoch shows that the candidates are
+ * overtaken, and begins a new one, so that n are overtaken for sure. The first
+ * begins when a good answer comes for a request picked after the last turn
+ * (signal/load.h), while older ones have waited since for unusually long;
+ * without any epoch nothing is counted. The sweep (health/sweep.h) corrects it.
  *
- * It begins when a good answer comes for a request picked after the last turn
- * (signal/load.h), while older ones have waited since for longer than `hang`.
- * Each good answer of a request that was picked after the epoch shows that the
- * candidates are overtaken, and begins a new one. When nothing but overtaken
- * requests is unanswered the mark of the load is UINT64_MAX, which gives no
- * age, until the next request is taken; else it is the time of the last good
- * answer.
- *
- * The counts are estimates: threads that come together may miscount, and a
- * request picked at the very time of an epoch counts as overtaken for too long.
- * No count of requests depends on it, and the
- * sweep (health/sweep.h) corrects it: no more can be overtaken than are
- * unanswered.
+ * When nothing but overtaken requests is unanswered the mark of the load is
+ * UINT64_MAX, which gives no age, until the next request is taken; else it is
+ * the time of the last good answer.
  */
 #ifndef ILB_SIGNAL_OVERTAKEN_H
 #define ILB_SIGNAL_OVERTAKEN_H
-
-typedef struct ilb__overtaken {
-    ilb__a64 epoch_ns;
-    ilb__a64 since_ns;
-    ilb__a32 n;
-    ilb__a32 candidates;
-} ilb__overtaken;
 
 /* A request that is about to end, or to be answered. */
 typedef struct ilb__passing {
@@ -1640,12 +1839,12 @@ typedef struct ilb__passing {
 
 /* Before ilb__load_return or ilb__load_answer. `hang_ns`: older than that is
  * unusual. */
-ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
+ILB_INTERNAL void ilb__overtaken_pass(ilb__epochs *o, ilb__load *l,
                                       const ilb__passing *p, float hang_ns,
                                       uint64_t now_ns);
 
 /* Does a request that passes concern it? For the hot path: most do not. */
-static inline bool ilb__overtaken_concerns(const ilb__overtaken *o,
+static inline bool ilb__overtaken_concerns(const ilb__epochs *o,
                                            const ilb__load *l, float hang_ns,
                                            uint64_t now_ns)
 {
@@ -1656,57 +1855,24 @@ static inline bool ilb__overtaken_concerns(const ilb__overtaken *o,
                         hang_ns);
 }
 
-/* Is a request that was picked then? */
-static inline bool ilb__overtaken_has(const ilb__overtaken *o,
-                                      uint64_t picked_ns)
-{
-    return ilb__load_relaxed(&o->epoch_ns) != 0 &&
-           picked_ns < ilb__load_relaxed(&o->since_ns);
-}
-
 /* All that is unanswered now is. */
-ILB_INTERNAL void ilb__overtaken_all(ilb__overtaken *o, ilb__load *l,
+ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
                                      uint64_t now_ns);
-
-/* How many are, of so many unanswered ones: corrects what was miscounted. */
-ILB_INTERNAL uint32_t ilb__overtaken_of(ilb__overtaken *o, uint32_t unanswered);
-
-/* The slot is another endpoint's. */
-ILB_INTERNAL void ilb__overtaken_forget(ilb__overtaken *o);
 
 #endif
 /* ==== back in libilb/signal/overtaken.c */
 
-static void ilb__overtaken_less(ilb__a32 *count)
-{
-    uint32_t n = ilb__load32_relaxed(count);
-
-    while (n > 0 && !ilb__cas32_relaxed(count, &n, n - 1))
-        continue;
-}
-
-/* A new epoch, after `since_ns`. */
-static void ilb__overtaken_turn(ilb__overtaken *o, uint64_t since_ns, uint32_t n,
-                           uint32_t unanswered, uint64_t now_ns)
-{
-    ilb__store_relaxed(&o->since_ns, since_ns);
-    ilb__store32_relaxed(&o->n, n);
-    ilb__store32_relaxed(&o->candidates, unanswered);
-    /* 0 would mean that there is none. */
-    ilb__store_relaxed(&o->epoch_ns, now_ns == 0 ? 1 : now_ns);
-}
-
 /* From when on the others have an age. */
-static void ilb__overtaken_mark(const ilb__overtaken *o, ilb__load *l,
+static void ilb__overtaken_mark(const ilb__epochs *o, ilb__load *l,
                            uint32_t unanswered, bool good, uint64_t now_ns)
 {
-    if (unanswered <= ilb__load32_relaxed(&o->n))
+    if (unanswered <= ilb__epochs_n(o))
         ilb__load_set_mark(l, UINT64_MAX);
     else if (good || ilb__load_mark_ns(l) == UINT64_MAX)
         ilb__load_set_mark(l, now_ns);
 }
 
-static void ilb__overtaken_begin(ilb__overtaken *o, ilb__load *l, uint64_t word,
+static void ilb__overtaken_begin(ilb__epochs *o, ilb__load *l, uint64_t word,
                             uint32_t unanswered, const ilb__passing *p,
                             float hang_ns, uint64_t now_ns)
 {
@@ -1716,11 +1882,11 @@ static void ilb__overtaken_begin(ilb__overtaken *o, ilb__load *l, uint64_t word,
         p->picked_ns <= mark_ns ||
         (float)ilb__elapsed_ns(mark_ns, now_ns) <= hang_ns)
         return;
-    ilb__overtaken_turn(o, mark_ns, ilb__load_old(word), unanswered, now_ns);
+    ilb__epochs_turn(o, mark_ns, ilb__load_old(word), unanswered, now_ns);
     ilb__overtaken_mark(o, l, unanswered, true, now_ns);
 }
 
-ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
+ILB_INTERNAL void ilb__overtaken_pass(ilb__epochs *o, ilb__load *l,
                                       const ilb__passing *p, float hang_ns,
                                       uint64_t now_ns)
 {
@@ -1734,50 +1900,27 @@ ILB_INTERNAL void ilb__overtaken_pass(ilb__overtaken *o, ilb__load *l,
         ilb__overtaken_begin(o, l, word, unanswered, p, hang_ns, now_ns);
         return;
     }
-    if (p->unanswered && p->picked_ns < epoch_ns)
-        ilb__overtaken_less(&o->candidates);
-    if (p->unanswered && p->picked_ns < ilb__load_relaxed(&o->since_ns))
-        ilb__overtaken_less(&o->n);
-    if (p->good && p->picked_ns > epoch_ns) {
-        uint32_t n = ilb__load32_relaxed(&o->candidates);
-
-        ilb__overtaken_turn(o, epoch_ns, n < unanswered ? n : unanswered, unanswered,
-                       now_ns);
-    }
+    if (p->unanswered)
+        ilb__epochs_end(o, p->picked_ns);
+    if (p->good && p->picked_ns > epoch_ns)
+        ilb__epochs_turn(o, epoch_ns, ilb__load32_relaxed(&o->candidates),
+                         unanswered, now_ns);
     if (unanswered == 0)
-        ilb__overtaken_forget(o);
+        ilb__epochs_forget(o);
     ilb__overtaken_mark(o, l, unanswered, p->good, now_ns);
 }
 
-ILB_INTERNAL void ilb__overtaken_all(ilb__overtaken *o, ilb__load *l,
+ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
                                      uint64_t now_ns)
 {
     uint32_t n = ilb__load_unanswered(ilb__load_relaxed(&l->word));
 
     if (n == 0) {
-        ilb__overtaken_forget(o);
+        ilb__epochs_forget(o);
         return;
     }
-    ilb__overtaken_turn(o, now_ns, n, n, now_ns);
+    ilb__epochs_turn(o, now_ns, n, n, now_ns);
     ilb__load_set_mark(l, UINT64_MAX);
-}
-
-ILB_INTERNAL uint32_t ilb__overtaken_of(ilb__overtaken *o, uint32_t unanswered)
-{
-    uint32_t n = ilb__load32_relaxed(&o->n);
-
-    while (ILB_UNLIKELY(n > unanswered))
-        if (ilb__cas32_relaxed(&o->n, &n, unanswered))
-            return unanswered;
-    return n;
-}
-
-ILB_INTERNAL void ilb__overtaken_forget(ilb__overtaken *o)
-{
-    ilb__store_relaxed(&o->epoch_ns, 0);
-    ilb__store_relaxed(&o->since_ns, 0);
-    ilb__store32_relaxed(&o->n, 0);
-    ilb__store32_relaxed(&o->candidates, 0);
 }
 /* ==== libilb/signal/latency.c ============================================ */
 /* See latency.h for the formulas. */
@@ -1856,6 +1999,9 @@ typedef struct ilb__figures {
     float p99_ns;      /* of all good answers of late; 0: unknown */
     float p0;          /* share of requests that healthy endpoints fail */
     float in_flight;   /* to an eligible endpoint, in the mean */
+    float room;        /* in flight to one, while those that are left cannot
+                          carry everything; 0: no limit */
+    float longlived;   /* what a long-lived request counts as, in load */
     float rate_per_s;  /* requests that end, of all endpoints */
     float patience_ns; /* time constant, at most, of trying a slow one again */
     uint64_t suspect_ns; /* how long one failure keeps an endpoint back */
@@ -1897,15 +2043,27 @@ static inline float ilb__figures_silent_ns(const ilb__figures *f)
 }
 
 #define ILB_FIGURES_AGAIN_FACTOR 4.0f
-#define ILB_FIGURES_AGAIN_MIN_NS 1e9f
 
-/* After so long another may ask whether it was a long request:
- * max(4 hang, 1 s). */
+/* After so long another may ask whether it was a long request: 4 hang. */
 static inline float ilb__figures_again_ns(const ilb__figures *f)
 {
-    float ns = ILB_FIGURES_AGAIN_FACTOR * ilb__figures_hang_ns(f);
+    return ILB_FIGURES_AGAIN_FACTOR * ilb__figures_hang_ns(f);
+}
 
-    return ns < ILB_FIGURES_AGAIN_MIN_NS ? ILB_FIGURES_AGAIN_MIN_NS : ns;
+#define ILB_FIGURES_LONGLIVED_MEDIAN 30.0f
+#define ILB_FIGURES_LONGLIVED_MIN_NS 1e9f
+
+/* A request that is in flight for so long is long-lived: max(30 median, 1 s).
+ * Not by p99: that of endpoints that have to serve what silent ones do not get
+ * says nothing. */
+static inline float ilb__figures_longlived_ns(const ilb__figures *f)
+{
+    float ns = ILB_FIGURES_LONGLIVED_MEDIAN * f->median_ns;
+
+    if (f->p99_ns == 0)
+        return ILB_FIGURES_NEVER_NS;
+    return ns < ILB_FIGURES_LONGLIVED_MIN_NS ? ILB_FIGURES_LONGLIVED_MIN_NS
+                                             : ns;
 }
 
 /* Many answers take as long as this: min(p99, 3 median). */
@@ -2597,14 +2755,22 @@ ILB_INTERNAL uint32_t ilb__failures_bad(ilb__failures *f, bool in_a_row,
  * leaves nothing in flight: without this, whoever refuses looks idle, and where
  * the others have more than ten in flight each no price on failures is enough.
  *
+ * Who has refused will do so again, at the same load: for a minute after a hold
+ * its requests are trials (select/score.h), which their callers send elsewhere.
+ * Nothing is lost by that: what was refused has not been begun.
+ *
  *   bits  0..15  `row`
- *   bits 16..63  `until`, in units of 2^16 ns
+ *   bits 16..63  `until`, in units of 2^16 ns; it stays after a good answer
  */
 #ifndef ILB_SIGNAL_REFUSALS_H
 #define ILB_SIGNAL_REFUSALS_H
 
 #define ILB_REFUSALS_HOLD_NS (50 * ILB_MS_NS)
 #define ILB_REFUSALS_HOLD_MAX_NS (2 * ILB_SECOND_NS)
+#define ILB_REFUSALS_LATELY_NS (60 * ILB_SECOND_NS)
+#define ILB_REFUSALS_ROW 0xffffu
+/* Of `until`, in the word as in time. */
+#define ILB_REFUSALS_SHIFT 16
 
 /* It has refused a request; `bits` are random ones. `least_ns`: it is held back
  * until then at least. */
@@ -2614,31 +2780,39 @@ ILB_INTERNAL void ilb__refusals_add(ilb__a64 *word, uint32_t bits,
 /* A good answer. */
 static inline void ilb__refusals_end(ilb__a64 *word)
 {
-    if (ILB_UNLIKELY(ilb__load_relaxed(word) != 0))
-        ilb__store_relaxed(word, 0);
+    uint64_t seen = ilb__load_relaxed(word);
+
+    if (ILB_UNLIKELY((seen & ILB_REFUSALS_ROW) != 0))
+        (void)ilb__cas_relaxed(word, &seen, seen & ~(uint64_t)ILB_REFUSALS_ROW);
 }
 
 /* Has it refused since its last good answer? */
 static inline bool ilb__refusals_any(const ilb__a64 *word)
 {
-    return ilb__load_relaxed(word) != 0;
+    return (ilb__load_relaxed(word) & ILB_REFUSALS_ROW) != 0;
 }
 
-/* Is it held back? `most_ns`: no hold can be longer; one that ends later was
- * made before a clock went back. */
-ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t most_ns,
-                                     uint64_t now_ns);
+/* Has it refused within a minute, so that it may again? */
+static inline bool ilb__refusals_lately(const ilb__a64 *word, uint64_t now_ns)
+{
+    uint64_t seen = ilb__load_relaxed(word);
+
+    return ILB_UNLIKELY(seen != 0) &&
+           ilb__elapsed_ns(seen >> ILB_REFUSALS_SHIFT << ILB_REFUSALS_SHIFT,
+                           now_ns) < ILB_REFUSALS_LATELY_NS;
+}
+
+/* Is it held back? */
+ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t now_ns);
 
 #endif
 /* ==== back in libilb/signal/refusals.c */
 
-#define ILB__REFUSALS_ROW_MAX 65535
-#define ILB__REFUSALS_SHIFT 16
 #define ILB__REFUSALS_UNTIL_MAX ((UINT64_C(1) << 48) - 1)
 
 static uint64_t ilb__refusals_until_ns(uint64_t word)
 {
-    return word >> 16 << ILB__REFUSALS_SHIFT;
+    return word >> ILB_REFUSALS_SHIFT << ILB_REFUSALS_SHIFT;
 }
 
 static uint64_t ilb__refusals_hold_ns(uint32_t row, uint32_t bits)
@@ -2658,28 +2832,27 @@ ILB_INTERNAL void ilb__refusals_add(ilb__a64 *word, uint32_t bits,
     uint64_t seen = ilb__load_relaxed(word), next;
 
     do {
-        uint32_t row = (uint32_t)seen & ILB__REFUSALS_ROW_MAX;
+        uint32_t row = (uint32_t)seen & ILB_REFUSALS_ROW;
         uint64_t until_ns = ilb__refusals_until_ns(seen);
 
-        if (now_ns >= until_ns) {
-            row += row < ILB__REFUSALS_ROW_MAX;
+        if (row == 0 || now_ns >= until_ns) {
+            row += row < ILB_REFUSALS_ROW;
             until_ns = ilb__later_ns(now_ns, ilb__refusals_hold_ns(row, bits));
         }
         if (until_ns < least_ns)
             until_ns = least_ns;
-        until_ns >>= ILB__REFUSALS_SHIFT;
+        until_ns >>= ILB_REFUSALS_SHIFT;
         if (until_ns > ILB__REFUSALS_UNTIL_MAX)
             until_ns = ILB__REFUSALS_UNTIL_MAX;
-        next = until_ns << 16 | row;
+        next = until_ns << ILB_REFUSALS_SHIFT | row;
     } while (!ilb__cas_relaxed(word, &seen, next));
 }
 
-ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t most_ns,
-                                     uint64_t now_ns)
+ILB_INTERNAL bool ilb__refusals_hold(const ilb__a64 *word, uint64_t now_ns)
 {
-    uint64_t until_ns = ilb__refusals_until_ns(ilb__load_relaxed(word));
+    uint64_t seen = ilb__load_relaxed(word);
 
-    return until_ns > now_ns && until_ns - now_ns <= most_ns;
+    return (seen & ILB_REFUSALS_ROW) != 0 && ilb__refusals_until_ns(seen) > now_ns;
 }
 /* ==== libilb/signal/checks.c ============================================= */
 /* See checks.h. */
@@ -2860,6 +3033,67 @@ static inline uint64_t ilb__cost_ordinary_ns(uint64_t ns, uint32_t cost)
 
 #endif
 /* ==== back in libilb/set/slot.h */
+/* ==== libilb/signal/longlived.h ========================================== */
+/*
+ * Requests that are in flight to an endpoint for long: long polls, watches,
+ * streams, downloads. Each is load, but less than it seems: most of them wait.
+ *
+ * Counted (signal/epochs.h) by turns of max(30 median, 1 s) at least
+ * (ilb__figures_longlived_ns), which the sweep makes (health/sweep.h). In the
+ * load q of an endpoint (select/score.h) one of them counts as
+ *
+ *     1 / (8 + Q)      Q: how many an endpoint has in the mean
+ *
+ * of a request: one does not keep short ones away from an endpoint that is idle
+ * otherwise, and all of them together are less than one, however many there
+ * are. With full weight, the cost L (1 + q) of endpoints that have a hundred
+ * each would differ by what their latency differs times a hundred, and the
+ * short requests would all queue where L is a little less. Without any, jobs
+ * that are long because they work would gather by chance. Where we differ:
+ * everyone else counts them in full (least request, peak EWMA: Finagle, Envoy,
+ * gRPC).
+ *
+ * What a caller says a request costs (signal/cost.h) is taken as he says it.
+ */
+#ifndef ILB_SIGNAL_LONGLIVED_H
+#define ILB_SIGNAL_LONGLIVED_H
+
+/* A few count as if there were so many. */
+#define ILB_LONGLIVED_FEW 8.0f
+
+/* What one counts as, where an endpoint has `mean` of them. */
+static inline float ilb__longlived_weight(float mean)
+{
+    return 1 / (ILB_LONGLIVED_FEW + mean);
+}
+
+/* How many there are, of `in_flight`; `lost` are no load already. */
+static inline uint32_t ilb__longlived_n(const ilb__epochs *e,
+                                        uint32_t in_flight, uint64_t lost)
+{
+    uint32_t n = ilb__epochs_n(e);
+
+    if (ILB_LIKELY(n == 0))
+        return 0;
+    if (n > in_flight)
+        n = in_flight;
+    return lost < n ? n - (uint32_t)lost : 0;
+}
+
+/* Begins the next epoch, if this one is over. `in_flight` there are now. */
+static inline void ilb__longlived_turn(ilb__epochs *e, uint32_t in_flight,
+                                       float turn_ns, uint64_t now_ns)
+{
+    uint64_t epoch_ns = ilb__load_relaxed(&e->epoch_ns);
+
+    if ((float)ilb__elapsed_ns(epoch_ns, now_ns) < turn_ns)
+        return;
+    ilb__epochs_turn(e, epoch_ns, ilb__load32_relaxed(&e->candidates),
+                     in_flight, now_ns);
+}
+
+#endif
+/* ==== back in libilb/set/slot.h */
 /* ==== libilb/signal/lost.h =============================================== */
 /*
  * Requests that have been in flight, unanswered, since before their endpoint
@@ -2936,7 +3170,8 @@ typedef struct ilb__slot {
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
-    ilb__overtaken overtaken;
+    ilb__epochs overtaken; /* signal/overtaken.h */
+    ilb__epochs longlived; /* signal/longlived.h */
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
@@ -2947,7 +3182,8 @@ typedef struct ilb__slot {
     ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
     ilb__a64 heard;    /* signs of life until then, counted */
     ilb__lost lost;
-    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
+    ilb__a64 asked_ns; /* when, after a silence, another was sent there */
+    ilb__a64 anew_ns;  /* what was picked before says nothing of it any more */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
@@ -3644,7 +3880,9 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     ilb__store_relaxed(&slot->heard, 0);
     ilb__store_relaxed(&slot->lost.n, 0);
     ilb__store_relaxed(&slot->anew_ns, 0);
-    ilb__overtaken_forget(&slot->overtaken);
+    ilb__store_relaxed(&slot->asked_ns, 0);
+    ilb__epochs_forget(&slot->overtaken);
+    ilb__epochs_forget(&slot->longlived);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
         ilb__store_relaxed(&slot->done[k], 0);
     for (int k = 0; k < ILB_DETECTOR_COUNT; k++) {
@@ -3866,7 +4104,7 @@ typedef struct ilb__transition {
     ilb__verdict verdict;
     ilb__evidence_run evidence;
     uint64_t until_ns;
-    uint64_t now_ns; /* 0: unknown */
+    uint64_t now_ns;
 } ilb__transition;
 
 typedef struct ilb__judge {
@@ -3878,7 +4116,6 @@ typedef struct ilb__judge {
     uint64_t base_ejection_time_ns;
     uint64_t max_ejection_time_ns;
     uint64_t max_retry_after_ns;
-    uint64_t longest_ns; /* no `until` is further away */
     ilb__checks_rule checks;
     bool check_unejects;
     uint64_t slow_start_ns; /* 0: none */
@@ -4012,41 +4249,20 @@ static inline bool ilb__judge_panics(const ilb__judge *j, uint32_t n_ready)
 
 #endif
 /* ==== back in libilb/health/health.c */
-/* ==== libilb/health/ladder.h ============================================= */
+/* ==== libilb/health/probe.h ============================================== */
 /*
- * How long an ejection lasts.
+ * Half-open probes: when an ejected endpoint is due to be tried, and by whom.
  *
- *     level      1     2     3..7    8      9 ..
- *              base  1.2    1.5    2.4     4 base    +-10 % at random, so that
- *                                                    callers do not return
- *                                                    together
+ * The judge knows a time before which none is due; a pick reads that one word.
+ * When it has come, one of those that pass looks at all endpoints: a request
+ * takes the first that is due, and the time is set anew from the others.
  *
- * but with few requests so long that a probe is at most one in 150 (level 1),
- * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
- * return, when its probe was good, is at level 9 at least: its probes say
- * little, as those of one that fails now and then or flaps. With the base of
- * 5 s a fault of a minute costs eight probes, each of which may fail, then
- * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
- * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
- * after healing as the fault lasted.
- *
- * Whoever was ejected as it is slow is tried at most once in 1000 requests
- * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
- * level says if that is more: a slow answer costs its caller more than a
- * failure that can be sent again, but no request is lost.
- *
- * An endpoint that says when to come back (Retry-After) is EJECTED until then,
- * and up to a tenth longer, at the level that it has: it is not at fault. Its
- * probe may be refused again; then that takes the base, at the same level.
- *
- * Checks that the caller makes (signal/checks.h) eject and return an endpoint
- * at the level that it has as well; while they fail, no probe is due.
- *
- * Where a balancer fails closed and is closed (ilb_options.fail_mode), requests
- * are lost anyway: there few requests make no ejection longer.
+ * A caller who probes himself (ilb_probe_next) is left to it: to requests an
+ * endpoint is due only ILB_PROBE_HOST_NS after its time, as long as he has
+ * asked within that.
  */
-#ifndef ILB_HEALTH_LADDER_H
-#define ILB_HEALTH_LADDER_H
+#ifndef ILB_HEALTH_PROBE_H
+#define ILB_HEALTH_PROBE_H
 
 /* ==== libilb/health/word.h =============================================== */
 /* The state word of health.h, taken apart: for those who change it. */
@@ -4101,33 +4317,7 @@ static inline void ilb__word_warm(ilb__word *h)
 }
 
 #endif
-/* ==== back in libilb/health/ladder.h */
-
-/* Up to a tenth more than asked for. */
-ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits);
-
-/* Ejects, from WARMING, HEALTHY or PROBING; its place under the cap is taken.
- */
-ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
-                                    ilb_detector by, const ilb__failing *x,
-                                    const ilb__figures *f, uint64_t now_ns);
-
-#endif
-/* ==== back in libilb/health/health.c */
-/* ==== libilb/health/probe.h ============================================== */
-/*
- * Half-open probes: when an ejected endpoint is due to be tried, and by whom.
- *
- * The judge knows a time before which none is due; a pick reads that one word.
- * When it has come, one of those that pass looks at all endpoints: a request
- * takes the first that is due, and the time is set anew from the others.
- *
- * A caller who probes himself (ilb_probe_next) is left to it: to requests an
- * endpoint is due only ILB_PROBE_HOST_NS after its time, as long as he has
- * asked within that.
- */
-#ifndef ILB_HEALTH_PROBE_H
-#define ILB_HEALTH_PROBE_H
+/* ==== back in libilb/health/probe.h */
 
 /* One will be due then. */
 ILB_INTERNAL void ilb__judge_due_at(ilb__judge *j, uint64_t at_ns);
@@ -4230,10 +4420,6 @@ ILB_INTERNAL void ilb__judge_init(ilb__judge *j, const ilb_options *o)
     j->base_ejection_time_ns = o->base_ejection_time_ns;
     j->max_ejection_time_ns = o->max_ejection_time_ns;
     j->max_retry_after_ns = o->max_retry_after_ns;
-    j->longest_ns = ilb__ladder_longer_ns(o->max_retry_after_ns, UINT32_MAX);
-    if (j->longest_ns < o->max_ejection_time_ns)
-        j->longest_ns = o->max_ejection_time_ns;
-    j->longest_ns = ilb__later_ns(j->longest_ns, ILB_SECOND_NS);
     j->checks.unhealthy_threshold = o->unhealthy_threshold;
     j->checks.healthy_threshold = o->healthy_threshold;
     j->checks.least_ns = o->base_ejection_time_ns;
@@ -4459,6 +4645,8 @@ ILB_INTERNAL bool ilb__cap_panics(const ilb__judge *j, uint32_t n_ejected,
 
 /* Of the stamps in the slot: 2^20 ns. */
 #define ILB__TELL_TICK_SHIFT 20
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
+#define ILB__TELL_SKEW_TICKS 2048
 
 ILB_INTERNAL ilb_state ilb__health_public_state(uint64_t word)
 {
@@ -4521,8 +4709,8 @@ ILB_INTERNAL void ilb__tell_refused(const ilb__judge *j, ilb__slot *slot,
     uint64_t period = j->base_ejection_time_ns >> ILB__TELL_TICK_SHIFT;
     uint32_t last = ilb__load32_relaxed(&slot->noted[v->detector]);
 
-    /* After a clock went back it is long ago. */
-    if ((last != 0 && now - last < period) ||
+    if ((last != 0 &&
+         now - last + ILB__TELL_SKEW_TICKS < (uint64_t)ILB__TELL_SKEW_TICKS + period) ||
         !ilb__cas32_strong_relaxed(&slot->noted[v->detector], last, now))
         return;
     ilb__add32_relaxed(&slot->detected[v->detector], 1);
@@ -4680,6 +4868,53 @@ ILB_INTERNAL bool ilb__detect_failures(const ilb__judge *j, ilb__slot *slot,
 }
 /* ==== libilb/health/ladder.c ============================================= */
 /* See ladder.h. */
+/* ==== libilb/health/ladder.h ============================================= */
+/*
+ * How long an ejection lasts.
+ *
+ *     level      1     2     3..7    8      9 ..
+ *              base  1.2    1.5    2.4     4 base    +-10 % at random, so that
+ *                                                    callers do not return
+ *                                                    together
+ *
+ * but with few requests so long that a probe is at most one in 150 (level 1),
+ * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
+ * return, when its probe was good, is at level 9 at least: its probes say
+ * little, as those of one that fails now and then or flaps. With the base of
+ * 5 s a fault of a minute costs eight probes, each of which may fail, then
+ * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
+ * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
+ * after healing as the fault lasted.
+ *
+ * Whoever was ejected as it is slow is tried at most once in 1000 requests
+ * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
+ * level says if that is more: a slow answer costs its caller more than a
+ * failure that can be sent again, but no request is lost.
+ *
+ * An endpoint that says when to come back (Retry-After) is EJECTED until then,
+ * and up to a tenth longer, at the level that it has: it is not at fault. Its
+ * probe may be refused again; then that takes the base, at the same level.
+ *
+ * Checks that the caller makes (signal/checks.h) eject and return an endpoint
+ * at the level that it has as well; while they fail, no probe is due.
+ *
+ * Where a balancer fails closed and is closed (ilb_options.fail_mode), requests
+ * are lost anyway: there few requests make no ejection longer.
+ */
+#ifndef ILB_HEALTH_LADDER_H
+#define ILB_HEALTH_LADDER_H
+
+/* Up to a tenth more than asked for. */
+ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits);
+
+/* Ejects, from WARMING, HEALTHY or PROBING; its place under the cap is taken.
+ */
+ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
+                                    ilb_detector by, const ilb__failing *x,
+                                    const ilb__figures *f, uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/ladder.c */
 
 #define ILB__LADDER_LEVEL_MAX 31
 #define ILB__LADDER_LEVEL_LONGER 9
@@ -5141,7 +5376,6 @@ ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
 #define ILB__SLOW_NEEDED 0.1f
 #define ILB__SLOW_PROBE_FACTOR 2.0f
 
-/* A clock that is behind another thread's is no warming up. */
 static bool ilb__slow_is_warming_up(const ilb__slot *slot, uint64_t now_ns)
 {
     return now_ns < ilb__load_relaxed(&slot->warm_ns);
@@ -5263,8 +5497,9 @@ ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
  * time in which none of them was in flight does not count. And at most half of
  * those looked at may have such requests: else the cause is not theirs.
  *
- * (Mostly it is one: the score holds back whoever waits for longer than `hang`,
- * and before that prefers others to whoever has one in flight.)
+ * (More than two are rare: the score holds back whoever has one that waits for
+ * longer than `hang`, and before that prefers others to whoever has one in
+ * flight; the second is most often the one that it sends to find out.)
  *
  * It is heard of when it gives a good answer or the first byte of one.
  *
@@ -5317,6 +5552,7 @@ typedef struct ilb__sweep_run {
     const ilb__figures *figures;
     const ilb__sweep *sweep;
     float limit_ns;
+    float longlived_ns;
     uint32_t n_eligible;
     uint32_t n_silent;
     uint32_t n; /* that hang */
@@ -5355,7 +5591,7 @@ static uint32_t ilb__sweep_unanswered(ilb__slot *slot, uint64_t load)
     uint32_t unanswered = ilb__load_unanswered(load);
 
     (void)ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
-    return unanswered - ilb__overtaken_of(&slot->overtaken, unanswered);
+    return unanswered - ilb__epochs_of(&slot->overtaken, unanswered);
 }
 
 static ilb__sweep_wait ilb__sweep_waited(const ilb__sweep_run *r, const ilb__slot *slot,
@@ -5401,6 +5637,8 @@ static void ilb__sweep_look(ilb__sweep_run *r, ilb__slot *slot, uint32_t n_ready
     ilb__sweep_wait w;
 
     ilb__sweep_listen(slot, load, r->sweep->now_ns);
+    ilb__longlived_turn(&slot->longlived, ilb__load_in_flight(load),
+                        r->longlived_ns, r->sweep->now_ns);
     if (ilb__health_state_of(health) == ILB__PROBING &&
         ilb__health_by(health) == ILB_DETECTOR_HANG)
         ilb__sweep_probe(r, slot, health, n_ready);
@@ -5450,6 +5688,7 @@ ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
     r.figures = f;
     r.sweep = s;
     r.limit_ns = ilb__figures_silent_ns(f);
+    r.longlived_ns = ilb__figures_longlived_ns(f);
     r.n = r.n_silent = r.n_eligible = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = first + i < view->n ? first + i : first + i - view->n;
@@ -5491,6 +5730,9 @@ typedef struct ilb__survey {
     ilb__tally short_term[ILB_SURVEY_MAX];
     uint32_t n, n_eligible, n_untried;
     uint64_t in_flight;         /* to eligible ones */
+    uint64_t overtaken;         /* of these: signal/overtaken.h */
+    uint32_t n_heard;           /* eligible, with a good answer of late */
+    uint64_t longlived;         /* of these: signal/longlived.h */
     float served, served_share; /* see ilb__survey_served */
     uint64_t ended;             /* since the last look */
 } ilb__survey;
@@ -5511,6 +5753,8 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
 
 #endif
 /* ==== back in libilb/health/survey.c */
+
+#define ILB__SURVEY_HEARD_NS ILB_SECOND_NS
 
 /* Puts `x` in its place among `n` sorted values. */
 static void ilb__survey_insert(float *sorted, uint32_t n, float x)
@@ -5537,6 +5781,8 @@ static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
                       ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
     uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
     uint64_t health = ilb__load_relaxed(&slot->health);
+    uint32_t in_flight =
+        ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
     float x = ilb__latency_estimate_ns(&slot->latency);
 
     k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
@@ -5550,7 +5796,12 @@ static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
     k->served += k->short_term[k->n - 1].ended;
     k->served_share += ilb__survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
-    k->in_flight += ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    k->in_flight += in_flight;
+    k->overtaken += ilb__epochs_n(&slot->overtaken);
+    k->n_heard += ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns),
+                                  step->now_ns) < ILB__SURVEY_HEARD_NS;
+    k->longlived += ilb__longlived_n(&slot->longlived, in_flight,
+                                     ilb__load_relaxed(&slot->lost.n));
     if (x > 0)
         ilb__survey_insert(k->estimates, k->n_estimates++, x);
 }
@@ -5562,7 +5813,8 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
-    k->in_flight = k->ended = 0;
+    k->in_flight = k->longlived = k->overtaken = k->ended = 0;
+    k->n_heard = 0;
     k->served = k->served_share = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         ilb__survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
@@ -5699,7 +5951,10 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
  *   overload  see pool_overload in the source.
+ *   room      see pool_is_full there.
  *   served    requests that an endpoint has of late (survey.h).
+ *   longlived what a request that is in flight for long counts as, in the load
+ *             and in what is in flight in the mean (signal/longlived.h).
  *
  * Who hangs is looked for at the same time (sweep.h).
  */
@@ -5710,7 +5965,7 @@ typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
     ilb__a64 latency;   /* median and p99: two floats */
     ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 9, cold 1,
+    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 8, full 1, cold 1,
                             sampling 5, overload 1, aperture 32 */
     ilb__a64 steps;     /* ilb__evidence_steps */
     ilb__a64 rate;      /* rate and in flight: two floats */
@@ -5720,7 +5975,8 @@ typedef struct ilb__pool {
     ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
-    ilb__a64 served;    /* a float */
+    ilb__a64 served;    /* that, and what a long-lived request counts as: two
+                           floats */
     _Alignas(ILB_CACHELINE_BYTES) ilb__histogram answers;
 } ilb__pool;
 
@@ -5800,6 +6056,14 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_OVERLOAD_FACTOR 1.3f
 #define ILB__POOL_OVERLOAD_P0 0.1f
 #define ILB__POOL_CALM_EJECTED 8
+/* In flight above so many times what was usual: this is no calm. */
+#define ILB__POOL_CALM_ROUGH 2.0f
+#define ILB__POOL_CALM_ROUGH_TAU_S 100.0
+/* See ilb__pool_is_full. */
+#define ILB__POOL_FULL_BIT 39
+#define ILB__POOL_FULL_P0 0.05f
+#define ILB__POOL_ROOM 3.0f
+#define ILB__POOL_ROOM_MIN 4.0f
 #define ILB__POOL_MEDIAN_UNKNOWN 0
 /* More than one in so many, and a few, not tried yet: to this caller all are
  * newcomers. */
@@ -5845,6 +6109,13 @@ static void ilb__pool_publish_steps(ilb__pool *p, float p0)
                                       (uint64_t)s.faulty_down << 48);
 }
 
+static float ilb__pool_room(const ilb__pool *p)
+{
+    float room = ILB__POOL_ROOM * ilb__pool_float(ilb__load_relaxed(&p->calm));
+
+    return room < ILB__POOL_ROOM_MIN ? ILB__POOL_ROOM_MIN : room;
+}
+
 ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
@@ -5863,6 +6134,9 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->patience_ns = (float)((reach >> 48) << 20);
     f->rate_per_s = ilb__pool_float(rate);
     f->in_flight = ilb__pool_float(rate >> 32);
+    f->room =
+        ILB_UNLIKELY((reach >> ILB__POOL_FULL_BIT & 1) != 0) ? ilb__pool_room(p) : 0;
+    f->longlived = ilb__pool_float(ilb__load_relaxed(&p->served) >> 32);
     f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
     f->steps.broken_up = (uint16_t)steps;
     f->steps.broken_down = (uint16_t)(steps >> 16);
@@ -5909,6 +6183,7 @@ static void ilb__pool_survey(ilb__survey *k, ilb__pool *p, ilb__slot *slots,
 {
     ilb__window_step step;
 
+    step.now_ns = ilb__load_relaxed(&p->refreshed_ns);
     step.round = ilb__add_relaxed(&p->round, 1) + 2; /* 0: never part of one */
     step.keep_long = (float)ilb__decay(since_s, ILB__POOL_LONG_TAU_S);
     step.keep_short = (float)ilb__decay(since_s, ilb__pool_short_tau_s(p, view->n));
@@ -5955,9 +6230,22 @@ static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
     ilb__store_relaxed(&p->latency, ilb__pool_pair(median_ns, p99_ns));
 }
 
+/* What a long-lived request counts as. */
+static float ilb__pool_longlived(const ilb__survey *k)
+{
+    return k->n_eligible == 0 ? 1
+                              : ilb__longlived_weight((float)k->longlived /
+                                                      (float)k->n_eligible);
+}
+
+/* To an eligible endpoint, in the mean, as its load counts. */
 static float ilb__pool_in_flight(const ilb__survey *k)
 {
-    return k->n_eligible == 0 ? 0 : (float)k->in_flight / (float)k->n_eligible;
+    float less = (float)k->longlived * (1 - ilb__pool_longlived(k));
+
+    return k->n_eligible == 0
+               ? 0
+               : ((float)k->in_flight - less) / (float)k->n_eligible;
 }
 
 static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t n,
@@ -5997,13 +6285,41 @@ static bool ilb__pool_overload(ilb__pool *p, const ilb__survey *k,
                in_flight > ILB__POOL_OVERLOAD_FACTOR * calm_in_flight &&
                median_ns > ILB__POOL_OVERLOAD_FACTOR * calm_ns;
     if (calm != 0) {
-        float keep = (float)ilb__decay(since_s, ILB__POOL_CALM_TAU_S);
+        float keep = (float)ilb__decay(since_s, in_flight > ILB__POOL_CALM_ROUGH *
+                                                                calm_in_flight
+                                                    ? ILB__POOL_CALM_ROUGH_TAU_S
+                                                    : ILB__POOL_CALM_TAU_S);
 
         in_flight = calm_in_flight * keep + in_flight * (1 - keep);
         median_ns = calm_ns * keep + median_ns * (1 - keep);
     }
     ilb__store_relaxed(&p->calm, ilb__pool_pair(in_flight, median_ns));
     return false;
+}
+
+/*
+ * Do those that are left fail for want of room? More than one in eight is
+ * ejected, half of the others at least answer, but with more in flight to each
+ * than three times what was usual (four at least) 5 % of their requests fail:
+ * their queues are so long that callers give up, and what they serve at last
+ * nobody waits for any more. Sent there, what is too much loses nearly all;
+ * sent to the ejected ones, only itself. So until there is less than half of
+ * that in flight, endpoints with so many get no more while any ejected one is
+ * left to take the rest. (Envoy's panic threshold, but by load, not by count;
+ * the SRE book's client throttling without refusing anyone.)
+ */
+static bool ilb__pool_is_full(const ilb__pool *p, const ilb__survey *k,
+                         uint32_t n_ejected, uint32_t n)
+{
+    bool was = (ilb__load_relaxed(&p->reach) >> ILB__POOL_FULL_BIT & 1) != 0;
+    float p0 = ilb__pool_float(ilb__load_relaxed(&p->failures));
+    float room = ilb__pool_room(p), in_flight;
+
+    if (ilb__load_relaxed(&p->calm) == 0 ||
+        n_ejected * ILB__POOL_CALM_EJECTED <= n || 2 * k->n_heard <= k->n_eligible)
+        return false;
+    in_flight = ilb__pool_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
+    return was ? in_flight > room / 2 : in_flight > room && p0 >= ILB__POOL_FULL_P0;
 }
 
 static uint32_t ilb__pool_aperture(const ilb__survey *k, uint32_t n,
@@ -6104,10 +6420,13 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     ilb__pool_refresh_failures(p, &k, view->n, rate);
     ilb__pool_refresh_latency(p, &k);
     overload = ilb__pool_overload(p, &k, n_ejected, view->n, since_s);
-    ilb__store_relaxed(&p->served, ilb__pool_bits(ilb__survey_served(&k)));
+    ilb__store_relaxed(&p->served,
+                       ilb__pool_pair(ilb__survey_served(&k), ilb__pool_longlived(&k)));
     ilb__store_relaxed(
         &p->reach, ilb__pool_patience_ticks(rate) << 48 | ilb__pool_sampling(rate) << 33 |
                        (uint64_t)ilb__pool_is_cold(&k) << 38 |
+                       (uint64_t)ilb__pool_is_full(p, &k, n_ejected, view->n)
+                           << ILB__POOL_FULL_BIT |
                        (uint64_t)overload << 32 |
                        ilb__pool_aperture(&k, view->n, n_ejected, rate));
 }
@@ -6155,7 +6474,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
                        now_ns) ||
         !ilb__cas_strong_relaxed(&p->refreshed_ns, last, now_ns))
         return;
-    if (last == 0 || now_ns < last)
+    if (last == 0)
         since_ns = ILB_POOL_PERIOD_NS;
     gap_ns = since_ns;
     if (ilb__pool_jumped(p, since_ns)) {
@@ -6181,7 +6500,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  *      have as well, it says nothing. A certain failure costs as much as an
  *      answer that takes ten times the median. A single failure (s = 1/5) makes
  *      it three times as dear, for a few seconds;
- *   q  its requests in flight, by their costs (signal/cost.h);
+ *   q  its requests in flight, by their costs (signal/cost.h); long-lived ones
+ *      count less (signal/longlived.h);
  *   w  its weight over the mean weight. Draws go by weight (select/draw.h);
  *      this keeps heavier endpoints from looking busy.
  *
@@ -6203,10 +6523,13 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  *   - at its in-flight cap: WARMING (health/health.h); one in flight while its
  *     last answers were peaks, or while it is suspect;
  *   - hanging: the age is above max(1.5 p99, 3 m, 2 ms) (signal/figures.h).
- *     One request that waits alone for max(4 hang, 1 s) may be a long one, as
+ *     One request that waits alone for four times as long may be a long one, as
  *     nobody else was sent since: then neither its age nor its load counts, so
  *     that another tries, until that is answered (signal/overtaken.h) or waits
- *     as well;
+ *     as well. Where others have been overtaken that is likely: then another
+ *     tries at once, and whenever it has been silent half as long again;
+ *   - full, worse than all: those that are left cannot carry everything
+ *     (health/pool.c), and it has its part in flight;
  *   - suspect, for a moment: the last request failed, and that is evidence
  *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
  *
@@ -6214,9 +6537,13 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  * has to be the first to ask. The caller is told (ilb_ticket_try_timeout_ns),
  * so that he can send it elsewhere when it fails:
  *   - TIMED, also when it takes longer than hanging: no good answer so far
- *     (unless that is so of many), suspect, or slow three times apart;
- *   - else, when `broken` is at 1 nat or `faulty` at 2, it was ejected of late,
- *     or another waits there alone (above): it may fail, but not soon.
+ *     (unless that is so of many), suspect, slow three times apart, or `broken`
+ *     is at 1 nat or `faulty` at 2: a share of its requests fails, and some
+ *     fail by waiting. One that is given up early adds to `faulty`, so that the
+ *     next are trials still;
+ *   - else, when it was ejected of late, it refused within a minute
+ *     (signal/refusals.h), or another waits there alone (above): it may fail,
+ *     but to give it up early says more against it than it deserves.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -6255,15 +6582,14 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 
 #define ILB_RAMP_LEAST 0.1f
 
-/* 0.1 .. 1; `window_ns` is not 0. */
+/* 0.1 .. 1; 1 if there is none. `window_ns` is not 0. */
 static inline float ilb__ramp_factor(const ilb__slot *slot, uint64_t window_ns,
                                      uint64_t now_ns)
 {
     uint64_t began_ns = ilb__load_relaxed(&slot->ramp_ns);
     float factor;
 
-    /* Not begun, or further ahead than it lasts: a clock went back. */
-    if (began_ns == 0 || (began_ns > now_ns && began_ns - now_ns > window_ns))
+    if (began_ns == 0)
         return 1;
     factor = (float)ilb__elapsed_ns(began_ns, now_ns) / (float)window_ns;
     return factor < ILB_RAMP_LEAST ? ILB_RAMP_LEAST : factor < 1 ? factor : 1;
@@ -6276,11 +6602,10 @@ typedef struct ilb__score_context {
     uint64_t now_ns;
     ilb__figures figures;
     float hang_ns;          /* an age above it: hanging */
-    float again_ns;         /* of one request alone: to be asked once more */
+    float again_ns;         /* of one alone: somebody may ask once more */
     float enough;           /* a cost up to it: look no further */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
-    uint64_t refusal_ns;    /* no endpoint is held back longer for a refusal */
     bool latency;           /* else by requests in flight alone */
 } ilb__score_context;
 
@@ -6289,11 +6614,13 @@ typedef struct ilb__score {
     uint8_t held; /* an ilb_held */
 } ilb__score;
 
-/* 0: not held back; 1: to be careful; 2: it shows signs of a fault. */
+/* 0: not held back; 1: to be careful; 2: it shows signs of a fault; 3: full. */
 static inline int ilb__score_held_rank(const ilb__score *s)
 {
     if (ILB_LIKELY(s->held == ILB_HELD_NOT))
         return 0;
+    if (s->held == ILB_HELD_FULL)
+        return 3;
     return s->held == ILB_HELD_HANGING || s->held == ILB_HELD_SUSPECT ||
                    s->held == ILB_HELD_FAILED
                ? 2
@@ -6323,18 +6650,39 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
  * ever. */
 typedef enum ilb__trial {
     ILB__TRIAL_NONE = 0,
-    ILB__TRIAL,      /* it has failed or was ejected of late */
-    ILB__TRIAL_TIMED /* no good answer since that, or since it came */
+    ILB__TRIAL,      /* it was ejected of late, or refused */
+    ILB__TRIAL_TIMED /* it may wait in vain as well */
 } ilb__trial;
 
 ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__figures *f);
+                                         const ilb__score_context *c);
 
-/* Does one request alone wait there for so long that another may try? */
-static inline bool ilb__score_asks_again(uint64_t load, float age_ns,
+/* Has it been silent for so long that another may ask? */
+static inline bool ilb__score_asks_again(const ilb__slot *slot, uint64_t load,
+                                         float age_ns,
                                          const ilb__score_context *c)
 {
-    return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+    if (ILB_LIKELY(age_ns <= c->hang_ns))
+        return false;
+    if (ilb__epochs_n(&slot->overtaken) == 0)
+        return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+    return (float)ilb__elapsed_ns(ilb__load_relaxed(&slot->asked_ns),
+                                  c->now_ns) > age_ns / 2;
+}
+
+/* What is in flight to it, in ordinary requests. */
+static inline float ilb__score_load(const ilb__slot *slot, uint64_t load,
+                                    const ilb__figures *f)
+{
+    uint32_t in_flight = ilb__load_in_flight(load);
+    float q = ilb__cost_load(&slot->extra_cost, in_flight);
+    uint32_t n = ilb__longlived_n(&slot->longlived, in_flight,
+                                  ilb__load_relaxed(&slot->lost.n));
+
+    if (ILB_LIKELY(n == 0))
+        return q;
+    q -= (float)n * (1 - f->longlived);
+    return q > 0 ? q : 0;
 }
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the
@@ -6409,9 +6757,20 @@ static bool ilb__score_suspect(const ilb__slot *slot)
            ilb__evidence_read(&slot->evidence).broken >= ILB__SCORE_SUSPECT_BROKEN;
 }
 
-ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__figures *f)
+/* Nothing is held against it any more, but it was ejected, or refused. */
+static ilb__trial ilb__score_of_late(const ilb__slot *slot, uint64_t health,
+                                uint64_t now_ns)
 {
+    return ilb__health_of_late(health) ||
+                   ilb__refusals_lately(&slot->refusals, now_ns)
+               ? ILB__TRIAL
+               : ILB__TRIAL_NONE;
+}
+
+ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__score_context *c)
+{
+    const ilb__figures *f = &c->figures;
     ilb__evidence_sums e;
 
     if (ilb__health_untried(health))
@@ -6419,14 +6778,22 @@ ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
     if (ilb__latency_level(&slot->latency) >= ILB__SCORE_TRIAL_LEVEL)
         return ILB__TRIAL_TIMED;
     if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
-        return ilb__health_of_late(health) ? ILB__TRIAL : ILB__TRIAL_NONE;
+        return ilb__score_of_late(slot, health, c->now_ns);
     if (ilb__score_suspect(slot))
         return ILB__TRIAL_TIMED;
     e = ilb__evidence_read(&slot->evidence);
-    return e.broken >= ILB__SCORE_TRIAL_BROKEN || e.faulty >= ILB__SCORE_TRIAL_FAULTY ||
-                   ilb__health_of_late(health)
-               ? ILB__TRIAL
-               : ILB__TRIAL_NONE;
+    return e.broken >= ILB__SCORE_TRIAL_BROKEN || e.faulty >= ILB__SCORE_TRIAL_FAULTY
+               ? ILB__TRIAL_TIMED
+               : ilb__score_of_late(slot, health, c->now_ns);
+}
+
+/* Of what is in flight: what is lost, or just waits for long. */
+static uint32_t ilb__score_do_not_count(const ilb__slot *slot, uint32_t in_flight)
+{
+    uint64_t lost = ilb__load_relaxed(&slot->lost.n);
+    uint64_t n = lost + ilb__longlived_n(&slot->longlived, in_flight, lost);
+
+    return n < in_flight ? (uint32_t)n : in_flight;
 }
 
 static ilb_held ilb__score_held_back(const ilb__slot *slot, uint32_t in_flight,
@@ -6436,7 +6803,7 @@ static ilb_held ilb__score_held_back(const ilb__slot *slot, uint32_t in_flight,
     if (age_ns > c->hang_ns)
         return ILB_HELD_HANGING;
     if (in_flight >= ilb__health_in_flight_cap(health) &&
-        in_flight - ilb__load_relaxed(&slot->lost.n) >=
+        in_flight - ilb__score_do_not_count(slot, in_flight) >=
             ilb__health_in_flight_cap(health))
         return ILB_HELD_CAP;
     if (in_flight > 0 && ilb__latency_level(&slot->latency) > 0)
@@ -6444,8 +6811,7 @@ static ilb_held ilb__score_held_back(const ilb__slot *slot, uint32_t in_flight,
     if (ILB_LIKELY(ilb__load_relaxed(&slot->failures.word) == 0))
         return ILB_HELD_NOT;
     if (ilb__refusals_any(&slot->refusals) &&
-        (in_flight > 0 ||
-         ilb__refusals_hold(&slot->refusals, c->refusal_ns, c->now_ns)))
+        (in_flight > 0 || ilb__refusals_hold(&slot->refusals, c->now_ns)))
         return ILB_HELD_REFUSED;
     if (!ilb__score_suspect(slot))
         return ILB_HELD_NOT;
@@ -6466,11 +6832,18 @@ static float ilb__score_failing(const ilb__slot *slot, const ilb__score_context 
     return share > noise ? share - noise : 0;
 }
 
+static float ilb__score_weight(const ilb__slot *slot, const ilb__score_context *c)
+{
+    return c->weight_scale == 0
+               ? 1
+               : (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
+}
+
 /* *age_ns is that of the oldest request. */
 static inline float ilb__score_cost(const ilb__slot *slot, uint64_t load,
                                const ilb__score_context *c, float *age_ns)
 {
-    float q = ilb__cost_load(&slot->extra_cost, ilb__load_in_flight(load));
+    float q = ilb__score_load(slot, load, &c->figures);
     float price, latency_ns;
 
     if (c->weight_scale != 0)
@@ -6481,9 +6854,9 @@ static inline float ilb__score_cost(const ilb__slot *slot, uint64_t load,
         return 1 + q;
     latency_ns = ilb__latency_read_ns(&slot->latency, &c->figures, c->now_ns);
     *age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
-    if (ILB_UNLIKELY(ilb__score_asks_again(load, *age_ns, c))) {
+    if (ilb__score_asks_again(slot, load, *age_ns, c)) {
         *age_ns = 0;
-        q = 0;
+        q = q > 1 ? q - 1 : 0;
     }
     price = *age_ns > latency_ns ? *age_ns : latency_ns;
     price += ILB__SCORE_FAILURE_PRICE * ilb__score_median_ns(&c->figures) *
@@ -6505,6 +6878,11 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
         return score;
     score.held = (uint8_t)ilb__score_held_back(slot, ilb__load_in_flight(load),
                                           health, age_ns, c);
+    if (ILB_UNLIKELY(c->figures.room != 0) && ilb__health_eligible(health) &&
+        ilb__score_load(slot, load, &c->figures) -
+                (float)ilb__epochs_n(&slot->overtaken) >=
+            c->figures.room * ilb__score_weight(slot, c))
+        score.held = ILB_HELD_FULL;
     return score;
 }
 /* ==== libilb/select/draw.c =============================================== */
@@ -6705,7 +7083,7 @@ static void ilb__trace_describe(ilb_candidate *k, const ilb__candidate *c,
     k->state = ilb__health_public_state(c->health);
     k->weight = ilb__load32_relaxed(&slot->weight);
     k->in_flight = ilb__load_in_flight(c->load);
-    k->load = (double)ilb__cost_load(&slot->extra_cost, k->in_flight);
+    k->load = (double)ilb__score_load(slot, c->load, &context->figures);
     k->failure_ppm =
         ilb__trace_ppm(ilb__failures_share(&slot->failures, context->now_ns));
     k->latency_ns = ilb__trace_ns(ilb__score_latency_ns(
@@ -6876,14 +7254,15 @@ static bool ilb__policy_ramping(ilb__run *r, ilb__candidate *c)
 }
 
 /* May it be drawn? In a panic also an ejected one and, while the others are
- * overloaded, one that is not wholly bad; neither if that fails closed. */
+ * overloaded, one that is not wholly bad; any while these have no room. None if
+ * that fails closed. */
 static bool ilb__policy_eligible(const ilb__run *r, const ilb__candidate *c)
 {
     if (ILB_LIKELY(ilb__candidate_eligible(c)))
         return true;
     if (r->judge->fail_closed)
         return false;
-    return r->panic ||
+    return r->panic || r->context.figures.room != 0 ||
            (r->context.figures.overloaded && ilb__policy_helps(r, c->slot));
 }
 
@@ -7086,23 +7465,29 @@ static bool ilb__select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *p
     return claimed;
 }
 
+/* Silent so long that somebody has to ask: this request does, for a while. */
+static bool ilb__select_asks_again(const ilb__run *r, const ilb__candidate *c)
+{
+    const ilb__score_context *x = &r->context;
+    uint64_t age_ns =
+        ilb__score_age_ns(c->slot, c->load, &x->figures, x->now_ns);
+
+    if (ILB_LIKELY(!ilb__score_asks_again(c->slot, c->load, (float)age_ns, x)))
+        return false;
+    ilb__store_relaxed(&c->slot->asked_ns, x->now_ns);
+    return true;
+}
+
 /* Where nobody has answered yet, all are the same risk. */
 static ilb__trial ilb__select_trial(const ilb__run *r, const ilb__candidate *c,
                                bool probe)
 {
-    const ilb__score_context *x = &r->context;
-    ilb__trial trial = probe
-                           ? ILB__TRIAL_TIMED
-                           : ilb__score_trial(c->slot, c->health, &x->figures);
+    ilb__trial trial = ilb__score_trial(c->slot, c->health, &r->context);
 
-    if (trial == ILB__TRIAL_NONE &&
-        ilb__score_asks_again(
-            c->load,
-            (float)ilb__score_age_ns(c->slot, c->load, &x->figures, x->now_ns),
-            x))
-        trial = ILB__TRIAL;
+    if (probe || ilb__select_asks_again(r, c))
+        trial = ILB__TRIAL_TIMED;
     if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
-        r->context.figures.p99_ns == 0 ||
+        r->context.figures.p99_ns == 0 || r->context.figures.room != 0 ||
         !ilb__pool_trial_ok(&r->selector->pool))
         return ILB__TRIAL_NONE;
     return trial;
@@ -7148,7 +7533,6 @@ static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now
                           false, now_ns);
     ilb__pool_figures(&r->selector->pool, &r->context.figures);
     r->context.now_ns = now_ns;
-    r->context.refusal_ns = r->judge->longest_ns;
     r->context.slow_start_ns = r->judge->slow_start_ns;
     r->context.latency = r->selector->policy == ILB_POLICY_PEAK_EWMA;
     r->context.weight_scale =
@@ -7495,7 +7879,7 @@ ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
     ilb_event event;
 
     ilb__events_of_slot(&event, slot);
-    event.time_ns = ilb__time_outside(e->time, t->now_ns);
+    event.time_ns = ilb__time_outside(e->time, t->now_ns, t->now_ns);
     event.type = t->type;
     event.from = t->from;
     event.to = t->to;
@@ -7506,7 +7890,7 @@ ILB_INTERNAL void ilb__events_transition(const ilb__slot *slot,
     event.threshold = t->verdict.threshold;
     event.requests = t->evidence.requests;
     event.failures = t->evidence.failures;
-    event.until_ns = ilb__time_outside(e->time, t->until_ns);
+    event.until_ns = ilb__time_outside(e->time, t->until_ns, t->now_ns);
     ilb__events_write(e, &event);
 }
 
@@ -7921,7 +8305,7 @@ static const char *const ilb__names_chosen_by[ILB_CHOSEN_BY_COUNT] = {
 static const char *const ilb__names_fate[ILB_FATE_COUNT] = {
     "compared", "ejected", "excluded", "full", "ramping"};
 static const char *const ilb__names_held[ILB_HELD_COUNT] = {
-    "not", "hanging", "cap", "slow", "failed", "suspect", "refused"};
+    "not", "hanging", "cap", "slow", "failed", "suspect", "refused", "full"};
 
 #define ILB__NAMES_N(table) (sizeof(table) / sizeof(table)[0])
 
@@ -8140,8 +8524,7 @@ struct ilb_balancer {
 /* The time inside; `now_ns` is the caller's, 0: the clock's. */
 static inline uint64_t ilb__balancer_now(ilb_balancer *b, uint64_t now_ns)
 {
-    return ilb__time_inside(&b->time, now_ns,
-                            ilb__load_relaxed(&b->selector.pool.refreshed_ns));
+    return ilb__time_inside(&b->time, now_ns);
 }
 
 /* The slot of a ticket that is in flight: its endpoint's. */
@@ -8298,7 +8681,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
 
         ilb__stats_of(&s->slots[k], &f, now_ns, &out[i]);
         out[i].ejected_until_ns =
-            ilb__time_outside(&b->time, out[i].ejected_until_ns);
+            ilb__time_outside(&b->time, out[i].ejected_until_ns, now_ns);
     }
     pthread_mutex_unlock(&b->writer);
     return ILB_OK;
@@ -8581,9 +8964,10 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 
 ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b)
 {
-    return b == NULL ? UINT64_MAX
-                     : ilb__time_outside(
-                           &b->time, ilb__load_relaxed(&b->judge.next_due_ns));
+    if (b == NULL)
+        return UINT64_MAX;
+    return ilb__time_outside(&b->time, ilb__load_relaxed(&b->judge.next_due_ns),
+                             ilb__load_relaxed(&b->time.last_ns));
 }
 
 ILB_API int ilb_pick(ilb_balancer *b, ilb_ticket *ticket,
@@ -8608,7 +8992,7 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
     if (rc != ILB_OK)
         return rc;
     trace.trial = ilb__ticket_is_trial(ticket);
-    trace.time_ns = ilb__time_outside(&b->time, trace.time_ns);
+    trace.time_ns = ilb__time_outside(&b->time, trace.time_ns, trace.time_ns);
     memcpy(explanation, &trace, sizeof trace);
     return ILB_OK;
 }
@@ -8811,6 +9195,8 @@ static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
     if (d->trial)
         ilb__pool_trial_failed(&b->selector.pool);
     in_a_row = ilb__done_counts(d, &f);
+    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT)
+        ilb__evidence_doubt(&d->slot->evidence, f.steps);
     x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
     x.refused = d->outcome == ILB_OVERLOAD;
     x.retry_after_ns = d->retry_after_ns;
@@ -8827,15 +9213,24 @@ static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
 }
 
 /* What of an answer's time is its endpoint's. One that later ones overtook was
- * long by itself: no peak, whatever it took. */
-static uint64_t ilb__done_of_endpoint_ns(const ilb__done_facts *d, uint64_t ns)
+ * long by itself: no more than what is expected. */
+static uint64_t ilb__done_of_endpoint_ns(const ilb__done_facts *d, uint64_t ns,
+                                    const ilb__figures *f)
 {
-    float most_ns = d->hang_ns;
+    float expected_ns;
 
-    if (ILB_LIKELY((float)ns <= most_ns) ||
-        !ilb__overtaken_has(&d->slot->overtaken, d->picked_ns))
+    if (ILB_LIKELY((float)ns <= d->hang_ns) ||
+        !ilb__epochs_has(&d->slot->overtaken, d->picked_ns))
         return ns;
-    return (uint64_t)most_ns;
+    expected_ns = ilb__latency_read_ns(&d->slot->latency, f, d->now_ns);
+    return (float)ns < expected_ns ? ns : (uint64_t)expected_ns;
+}
+
+/* A long poll, say: it shows nothing of how long answers take. */
+static bool ilb__done_is_longlived(const ilb__done_facts *d, const ilb__figures *f)
+{
+    return ILB_UNLIKELY((float)d->waited_ns > ilb__figures_longlived_ns(f)) &&
+           ilb__epochs_has(&d->slot->overtaken, d->picked_ns);
 }
 
 static void ilb__done_good(ilb_balancer *b, ilb__done_facts *d)
@@ -8848,13 +9243,14 @@ static void ilb__done_good(ilb_balancer *b, ilb__done_facts *d)
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn(&slot->latency, ilb__done_of_endpoint_ns(d, ns), &f,
+        ilb__latency_learn(&slot->latency, ilb__done_of_endpoint_ns(d, ns, &f), &f,
                            d->now_ns);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
             probe_failed = !d->before && ilb__done_timed(b, d, true, ns, &f);
-        ilb__pool_good(&b->selector.pool, d->waited_ns,
-                       ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
+        if (ILB_LIKELY(!ilb__done_is_longlived(d, &f)))
+            ilb__pool_good(&b->selector.pool, d->waited_ns,
+                           ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
     ilb__failures_good(&slot->failures, d->now_ns);
     ilb__evidence_good(&slot->evidence, f.steps);
@@ -8919,6 +9315,8 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     else
         ilb__done_bad(b, &d);
     ilb__done_passes(&d);
+    if (ilb__epochs_concern(&d.slot->longlived, d.picked_ns))
+        ilb__epochs_end(&d.slot->longlived, d.picked_ns);
     ilb__cost_return(&d.slot->extra_cost, d.cost);
     /* From here on the slot may be another endpoint's. */
     returned = ilb__load_return(&d.slot->load,

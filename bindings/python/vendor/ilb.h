@@ -45,8 +45,11 @@
  *   - Functions that can fail return 0 (ILB_OK) or a negative enum ilb_error.
  *     One that fails has changed nothing.
  *   - Times are nanoseconds of a monotonic clock in a uint64_t: what you hand
- *     in is by the clock of the options. A clock that goes back counts as no
- *     time passed; a time that is handed in more than 2 s late, as 2 s late.
+ *     in is by the clock of the options. A clock that goes back, or leaps ahead
+ *     by more than a year, counts as no time passed. A time that is handed in
+ *     more than 2 s late counts as 2 s late; one that is more than 2 s ahead of
+ *     the clock, as another clock's may be, as the clock's: so that is asked
+ *     once in 2 s even if you hand in all times.
  *   - Strings are copied; no pointer that you pass in is kept, but for the
  *     `user` pointers and the allocator's.
  *   - ilb_pick, ilb_first_byte and ilb_done may be called from any thread at
@@ -986,7 +989,8 @@ typedef enum ilb_held {
     ILB_HELD_SUSPECT = 5, /**< the last request failed a moment ago */
     ILB_HELD_REFUSED = 6, /**< refused for load a moment ago; or not long ago,
                                and one is in flight: one at a time */
-    ILB_HELD_COUNT = 7
+    ILB_HELD_FULL = 7,    /**< those that are left cannot carry more */
+    ILB_HELD_COUNT = 8
 } ilb_held;
 
 /** An endpoint that a pick looked at, as it was then. */
@@ -1002,7 +1006,8 @@ typedef struct ilb_candidate {
     uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none */
     double load; /**< what is in flight, by its costs in ordinary requests;
                       without what has waited since before it returned from
-                      hanging */
+                      hanging; those that last for seconds, long polls, count
+                      as a small part of one */
     double cost; /**< peak_ewma: nanoseconds; least_request: requests. 0: was
                       not worked out. Whoever is held back loses against any
                       cost */

@@ -32,7 +32,7 @@ ChosenBy: TypeAlias = Literal[
 ]
 Fate: TypeAlias = Literal["compared", "ejected", "excluded", "full", "ramping"]
 Held: TypeAlias = Literal[
-    "hanging", "cap", "slow", "failed", "suspect", "refused"
+    "hanging", "cap", "slow", "failed", "suspect", "refused", "full"
 ]
 
 _log = logging.getLogger("ilb")
