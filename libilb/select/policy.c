@@ -71,6 +71,7 @@ static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
     uint32_t columns[POLICY_TRIES]; /* drawn, eligible or not */
     uint32_t n = 0, n_drawn = 0;
     ilb__score best_score = {0, ILB_HELD_NOT};
+    bool by_weight = r->draw.view.weight_total != 0;
 
     if (most > r->draw.width)
         most = r->draw.width;
@@ -95,6 +96,9 @@ static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
             best_score = score;
         }
         n++;
+        if (by_weight && n == 1 &&
+            ilb__score_fits(c.slot, c.load, &score, &r->context))
+            break;
         if (n >= POLICY_CANDIDATES &&
             ilb__score_enough(&best_score, &r->context))
             break;

@@ -10,6 +10,9 @@
 /* A share of failures up to so many times the healthy peers' is noise. */
 #define SCORE_NOISE 2.0f
 #define SCORE_TRIAL_LEVEL 3
+/* Squared: 1.4 standard deviations. */
+#define SCORE_FITS_CHANCE 2.0f
+#define SCORE_FITS_PRICE 2.0f
 #define SCORE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
 #define SCORE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
 #define SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
@@ -140,6 +143,22 @@ static float score_weight(const ilb__slot *slot, const ilb__score_context *c)
                : (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
 }
 
+ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
+                                  const ilb__score *s,
+                                  const ilb__score_context *c)
+{
+    float q = ilb__score_load(slot, load, &c->figures);
+    float part = c->in_flight * score_weight(slot, c);
+    float more = q - part;
+
+    if (s->held != ILB_HELD_NOT ||
+        (more > 1 && more * more > SCORE_FITS_CHANCE * part))
+        return false;
+    return !c->latency || s->cost <= SCORE_FITS_PRICE *
+                                         score_median_ns(&c->figures) *
+                                         (1 + q / score_weight(slot, c));
+}
+
 /* *age_ns is that of the oldest request. */
 static inline float score_cost(const ilb__slot *slot, uint64_t load,
                                const ilb__score_context *c, float *age_ns)
@@ -148,7 +167,7 @@ static inline float score_cost(const ilb__slot *slot, uint64_t load,
     float price, latency_ns;
 
     if (c->weight_scale != 0)
-        q /= (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
+        q /= score_weight(slot, c);
     if (ILB_UNLIKELY(c->slow_start_ns != 0))
         q /= ilb__ramp_factor(slot, c->slow_start_ns, c->now_ns);
     if (!c->latency)

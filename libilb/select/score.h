@@ -17,6 +17,17 @@
  *   w  its weight over the mean weight. Draws go by weight (select/draw.h);
  *      this keeps heavier endpoints from looking busy.
  *
+ * To compare all that are drawn would undo the draw by weight: where few
+ * requests are in flight, chance decides who is a little cheaper, and it
+ * favours the small ones, which are often idle. So where weights differ the
+ * first one drawn is taken at once if it fits: it is not held back, is not
+ * dearer for what it is than 2 m, and has no more in flight than chance
+ * explains, w P + max(1, 1.4 sqrt(w P)), where P = rate x m / n is what is in
+ * flight to an endpoint in the mean, by Little's law: a look at what is in
+ * flight just now would be 0 or too much. (Envoy draws by weight / (active + 1)
+ * from a schedule, and knows no latency; gRPC's client-side WRR does not look
+ * at what is in flight.)
+ *
  * Enough: a cost up to which there is no need to look at more candidates,
  *
  *     1.2 m (1 + 0.3 Q)
@@ -75,6 +86,7 @@ typedef struct ilb__score_context {
     float hang_ns;          /* an age above it: hanging */
     float again_ns;         /* of one alone: somebody may ask once more */
     float enough;           /* a cost up to it: look no further */
+    float in_flight;        /* to an endpoint in the mean, by Little's law */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
     bool latency;           /* else by requests in flight alone */
@@ -116,6 +128,12 @@ static inline bool ilb__score_enough(const ilb__score *best,
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c);
+
+/* Where weights differ: is what was drawn good enough to be taken for its
+ * weight? */
+ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
+                                  const ilb__score *s,
+                                  const ilb__score_context *c);
 
 /* Is a request to it a trial, that may well fail? TIMED: it may also take for
  * ever. */

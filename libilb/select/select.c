@@ -82,6 +82,11 @@ static int select_none(const ilb__run *r)
                                                                  : ILB_EEMPTY;
 }
 
+static float select_in_flight(const ilb__figures *f, uint32_t n)
+{
+    return n == 0 ? 0 : f->rate_per_s * f->median_ns / 1e9f / (float)n;
+}
+
 static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
 {
     ilb__draw *d = &r->draw;
@@ -99,6 +104,7 @@ static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
         d->view.weight_total == 0
             ? 0
             : (float)d->view.n / (float)d->view.weight_total;
+    r->context.in_flight = select_in_flight(&r->context.figures, d->view.n);
     ilb__score_prepare(&r->context);
     r->panic = ilb__judge_panics(r->judge, d->view.n);
     r->none = true;

@@ -26,6 +26,18 @@ const promise promises[] = {
      .at_least = true,
      .bound = 99.965},
 
+    {.name = "weights 1 and 9, ten requests a second: the small one's share",
+     .scenario = "weights-few-requests",
+     .measure = "small-share",
+     .unit = "%",
+     .bound = 120},
+    {.name = "  and not less",
+     .scenario = "weights-few-requests",
+     .measure = "small-share",
+     .unit = "%",
+     .at_least = true,
+     .bound = 80},
+
     {.name = "2 ms, stands still for 1 s: half its share again after",
      .scenario = "stop-1s-of-2ms",
      .measure = "return",

@@ -134,6 +134,34 @@ START_TEST(few_requests_use_few_endpoints)
 END_TEST
 
 /* After so many whole rounds no endpoint is off by more than a few. */
+/* A large and a small one, idle, whose answers take 5 to 15 ms. Compared by
+ * cost each got half. */
+START_TEST(few_requests_are_shared_by_weight)
+{
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, policy_of(_i), seed);
+        ilb_balancer *b = test_new(&o);
+        ilb_endpoint list[2];
+        uint64_t random = seed;
+        uint32_t small = 0;
+
+        test_endpoints(list, 0, 2);
+        list[0].weight = 1;
+        list[1].weight = 9;
+        must_eq(ilb_balancer_update(b, list, 2), ILB_OK);
+        for (int i = 0; i < 2000; i++) {
+            small +=
+                test_request(b, &clock, (5 + test_below(&random, 10)) * MS_NS,
+                             ILB_SUCCESS) == 0;
+            clock.now_ns += 90 * MS_NS;
+        }
+        must_be_within(small, 140, 290);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
 START_TEST(weighted_round_robin_is_nearly_exact)
 {
     static const uint32_t weights[5] = {1, 2, 3, 4, 90};
@@ -285,6 +313,8 @@ Suite *suite_api_policy(void)
                         ILB_POLICY_RANDOM + 1);
     tcase_add_test(tc, weights_share_by_weight);
     tcase_add_loop_test(tc, weights_share_by_weight_under_the_scoring_policies,
+                        ILB_POLICY_PEAK_EWMA, ILB_POLICY_LEAST_REQUEST + 1);
+    tcase_add_loop_test(tc, few_requests_are_shared_by_weight,
                         ILB_POLICY_PEAK_EWMA, ILB_POLICY_LEAST_REQUEST + 1);
     tcase_add_test(tc, round_robin_takes_turns_exactly);
     tcase_add_test(tc, few_requests_use_few_endpoints);

@@ -138,6 +138,41 @@ START_TEST(its_weight_is_over_the_mean_weight)
 }
 END_TEST
 
+/* What is taken for its weight: w Q + max(1, sqrt(2 w Q)) in flight, at up to
+ * twice the median, if it is not held back. */
+START_TEST(who_fits_is_taken_for_its_weight)
+{
+    static const struct {
+        float mean;
+        uint32_t most;
+    } cases[] = {{0, 1}, {0.1f, 1}, {1, 4}, {4.5f, 13}, {50, 114}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+        ilb__score_context c = context(4e6, 0, T0);
+        ilb__slot *s = &f->slots[0];
+        ilb__score x;
+
+        ilb__store32_relaxed(&s->weight, 4);
+        c.weight_scale = 0.5f; /* w = 2 */
+        c.in_flight = cases[i].mean;
+        test_slots_learn(f, 0, 7900000, T0);
+        (void)send(s, cases[i].most, T0);
+        x = score(s, &c);
+        must(ilb__score_fits(s, ilb__load_relaxed(&s->load.word), &x, &c));
+        x.held = ILB_HELD_CAP;
+        must(!ilb__score_fits(s, ilb__load_relaxed(&s->load.word), &x, &c));
+        c.figures.median_ns = 3.9e6f;
+        x = score(s, &c);
+        must(!ilb__score_fits(s, ilb__load_relaxed(&s->load.word), &x, &c));
+        c.figures.median_ns = 4e6f;
+        (void)send(s, 1, T0);
+        x = score(s, &c);
+        must(!ilb__score_fits(s, ilb__load_relaxed(&s->load.word), &x, &c));
+    }
+}
+END_TEST
+
 /* Silence: 50 ms old, three of them. */
 START_TEST(silence_is_evidence)
 {
@@ -411,6 +446,7 @@ Suite *suite_score(void)
     tcase_add_test(tc, of_two_that_are_held_back_the_better);
     tcase_add_test(tc, cost_is_latency_times_in_flight);
     tcase_add_test(tc, its_weight_is_over_the_mean_weight);
+    tcase_add_test(tc, who_fits_is_taken_for_its_weight);
     tcase_add_test(tc, silence_is_evidence);
     tcase_add_test(tc, enough_is_near_the_median);
     tcase_add_test(tc, failures_are_priced);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 84a0422fccfb2f77; do not edit.
+ * Made by build-aux/amalgamate.py from sources 2ad87087c98d0e13; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -6505,6 +6505,17 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  *   w  its weight over the mean weight. Draws go by weight (select/draw.h);
  *      this keeps heavier endpoints from looking busy.
  *
+ * To compare all that are drawn would undo the draw by weight: where few
+ * requests are in flight, chance decides who is a little cheaper, and it
+ * favours the small ones, which are often idle. So where weights differ the
+ * first one drawn is taken at once if it fits: it is not held back, is not
+ * dearer for what it is than 2 m, and has no more in flight than chance
+ * explains, w P + max(1, 1.4 sqrt(w P)), where P = rate x m / n is what is in
+ * flight to an endpoint in the mean, by Little's law: a look at what is in
+ * flight just now would be 0 or too much. (Envoy draws by weight / (active + 1)
+ * from a schedule, and knows no latency; gRPC's client-side WRR does not look
+ * at what is in flight.)
+ *
  * Enough: a cost up to which there is no need to look at more candidates,
  *
  *     1.2 m (1 + 0.3 Q)
@@ -6604,6 +6615,7 @@ typedef struct ilb__score_context {
     float hang_ns;          /* an age above it: hanging */
     float again_ns;         /* of one alone: somebody may ask once more */
     float enough;           /* a cost up to it: look no further */
+    float in_flight;        /* to an endpoint in the mean, by Little's law */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
     bool latency;           /* else by requests in flight alone */
@@ -6645,6 +6657,12 @@ static inline bool ilb__score_enough(const ilb__score *best,
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c);
+
+/* Where weights differ: is what was drawn good enough to be taken for its
+ * weight? */
+ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
+                                  const ilb__score *s,
+                                  const ilb__score_context *c);
 
 /* Is a request to it a trial, that may well fail? TIMED: it may also take for
  * ever. */
@@ -6709,6 +6727,9 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 /* A share of failures up to so many times the healthy peers' is noise. */
 #define ILB__SCORE_NOISE 2.0f
 #define ILB__SCORE_TRIAL_LEVEL 3
+/* Squared: 1.4 standard deviations. */
+#define ILB__SCORE_FITS_CHANCE 2.0f
+#define ILB__SCORE_FITS_PRICE 2.0f
 #define ILB__SCORE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
 #define ILB__SCORE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
 #define ILB__SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
@@ -6839,6 +6860,22 @@ static float ilb__score_weight(const ilb__slot *slot, const ilb__score_context *
                : (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
 }
 
+ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
+                                  const ilb__score *s,
+                                  const ilb__score_context *c)
+{
+    float q = ilb__score_load(slot, load, &c->figures);
+    float part = c->in_flight * ilb__score_weight(slot, c);
+    float more = q - part;
+
+    if (s->held != ILB_HELD_NOT ||
+        (more > 1 && more * more > ILB__SCORE_FITS_CHANCE * part))
+        return false;
+    return !c->latency || s->cost <= ILB__SCORE_FITS_PRICE *
+                                         ilb__score_median_ns(&c->figures) *
+                                         (1 + q / ilb__score_weight(slot, c));
+}
+
 /* *age_ns is that of the oldest request. */
 static inline float ilb__score_cost(const ilb__slot *slot, uint64_t load,
                                const ilb__score_context *c, float *age_ns)
@@ -6847,7 +6884,7 @@ static inline float ilb__score_cost(const ilb__slot *slot, uint64_t load,
     float price, latency_ns;
 
     if (c->weight_scale != 0)
-        q /= (float)ilb__load32_relaxed(&slot->weight) * c->weight_scale;
+        q /= ilb__score_weight(slot, c);
     if (ILB_UNLIKELY(c->slow_start_ns != 0))
         q /= ilb__ramp_factor(slot, c->slow_start_ns, c->now_ns);
     if (!c->latency)
@@ -7144,11 +7181,12 @@ ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
 /*
  * The policies: which endpoint gets a request.
  *
- *   peak_ewma      draws two that differ; while the best so far is not cheap
+ *   peak_ewma      draws one, by weight, and where weights differ takes it if
+ * it fits (score.h); else two that differ; while the best so far is not cheap
  *                  enough (score.h) more, up to 16: with k of n endpoints slow,
  *                  pairs of slow ones would else keep k (k-1) / (n (n-1)) of
  *                  the traffic, and the longest queues would be bad luck;
- *   least_request  draws two that differ;
+ *   least_request  the same with two;
  *   round_robin    the next in turn; by weight, along a low-discrepancy
  *                  sequence over the alias table;
  *   random         draws one.
@@ -7273,6 +7311,7 @@ static bool ilb__policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *bes
     uint32_t columns[ILB__POLICY_TRIES]; /* drawn, eligible or not */
     uint32_t n = 0, n_drawn = 0;
     ilb__score best_score = {0, ILB_HELD_NOT};
+    bool by_weight = r->draw.view.weight_total != 0;
 
     if (most > r->draw.width)
         most = r->draw.width;
@@ -7297,6 +7336,9 @@ static bool ilb__policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *bes
             best_score = score;
         }
         n++;
+        if (by_weight && n == 1 &&
+            ilb__score_fits(c.slot, c.load, &score, &r->context))
+            break;
         if (n >= ILB__POLICY_CANDIDATES &&
             ilb__score_enough(&best_score, &r->context))
             break;
@@ -7522,6 +7564,11 @@ static int ilb__select_none(const ilb__run *r)
                                                                  : ILB_EEMPTY;
 }
 
+static float ilb__select_in_flight(const ilb__figures *f, uint32_t n)
+{
+    return n == 0 ? 0 : f->rate_per_s * f->median_ns / 1e9f / (float)n;
+}
+
 static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
 {
     ilb__draw *d = &r->draw;
@@ -7539,6 +7586,7 @@ static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now
         d->view.weight_total == 0
             ? 0
             : (float)d->view.n / (float)d->view.weight_total;
+    r->context.in_flight = ilb__select_in_flight(&r->context.figures, d->view.n);
     ilb__score_prepare(&r->context);
     r->panic = ilb__judge_panics(r->judge, d->view.n);
     r->none = true;
