@@ -8,6 +8,10 @@
 #include "health/probe.h"
 #include "health/tell.h"
 
+/* See eject.h. */
+#define EJECT_FEW 8
+#define EJECT_BUSY 0.5f
+
 /* A verdict on an endpoint that is WARMING or HEALTHY: ejects it. False: it is
  * neither any more, or that is refused. */
 static bool eject_enforce(ilb__judge *j, ilb__slot *slot, uint64_t word,
@@ -120,6 +124,31 @@ static bool eject_until(ilb__judge *j, ilb__slot *slot, uint32_t n_ready,
     return true;
 }
 
+/* It asks to be left alone, but serves what the others may not be able to. */
+static bool eject_is_needed(const ilb__judge *j, uint32_t n_ready,
+                            const ilb__figures *f)
+{
+    float busy = f->rate_per_s * f->median_ns / 1e9f;
+    uint32_t few = n_ready / EJECT_FEW;
+
+    if (!j->by_cost)
+        return false;
+    if (few == 0)
+        few = 1;
+    return f->overloaded || (ilb__load32_relaxed(&j->n_ejected) >= few &&
+                             busy >= EJECT_BUSY * (float)n_ready);
+}
+
+static uint64_t eject_asked_until_ns(const ilb__judge *j, const ilb__failing *x,
+                                     uint64_t now_ns)
+{
+    uint64_t ns = x->retry_after_ns < j->max_retry_after_ns
+                      ? x->retry_after_ns
+                      : j->max_retry_after_ns;
+
+    return ilb__later_ns(now_ns, ilb__ladder_longer_ns(ns, x->bits));
+}
+
 ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   const ilb__failing *x, const ilb__figures *f,
                                   uint64_t now_ns)
@@ -130,13 +159,13 @@ ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
     uint64_t until_ns = 0;
 
     if (x->retry_after_ns > 0 && ilb__detector_heard(j, slot, &asked, now_ns)) {
-        uint64_t ns = x->retry_after_ns < j->max_retry_after_ns
-                          ? x->retry_after_ns
-                          : j->max_retry_after_ns;
-
-        until_ns = ilb__later_ns(now_ns, ilb__ladder_longer_ns(ns, x->bits));
-        if (eject_until(j, slot, x->n_ready, &asked, until_ns, now_ns))
-            return true;
+        if (eject_is_needed(j, x->n_ready, f)) {
+            ilb__tell_refused(j, slot, ILB_REASON_CAPACITY, &asked, now_ns);
+        } else {
+            until_ns = eject_asked_until_ns(j, x, now_ns);
+            if (eject_until(j, slot, x->n_ready, &asked, until_ns, now_ns))
+                return true;
+        }
     }
     if (x->refused || until_ns > 0)
         ilb__refusals_add(&slot->refusals, x->bits, until_ns, now_ns);

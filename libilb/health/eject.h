@@ -3,6 +3,15 @@
  * What requests and checks show of an endpoint, and what follows: a detector
  * speaks, a place under the cap is reserved, the state changes, once for
  * however many threads; it is told, whether it happens or not.
+ *
+ * Retry-After: one that refuses some of its requests for load serves the
+ * others. Left alone for as long as it asks, its load goes to the others, who
+ * then ask as well, until few are left. So this ejection is refused
+ * (ILB_REASON_CAPACITY), where costs are compared at all, while those that are
+ * left suffer (pool_overload), or when one in eight is out, one at least, and
+ * half a request is in flight to each in the mean (rate x median / n). Then it
+ * is held back as who does not say when (signal/refusals.h). Who only refuses
+ * answers nothing well and stays held back, so nothing is lost by that.
  */
 #ifndef ILB_HEALTH_EJECT_H
 #define ILB_HEALTH_EJECT_H

@@ -305,6 +305,47 @@ START_TEST(it_counts_towards_the_cap)
 }
 END_TEST
 
+/* Ten, busy, of which each refuses one request in ten and says when to come
+ * back: they are not left alone one after the other until one is left. The
+ * refused ejections are told, but not all. */
+START_TEST(when_all_ask_most_stay)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, ILB_POLICY_PEAK_EWMA, seed);
+        ilb_balancer *b = test_new(&o);
+        uint64_t random = seed, refused = 0, enforced = 0;
+        ilb_ticket flying[20];
+
+        test_update(b, 0, 10);
+        for (int i = 0; i < 20; i++)
+            flying[i] = test_pick(b);
+        for (int i = 0; i < 20000; i++) {
+            ilb_ticket *t = &flying[i % 20];
+            ilb_result r = ILB_RESULT_INIT;
+
+            clock.now_ns += MS_NS;
+            if (i > 5000 && test_below(&random, 10) == 0) {
+                r.outcome = ILB_OVERLOAD;
+                r.retry_after_ns = 5 * S_NS;
+            }
+            must_eq(ilb_done_with(b, t, &r), ILB_OK);
+            *t = test_pick(b);
+        }
+        for (uint32_t i = 0; i < 10; i++) {
+            refused += test_stats(b, i).detected[ILB_DETECTOR_RETRY_AFTER];
+            enforced += test_stats(b, i).enforced[ILB_DETECTOR_RETRY_AFTER];
+        }
+        /* 15 s: one at a time, each for 5 s. */
+        must_be_within((double)enforced, 1, 5);
+        must_be_within((double)refused, 10, 300);
+        for (int i = 0; i < 20; i++)
+            test_done(b, &flying[i], ILB_SUCCESS);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
 START_TEST(the_last_one_is_asked_all_the_same)
 {
     ilb_options o = options();
@@ -383,6 +424,7 @@ Suite *suite_api_overload(void)
     tcase_add_test(tc, only_with_an_outcome_that_can_say_it);
     tc = test_case(s, "together");
     tcase_add_test(tc, it_counts_towards_the_cap);
+    tcase_add_test(tc, when_all_ask_most_stay);
     tcase_add_test(tc, the_last_one_is_asked_all_the_same);
     tcase_add_test(tc, it_can_be_off_or_in_shadow);
     tcase_add_test(tc, a_failure_that_says_so_still_counts);

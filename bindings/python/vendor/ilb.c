@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 2ad87087c98d0e13; do not edit.
+ * Made by build-aux/amalgamate.py from sources c5db7ac3c607c13f; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -5107,6 +5107,15 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
  * What requests and checks show of an endpoint, and what follows: a detector
  * speaks, a place under the cap is reserved, the state changes, once for
  * however many threads; it is told, whether it happens or not.
+ *
+ * Retry-After: one that refuses some of its requests for load serves the
+ * others. Left alone for as long as it asks, its load goes to the others, who
+ * then ask as well, until few are left. So this ejection is refused
+ * (ILB_REASON_CAPACITY), where costs are compared at all, while those that are
+ * left suffer (pool_overload), or when one in eight is out, one at least, and
+ * half a request is in flight to each in the mean (rate x median / n). Then it
+ * is held back as who does not say when (signal/refusals.h). Who only refuses
+ * answers nothing well and stays held back, so nothing is lost by that.
  */
 #ifndef ILB_HEALTH_EJECT_H
 #define ILB_HEALTH_EJECT_H
@@ -5140,6 +5149,10 @@ ILB_INTERNAL void ilb__health_check_up(ilb__judge *j, ilb__slot *slot,
 
 #endif
 /* ==== back in libilb/health/eject.c */
+
+/* See eject.h. */
+#define ILB__EJECT_FEW 8
+#define ILB__EJECT_BUSY 0.5f
 
 /* A verdict on an endpoint that is WARMING or HEALTHY: ejects it. False: it is
  * neither any more, or that is refused. */
@@ -5253,6 +5266,31 @@ static bool ilb__eject_until(ilb__judge *j, ilb__slot *slot, uint32_t n_ready,
     return true;
 }
 
+/* It asks to be left alone, but serves what the others may not be able to. */
+static bool ilb__eject_is_needed(const ilb__judge *j, uint32_t n_ready,
+                            const ilb__figures *f)
+{
+    float busy = f->rate_per_s * f->median_ns / 1e9f;
+    uint32_t few = n_ready / ILB__EJECT_FEW;
+
+    if (!j->by_cost)
+        return false;
+    if (few == 0)
+        few = 1;
+    return f->overloaded || (ilb__load32_relaxed(&j->n_ejected) >= few &&
+                             busy >= ILB__EJECT_BUSY * (float)n_ready);
+}
+
+static uint64_t ilb__eject_asked_until_ns(const ilb__judge *j, const ilb__failing *x,
+                                     uint64_t now_ns)
+{
+    uint64_t ns = x->retry_after_ns < j->max_retry_after_ns
+                      ? x->retry_after_ns
+                      : j->max_retry_after_ns;
+
+    return ilb__later_ns(now_ns, ilb__ladder_longer_ns(ns, x->bits));
+}
+
 ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   const ilb__failing *x, const ilb__figures *f,
                                   uint64_t now_ns)
@@ -5263,13 +5301,13 @@ ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
     uint64_t until_ns = 0;
 
     if (x->retry_after_ns > 0 && ilb__detector_heard(j, slot, &asked, now_ns)) {
-        uint64_t ns = x->retry_after_ns < j->max_retry_after_ns
-                          ? x->retry_after_ns
-                          : j->max_retry_after_ns;
-
-        until_ns = ilb__later_ns(now_ns, ilb__ladder_longer_ns(ns, x->bits));
-        if (ilb__eject_until(j, slot, x->n_ready, &asked, until_ns, now_ns))
-            return true;
+        if (ilb__eject_is_needed(j, x->n_ready, f)) {
+            ilb__tell_refused(j, slot, ILB_REASON_CAPACITY, &asked, now_ns);
+        } else {
+            until_ns = ilb__eject_asked_until_ns(j, x, now_ns);
+            if (ilb__eject_until(j, slot, x->n_ready, &asked, until_ns, now_ns))
+                return true;
+        }
     }
     if (x->refused || until_ns > 0)
         ilb__refusals_add(&slot->refusals, x->bits, until_ns, now_ns);

@@ -688,8 +688,10 @@ typedef struct ilb_result {
                               long (HTTP's Retry-After, gRPC's pushback). With
                               ILB_OVERLOAD and ILB_FAILURE only. It is ejected
                               for that time and up to a tenth more, by chance,
-                              as far as the cap on ejections allows: else
-                              others are preferred. 0: it did not say */
+                              as far as the cap on ejections allows, and
+                              unless so many ask that those that are left
+                              could not carry the load: else others are
+                              preferred. 0: it did not say */
 } ilb_result;
 
 #define ILB_RESULT_INIT                                                        \
