@@ -123,9 +123,11 @@ static void done_bad(ilb_balancer *b, done_facts *d)
     if (d->trial)
         ilb__pool_trial_failed(&b->selector.pool);
     in_a_row = done_counts(d, &f);
-    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT)
+    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT) {
         ilb__evidence_doubt(&d->slot->evidence, f.steps);
-    x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
+        x.row = ilb__failures_in_a_row(&d->slot->failures);
+    } else
+        x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
     x.refused = d->outcome == ILB_OVERLOAD;
     x.retry_after_ns = d->retry_after_ns;
     if (!in_a_row && !d->probe && !x.refused)

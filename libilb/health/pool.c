@@ -41,7 +41,7 @@
 #define POOL_CALM_ROUGH_TAU_S 100.0
 /* See pool_is_full. */
 #define POOL_FULL_BIT 39
-#define POOL_FULL_P0 0.05f
+#define POOL_FULL_FAILED 0.05f
 #define POOL_ROOM 3.0f
 #define POOL_ROOM_MIN 4.0f
 #define POOL_MEDIAN_UNKNOWN 0
@@ -279,27 +279,28 @@ static bool pool_overload(ilb__pool *p, const ilb__survey *k,
 
 /*
  * Do those that are left fail for want of room? More than one in eight is
- * ejected, half of the others at least answer, but with more in flight to each
- * than three times what was usual (four at least) 5 % of their requests fail:
- * their queues are so long that callers give up, and what they serve at last
- * nobody waits for any more. Sent there, what is too much loses nearly all;
- * sent to the ejected ones, only itself. So until there is less than half of
- * that in flight, endpoints with so many get no more while any ejected one is
- * left to take the rest. (Envoy's panic threshold, but by load, not by count;
- * the SRE book's client throttling without refusing anyone.)
+ * ejected or silent, half of the others at least answer, but with more in
+ * flight to each than three times what was usual (four at least) 5 % of their
+ * requests fail: their queues are so long that callers give up, and what they
+ * serve at last nobody waits for any more. Sent there, what is too much loses
+ * nearly all; sent to the ejected ones, only itself. So until there is less
+ * than half of that in flight, endpoints with so many get no more while any
+ * ejected one is left to take the rest. (Envoy's panic threshold, but by load,
+ * not by count; the SRE book's client throttling without refusing anyone.)
  */
 static bool pool_is_full(const ilb__pool *p, const ilb__survey *k,
                          uint32_t n_ejected, uint32_t n)
 {
     bool was = (ilb__load_relaxed(&p->reach) >> POOL_FULL_BIT & 1) != 0;
-    float p0 = pool_float(ilb__load_relaxed(&p->failures));
     float room = pool_room(p), in_flight;
 
+    n_ejected += (uint32_t)((uint64_t)(k->n_eligible - k->n_heard) * n / k->n);
     if (ilb__load_relaxed(&p->calm) == 0 ||
         n_ejected * POOL_CALM_EJECTED <= n || 2 * k->n_heard <= k->n_eligible)
         return false;
     in_flight = pool_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
-    return was ? in_flight > room / 2 : in_flight > room && p0 >= POOL_FULL_P0;
+    return was ? in_flight > room / 2
+               : in_flight > room && k->failed >= POOL_FULL_FAILED * k->served;
 }
 
 static uint32_t pool_aperture(const ilb__survey *k, uint32_t n,

@@ -42,6 +42,7 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
         return;
     k->n_eligible++;
     k->served += k->short_term[k->n - 1].ended;
+    k->failed += k->short_term[k->n - 1].failed;
     k->served_share += survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
     k->in_flight += in_flight;
@@ -63,7 +64,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
     k->in_flight = k->longlived = k->overtaken = k->ended = 0;
     k->n_heard = 0;
-    k->served = k->served_share = 0;
+    k->served = k->served_share = k->failed = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
                        step);

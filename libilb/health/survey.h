@@ -21,6 +21,7 @@ typedef struct ilb__survey {
     uint32_t n_heard;           /* eligible, with a good answer of late */
     uint64_t longlived;         /* of these: signal/longlived.h */
     float served, served_share; /* see ilb__survey_served */
+    float failed;               /* of served */
     uint64_t ended;             /* since the last look */
 } ilb__survey;
 

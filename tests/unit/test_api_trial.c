@@ -130,6 +130,7 @@ START_TEST(who_hangs_now_and_then_stays_on_trial)
         clock.now_ns += S_NS;
         test_done(b, &t, ILB_TIMEOUT);
         for (int i = 0; i < 400; i++) {
+            uint32_t failure_ppm;
             uint64_t limit_ns;
 
             n_ejected += test_stats(b, 1).state != ILB_STATE_HEALTHY;
@@ -142,7 +143,9 @@ START_TEST(who_hangs_now_and_then_stays_on_trial)
             }
             n_trials += is_timed(limit_ns);
             clock.now_ns += is_timed(limit_ns) ? limit_ns : S_NS;
+            failure_ppm = test_stats(b, 1).failure_ppm;
             test_done(b, &t, ILB_TIMEOUT);
+            must(test_stats(b, 1).failure_ppm <= failure_ppm);
         }
         must_eq(n_trials, 20);
         must_eq(n_ejected, 0);

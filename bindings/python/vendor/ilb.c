@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources c5db7ac3c607c13f; do not edit.
+ * Made by build-aux/amalgamate.py from sources f233d68cbce42221; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -5772,6 +5772,7 @@ typedef struct ilb__survey {
     uint32_t n_heard;           /* eligible, with a good answer of late */
     uint64_t longlived;         /* of these: signal/longlived.h */
     float served, served_share; /* see ilb__survey_served */
+    float failed;               /* of served */
     uint64_t ended;             /* since the last look */
 } ilb__survey;
 
@@ -5832,6 +5833,7 @@ static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
         return;
     k->n_eligible++;
     k->served += k->short_term[k->n - 1].ended;
+    k->failed += k->short_term[k->n - 1].failed;
     k->served_share += ilb__survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
     k->in_flight += in_flight;
@@ -5853,7 +5855,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
     k->in_flight = k->longlived = k->overtaken = k->ended = 0;
     k->n_heard = 0;
-    k->served = k->served_share = 0;
+    k->served = k->served_share = k->failed = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         ilb__survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
                        step);
@@ -6099,7 +6101,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_CALM_ROUGH_TAU_S 100.0
 /* See ilb__pool_is_full. */
 #define ILB__POOL_FULL_BIT 39
-#define ILB__POOL_FULL_P0 0.05f
+#define ILB__POOL_FULL_FAILED 0.05f
 #define ILB__POOL_ROOM 3.0f
 #define ILB__POOL_ROOM_MIN 4.0f
 #define ILB__POOL_MEDIAN_UNKNOWN 0
@@ -6337,27 +6339,28 @@ static bool ilb__pool_overload(ilb__pool *p, const ilb__survey *k,
 
 /*
  * Do those that are left fail for want of room? More than one in eight is
- * ejected, half of the others at least answer, but with more in flight to each
- * than three times what was usual (four at least) 5 % of their requests fail:
- * their queues are so long that callers give up, and what they serve at last
- * nobody waits for any more. Sent there, what is too much loses nearly all;
- * sent to the ejected ones, only itself. So until there is less than half of
- * that in flight, endpoints with so many get no more while any ejected one is
- * left to take the rest. (Envoy's panic threshold, but by load, not by count;
- * the SRE book's client throttling without refusing anyone.)
+ * ejected or silent, half of the others at least answer, but with more in
+ * flight to each than three times what was usual (four at least) 5 % of their
+ * requests fail: their queues are so long that callers give up, and what they
+ * serve at last nobody waits for any more. Sent there, what is too much loses
+ * nearly all; sent to the ejected ones, only itself. So until there is less
+ * than half of that in flight, endpoints with so many get no more while any
+ * ejected one is left to take the rest. (Envoy's panic threshold, but by load,
+ * not by count; the SRE book's client throttling without refusing anyone.)
  */
 static bool ilb__pool_is_full(const ilb__pool *p, const ilb__survey *k,
                          uint32_t n_ejected, uint32_t n)
 {
     bool was = (ilb__load_relaxed(&p->reach) >> ILB__POOL_FULL_BIT & 1) != 0;
-    float p0 = ilb__pool_float(ilb__load_relaxed(&p->failures));
     float room = ilb__pool_room(p), in_flight;
 
+    n_ejected += (uint32_t)((uint64_t)(k->n_eligible - k->n_heard) * n / k->n);
     if (ilb__load_relaxed(&p->calm) == 0 ||
         n_ejected * ILB__POOL_CALM_EJECTED <= n || 2 * k->n_heard <= k->n_eligible)
         return false;
     in_flight = ilb__pool_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
-    return was ? in_flight > room / 2 : in_flight > room && p0 >= ILB__POOL_FULL_P0;
+    return was ? in_flight > room / 2
+               : in_flight > room && k->failed >= ILB__POOL_FULL_FAILED * k->served;
 }
 
 static uint32_t ilb__pool_aperture(const ilb__survey *k, uint32_t n,
@@ -9281,9 +9284,11 @@ static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
     if (d->trial)
         ilb__pool_trial_failed(&b->selector.pool);
     in_a_row = ilb__done_counts(d, &f);
-    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT)
+    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT) {
         ilb__evidence_doubt(&d->slot->evidence, f.steps);
-    x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
+        x.row = ilb__failures_in_a_row(&d->slot->failures);
+    } else
+        x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
     x.refused = d->outcome == ILB_OVERLOAD;
     x.retry_after_ns = d->retry_after_ns;
     if (!in_a_row && !d->probe && !x.refused)
