@@ -29,5 +29,13 @@ readelf -d "$stage/quickstart-shared" | grep 'NEEDED.*libilb' >/dev/null || {
     echo "check_install: the shared one does not use the shared library" >&2
     exit 1
 }
+# The simulator, away from here, with the scenarios that came with it.
+sim() {
+    (cd / && ILB_SIM_SCENARIOS=$stage$prefix/share/libilb/scenarios \
+        "$stage$prefix/bin/ilb-sim" "$@")
+}
+sim list | grep 'linkerd-blog' >/dev/null
+sim run fast-500 --seeds 1 --quiet --csv - | grep '^fast-500,ilb,' >/dev/null
+test -s "$stage$prefix/share/libilb/scenarios/FORMAT.md"
 echo "check_install: version $(pkg-config --modversion libilb)"
 (cd "$stage$prefix" && find . \( -type f -o -type l \) | sort)

@@ -109,6 +109,17 @@ def test_help_and_version() -> None:
         assert column in good("run", "--help") + good("verdict", "--help")
 
 
+def test_columns_are_documented() -> None:
+    document = HERE.parents[1] / "docs" / "simulator.md"
+    if not document.exists():
+        pytest.skip("without the documents")
+    table = document.read_text().split("With `--csv` a line is one run")[1].split("\n## ")[0]
+    named = [name for line in table.splitlines() if line.startswith("| `")
+             for name in re.findall(r"`([a-z0-9_]+)`", line.split("|")[1])]
+    among = ["p90_ns", "p99_ns"]  # "..."
+    assert set(named) | set(among) == set(COLUMNS)
+
+
 def test_list(scenarios: Path) -> None:
     """It names scenarios, sorted, and policies, libilb first."""
     lines = good("list").splitlines()
