@@ -9,6 +9,7 @@ ILB_HEADER_FILES = \
 	libilb/base/options.h \
 	libilb/base/clock.h \
 	libilb/base/decay.h \
+	libilb/base/floats.h \
 	libilb/base/hash.h \
 	libilb/base/histogram.h \
 	libilb/base/random.h \
@@ -45,6 +46,7 @@ ILB_HEADER_FILES = \
 	libilb/health/slow.h \
 	libilb/health/sweep.h \
 	libilb/health/survey.h \
+	libilb/health/overload.h \
 	libilb/health/share.h \
 	libilb/health/pool.h \
 	libilb/select/score.h \
@@ -91,6 +93,7 @@ ILB_SOURCES = \
 	libilb/health/slow.c \
 	libilb/health/sweep.c \
 	libilb/health/survey.c \
+	libilb/health/overload.c \
 	libilb/health/share.c \
 	libilb/health/pool.c \
 	libilb/select/score.c \

@@ -8,7 +8,7 @@
  * others. Left alone for as long as it asks, its load goes to the others, who
  * then ask as well, until few are left. So this ejection is refused
  * (ILB_REASON_CAPACITY), where costs are compared at all, while those that are
- * left suffer (pool_overload), or when one in eight is out, one at least, and
+ * left suffer (overload.h), or when one in eight is out, one at least, and
  * half a request is in flight to each in the mean (rate x median / n). Then it
  * is held back as who does not say when (signal/refusals.h). Who only refuses
  * answers nothing well and stays held back, so nothing is lost by that.

@@ -2,9 +2,9 @@
 /* See pool.h for the figures. */
 #include "health/pool.h"
 
-#include <string.h>
-
 #include "base/decay.h"
+#include "base/floats.h"
+#include "health/overload.h"
 #include "health/share.h"
 
 #define POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
@@ -16,7 +16,6 @@
 #define POOL_SHORT_PRIOR 20
 #define POOL_LONG_PRIOR 200
 #define POOL_RATE_TAU_S 3.0
-#define POOL_CALM_TAU_S 10.0
 /* A gap in which so many requests would have come is none of their rate. */
 #define POOL_JUMP_REQUESTS 50.0
 /* So late, and so many requests would have come: the caller stood still. */
@@ -33,17 +32,8 @@
 #define POOL_APERTURE_RATE 8.0f
 #define POOL_APERTURE_BUSY 2.0f
 #define POOL_SAMPLED_PER_S 1000.0f
-#define POOL_OVERLOAD_FACTOR 1.3f
-#define POOL_OVERLOAD_P0 0.1f
-#define POOL_CALM_EJECTED 8
-/* In flight above so many times what was usual: this is no calm. */
-#define POOL_CALM_ROUGH 2.0f
-#define POOL_CALM_ROUGH_TAU_S 100.0
-/* See pool_is_full. */
+#define POOL_SUFFER_BIT 32
 #define POOL_FULL_BIT 39
-#define POOL_FULL_FAILED 0.05f
-#define POOL_ROOM 3.0f
-#define POOL_ROOM_MIN 4.0f
 #define POOL_MEDIAN_UNKNOWN 0
 /* More than one in so many, and a few, not tried yet: to this caller all are
  * newcomers. */
@@ -57,28 +47,6 @@
 
 /* ---- Words ------------------------------------------------------------- */
 
-static uint64_t pool_bits(float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    return bits;
-}
-
-static float pool_float(uint64_t bits)
-{
-    uint32_t low = (uint32_t)bits;
-    float f;
-
-    memcpy(&f, &low, sizeof f);
-    return f;
-}
-
-static uint64_t pool_pair(float low, float high)
-{
-    return pool_bits(high) << 32 | pool_bits(low);
-}
-
 static void pool_publish_steps(ilb__pool *p, float p0)
 {
     ilb__evidence_steps s = ilb__evidence_steps_for(p0);
@@ -89,13 +57,6 @@ static void pool_publish_steps(ilb__pool *p, float p0)
                                       (uint64_t)s.faulty_down << 48);
 }
 
-static float pool_room(const ilb__pool *p)
-{
-    float room = POOL_ROOM * pool_float(ilb__load_relaxed(&p->calm));
-
-    return room < POOL_ROOM_MIN ? POOL_ROOM_MIN : room;
-}
-
 ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
@@ -104,19 +65,20 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     uint64_t steps = ilb__load_relaxed(&p->steps);
     uint64_t rate = ilb__load_relaxed(&p->rate);
 
-    f->median_ns = pool_float(latency);
-    f->p99_ns = pool_float(latency >> 32);
-    f->p0 = pool_float(failures);
+    f->median_ns = ilb__floats_low(latency);
+    f->p99_ns = ilb__floats_high(latency);
+    f->p0 = ilb__floats_low(failures);
     f->suspect_ns = (failures >> 32) << 20;
     f->aperture = (uint32_t)reach;
-    f->overloaded = (reach >> 32 & 1) != 0;
+    f->overloaded = (reach >> POOL_SUFFER_BIT & 1) != 0;
     f->cold = (reach >> 38 & 1) != 0;
     f->patience_ns = (float)((reach >> 48) << 20);
-    f->rate_per_s = pool_float(rate);
-    f->in_flight = pool_float(rate >> 32);
-    f->room =
-        ILB_UNLIKELY((reach >> POOL_FULL_BIT & 1) != 0) ? pool_room(p) : 0;
-    f->longlived = pool_float(ilb__load_relaxed(&p->served) >> 32);
+    f->rate_per_s = ilb__floats_low(rate);
+    f->in_flight = ilb__floats_high(rate);
+    f->room = ILB_UNLIKELY((reach >> POOL_FULL_BIT & 1) != 0)
+                  ? ilb__overload_room(&p->calm)
+                  : 0;
+    f->longlived = ilb__floats_high(ilb__load_relaxed(&p->served));
     f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
     f->steps.broken_up = (uint16_t)steps;
     f->steps.broken_down = (uint16_t)(steps >> 16);
@@ -126,7 +88,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
 
 ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
 {
-    return pool_float(ilb__load_relaxed(&p->served));
+    return ilb__floats_low(ilb__load_relaxed(&p->served));
 }
 
 /* ---- Answers ----------------------------------------------------------- */
@@ -142,15 +104,15 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
     if (ILB_UNLIKELY((uint32_t)latency == POOL_MEDIAN_UNKNOWN))
         (void)ilb__cas_strong_relaxed(
             &p->latency, latency,
-            pool_pair((float)(sample_ns == 0 ? 1 : sample_ns),
-                      pool_float(latency >> 32)));
+            ilb__floats_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                             ilb__floats_high(latency)));
 }
 
 /* ---- Looking at the endpoints ------------------------------------------ */
 
 static double pool_short_tau_s(const ilb__pool *p, uint32_t n)
 {
-    double rate = (double)pool_float(ilb__load_relaxed(&p->rate));
+    double rate = (double)ilb__floats_low(ilb__load_relaxed(&p->rate));
     double s = POOL_SHORT_REQUESTS * n / (rate + 1e-3);
 
     return s < POOL_SHORT_MIN_S   ? POOL_SHORT_MIN_S
@@ -189,7 +151,7 @@ static void pool_refresh_failures(ilb__pool *p, const ilb__survey *k,
         suspect_s = POOL_SUSPECT_MIN_S;
     ilb__store_relaxed(&p->failures, (uint64_t)(suspect_s * 1e9 / (1 << 20))
                                              << 32 |
-                                         pool_bits(p0));
+                                         ilb__floats_bits(p0));
     pool_publish_steps(p, p0);
 }
 
@@ -199,7 +161,7 @@ static void pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
     uint32_t total = ilb__histogram_total(&p->answers);
-    float median_ns = pool_float(latency), p99_ns = 0;
+    float median_ns = ilb__floats_low(latency), p99_ns = 0;
 
     if (k->n_estimates > 0)
         median_ns = k->estimates[(k->n_estimates - 1) / 2];
@@ -207,100 +169,21 @@ static void pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
         p99_ns = ilb__histogram_quantile_ns(&p->answers, total, 0.99f);
     if (total > POOL_HISTOGRAM_FULL)
         ilb__histogram_halve(&p->answers);
-    ilb__store_relaxed(&p->latency, pool_pair(median_ns, p99_ns));
-}
-
-/* What a long-lived request counts as. */
-static float pool_longlived(const ilb__survey *k)
-{
-    return k->n_eligible == 0 ? 1
-                              : ilb__longlived_weight((float)k->longlived /
-                                                      (float)k->n_eligible);
-}
-
-/* To an eligible endpoint, in the mean, as its load counts. */
-static float pool_in_flight(const ilb__survey *k)
-{
-    float less = (float)k->longlived * (1 - pool_longlived(k));
-
-    return k->n_eligible == 0
-               ? 0
-               : ((float)k->in_flight - less) / (float)k->n_eligible;
+    ilb__store_relaxed(&p->latency, ilb__floats_pair(median_ns, p99_ns));
 }
 
 static float pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t n,
                                double since_s)
 {
-    float rate = pool_float(ilb__load_relaxed(&p->rate));
+    float rate = ilb__floats_low(ilb__load_relaxed(&p->rate));
     float keep = (float)ilb__decay(since_s, POOL_RATE_TAU_S);
     float now = (float)((double)k->ended * n / (k->n * since_s));
 
     /* At first there is nothing to blend it with. */
     rate = rate > 0 ? rate * keep + now * (1 - keep) : now;
-    ilb__store_relaxed(&p->rate, pool_pair(rate, pool_in_flight(k)));
+    ilb__store_relaxed(&p->rate,
+                       ilb__floats_pair(rate, ilb__survey_in_flight(k)));
     return rate;
-}
-
-/*
- * Do the endpoints that are left suffer from the ejections? While at most one
- * in eight is ejected, what is in flight to an eligible endpoint and what it
- * takes are remembered (10 s). Later: if both are above 1.3 times that, yes,
- * and the least bad of the ejected may be chosen at their price. Also if those
- * that are left fail 10 % themselves: then the ejected are no exception.
- */
-static bool pool_overload(ilb__pool *p, const ilb__survey *k,
-                          uint32_t n_ejected, uint32_t n, double since_s)
-{
-    float median_ns = pool_float(ilb__load_relaxed(&p->latency));
-    float p0 = pool_float(ilb__load_relaxed(&p->failures));
-    uint64_t calm = ilb__load_relaxed(&p->calm);
-    float calm_in_flight = pool_float(calm);
-    float calm_ns = pool_float(calm >> 32);
-    float in_flight = pool_in_flight(k);
-
-    if (n_ejected > 0 && p0 >= POOL_OVERLOAD_P0)
-        return true;
-    if (n_ejected > 0 && n_ejected * POOL_CALM_EJECTED > n)
-        return calm_ns > 0 &&
-               in_flight > POOL_OVERLOAD_FACTOR * calm_in_flight &&
-               median_ns > POOL_OVERLOAD_FACTOR * calm_ns;
-    if (calm != 0) {
-        float keep = (float)ilb__decay(since_s, in_flight > POOL_CALM_ROUGH *
-                                                                calm_in_flight
-                                                    ? POOL_CALM_ROUGH_TAU_S
-                                                    : POOL_CALM_TAU_S);
-
-        in_flight = calm_in_flight * keep + in_flight * (1 - keep);
-        median_ns = calm_ns * keep + median_ns * (1 - keep);
-    }
-    ilb__store_relaxed(&p->calm, pool_pair(in_flight, median_ns));
-    return false;
-}
-
-/*
- * Do those that are left fail for want of room? More than one in eight is
- * ejected or silent, half of the others at least answer, but with more in
- * flight to each than three times what was usual (four at least) 5 % of their
- * requests fail: their queues are so long that callers give up, and what they
- * serve at last nobody waits for any more. Sent there, what is too much loses
- * nearly all; sent to the ejected ones, only itself. So until there is less
- * than half of that in flight, endpoints with so many get no more while any
- * ejected one is left to take the rest. (Envoy's panic threshold, but by load,
- * not by count; the SRE book's client throttling without refusing anyone.)
- */
-static bool pool_is_full(const ilb__pool *p, const ilb__survey *k,
-                         uint32_t n_ejected, uint32_t n)
-{
-    bool was = (ilb__load_relaxed(&p->reach) >> POOL_FULL_BIT & 1) != 0;
-    float room = pool_room(p), in_flight;
-
-    n_ejected += (uint32_t)((uint64_t)(k->n_eligible - k->n_heard) * n / k->n);
-    if (ilb__load_relaxed(&p->calm) == 0 ||
-        n_ejected * POOL_CALM_EJECTED <= n || 2 * k->n_heard <= k->n_eligible)
-        return false;
-    in_flight = pool_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
-    return was ? in_flight > room / 2
-               : in_flight > room && k->failed >= POOL_FULL_FAILED * k->served;
 }
 
 static uint32_t pool_aperture(const ilb__survey *k, uint32_t n,
@@ -378,18 +261,35 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
 {
     ilb__store_relaxed(&p->failures,
                        (uint64_t)(POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
-                           pool_bits(0.5f / POOL_LONG_PRIOR));
+                           ilb__floats_bits(0.5f / POOL_LONG_PRIOR));
     ilb__store_relaxed(&p->reach, pool_patience_ticks(0) << 48 | UINT32_MAX);
     pool_publish_steps(p, 0.5f / POOL_LONG_PRIOR);
     ilb__store_relaxed(&p->trials,
                        (uint64_t)(POOL_TRIAL_SAVED_MIN * POOL_TRIAL_ONE));
 }
 
+static uint64_t pool_crowd(ilb__pool *p, const ilb__judge *j,
+                           const ilb__survey *k, uint32_t n, double since_s)
+{
+    bool was = (ilb__load_relaxed(&p->reach) >> POOL_FULL_BIT & 1) != 0;
+    const ilb__crowd c = {
+        k,
+        n,
+        ilb__load32_relaxed(&j->n_ejected),
+        ilb__floats_low(ilb__load_relaxed(&p->latency)),
+        ilb__floats_low(ilb__load_relaxed(&p->failures)),
+        since_s,
+    };
+    uint64_t suffer = ilb__overload_suffer(&p->calm, &c);
+
+    return suffer << POOL_SUFFER_BIT |
+           (uint64_t)ilb__overload_full(&p->calm, was, &c) << POOL_FULL_BIT;
+}
+
 static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
                            const ilb__view *view, double since_s)
 {
-    uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
-    bool overload;
+    uint64_t crowd;
     ilb__survey k;
     float rate;
 
@@ -400,23 +300,22 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     pool_refill_trials(p, rate, since_s);
     pool_refresh_failures(p, &k, view->n, rate);
     pool_refresh_latency(p, &k);
-    overload = pool_overload(p, &k, n_ejected, view->n, since_s);
-    ilb__store_relaxed(&p->served,
-                       pool_pair(ilb__survey_served(&k), pool_longlived(&k)));
+    crowd = pool_crowd(p, j, &k, view->n, since_s);
+    ilb__store_relaxed(&p->served, ilb__floats_pair(ilb__survey_served(&k),
+                                                    ilb__survey_longlived(&k)));
     ilb__store_relaxed(
-        &p->reach, pool_patience_ticks(rate) << 48 | pool_sampling(rate) << 33 |
+        &p->reach, crowd | pool_patience_ticks(rate) << 48 |
+                       pool_sampling(rate) << 33 |
                        (uint64_t)pool_is_cold(&k) << 38 |
-                       (uint64_t)pool_is_full(p, &k, n_ejected, view->n)
-                           << POOL_FULL_BIT |
-                       (uint64_t)overload << 32 |
-                       pool_aperture(&k, view->n, n_ejected, rate));
+                       pool_aperture(&k, view->n,
+                                     ilb__load32_relaxed(&j->n_ejected), rate));
 }
 
 /* No request for much longer than there ever was one: the clock has jumped, or
  * the caller was idle. Either way the rate of before says more. */
 static bool pool_jumped(const ilb__pool *p, uint64_t since_ns)
 {
-    double rate = (double)pool_float(ilb__load_relaxed(&p->rate));
+    double rate = (double)ilb__floats_low(ilb__load_relaxed(&p->rate));
 
     return since_ns > ILB_POOL_LATE_NS &&
            (double)since_ns / 1e9 * rate > POOL_JUMP_REQUESTS;

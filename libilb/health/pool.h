@@ -41,8 +41,8 @@
  *             good answer yet: then a newcomer is nothing out of the ordinary.
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
- *   overload  see pool_overload in the source.
- *   room      see pool_is_full there.
+ *   overload  those that are left suffer from the ejections, or have no room
+ *             for everything (overload.h).
  *   served    requests that an endpoint has of late (survey.h).
  *   longlived what a request that is in flight for long counts as, in the load
  *             and in what is in flight in the mean (signal/longlived.h).

@@ -69,3 +69,19 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
         survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
                        step);
 }
+
+ILB_INTERNAL float ilb__survey_longlived(const ilb__survey *k)
+{
+    return k->n_eligible == 0 ? 1
+                              : ilb__longlived_weight((float)k->longlived /
+                                                      (float)k->n_eligible);
+}
+
+ILB_INTERNAL float ilb__survey_in_flight(const ilb__survey *k)
+{
+    float less = (float)k->longlived * (1 - ilb__survey_longlived(k));
+
+    return k->n_eligible == 0
+               ? 0
+               : ((float)k->in_flight - less) / (float)k->n_eligible;
+}

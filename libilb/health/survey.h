@@ -33,6 +33,12 @@ static inline float ilb__survey_served(const ilb__survey *k)
     return k->served > 0 ? k->served_share / k->served : 0;
 }
 
+/* What a long-lived request counts as. */
+ILB_INTERNAL float ilb__survey_longlived(const ilb__survey *k);
+
+/* To an eligible endpoint, in the mean, as its load counts. */
+ILB_INTERNAL float ilb__survey_in_flight(const ilb__survey *k);
+
 /* Looks, and brings each endpoint's windows of requests forward by `step`.
  * `n` is 0 if there is no endpoint. */
 ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,

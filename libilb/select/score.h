@@ -52,7 +52,7 @@
  *     as well. Where others have been overtaken that is likely: then another
  *     tries at once, and whenever it has been silent half as long again;
  *   - full, worse than all: those that are left cannot carry everything
- *     (health/pool.c), and it has its part in flight;
+ *     (health/overload.h), and it has its part in flight;
  *   - suspect, for a moment: the last request failed, and that is evidence
  *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources f233d68cbce42221; do not edit.
+ * Made by build-aux/amalgamate.py from sources 44c678e7c86041e1; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -5112,7 +5112,7 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
  * others. Left alone for as long as it asks, its load goes to the others, who
  * then ask as well, until few are left. So this ejection is refused
  * (ILB_REASON_CAPACITY), where costs are compared at all, while those that are
- * left suffer (pool_overload), or when one in eight is out, one at least, and
+ * left suffer (overload.h), or when one in eight is out, one at least, and
  * half a request is in flight to each in the mean (rate x median / n). Then it
  * is held back as who does not say when (signal/refusals.h). Who only refuses
  * answers nothing well and stays held back, so nothing is lost by that.
@@ -5784,6 +5784,12 @@ static inline float ilb__survey_served(const ilb__survey *k)
     return k->served > 0 ? k->served_share / k->served : 0;
 }
 
+/* What a long-lived request counts as. */
+ILB_INTERNAL float ilb__survey_longlived(const ilb__survey *k);
+
+/* To an eligible endpoint, in the mean, as its load counts. */
+ILB_INTERNAL float ilb__survey_in_flight(const ilb__survey *k);
+
 /* Looks, and brings each endpoint's windows of requests forward by `step`.
  * `n` is 0 if there is no endpoint. */
 ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
@@ -5859,6 +5865,173 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
         ilb__survey_look_at(k, &slots[ilb__endpoint_id_index(ilb__view_id(view, i))],
                        step);
+}
+
+ILB_INTERNAL float ilb__survey_longlived(const ilb__survey *k)
+{
+    return k->n_eligible == 0 ? 1
+                              : ilb__longlived_weight((float)k->longlived /
+                                                      (float)k->n_eligible);
+}
+
+ILB_INTERNAL float ilb__survey_in_flight(const ilb__survey *k)
+{
+    float less = (float)k->longlived * (1 - ilb__survey_longlived(k));
+
+    return k->n_eligible == 0
+               ? 0
+               : ((float)k->in_flight - less) / (float)k->n_eligible;
+}
+/* ==== libilb/health/overload.c =========================================== */
+/* See overload.h. */
+/* ==== libilb/health/overload.h =========================================== */
+/*
+ * What happens to the endpoints that are left when others are ejected.
+ *
+ * While at most one in eight is ejected, what is in flight to an eligible
+ * endpoint and what it takes are remembered, decaying over 10 s: that is calm.
+ * (Over 100 s where twice as much is in flight: what comes before an ejection
+ * is no calm.)
+ *
+ * They suffer: both are above 1.3 times what they were, or those that are left
+ * fail 10 % themselves. Then the least bad of the ejected may be chosen at
+ * their price.
+ *
+ * They are full: more than one in eight is ejected or silent, half of the
+ * others at least answer, but with more in flight to each than there is room
+ * for, three times what was usual (four at least), 5 % of their requests fail:
+ * their queues are so long that callers give up, and what they serve at last
+ * nobody waits for any more. Sent there, what is too much loses nearly all;
+ * sent to the ejected ones, only itself. So until there is less than half of
+ * that in flight, endpoints with so many get no more while any ejected one is
+ * left to take the rest. (Envoy's panic threshold, but by load, not by count;
+ * the SRE book's client throttling without refusing anyone.)
+ */
+#ifndef ILB_HEALTH_OVERLOAD_H
+#define ILB_HEALTH_OVERLOAD_H
+
+typedef struct ilb__crowd {
+    const ilb__survey *survey;
+    uint32_t n, n_ejected; /* of all that are ready */
+    float median_ns;       /* what an eligible one takes */
+    float p0;              /* share that healthy ones fail */
+    double since_s;        /* since the last look */
+} ilb__crowd;
+
+/* Do they suffer? `calm`, two floats: in flight and ns; 0: not known yet. */
+ILB_INTERNAL bool ilb__overload_suffer(ilb__a64 *calm, const ilb__crowd *c);
+
+/* Are they full? `was`: as they were at the last look. */
+ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, bool was,
+                                     const ilb__crowd *c);
+
+/* How many there is room for in flight to one. */
+ILB_INTERNAL float ilb__overload_room(const ilb__a64 *calm);
+
+#endif
+/* ==== back in libilb/health/overload.c */
+
+/* ==== libilb/base/floats.h =============================================== */
+/* Two floats in one atomic word: read and written together, without a lock. */
+#ifndef ILB_BASE_FLOATS_H
+#define ILB_BASE_FLOATS_H
+
+#include <string.h>
+
+static inline uint64_t ilb__floats_bits(float f)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+static inline uint64_t ilb__floats_pair(float low, float high)
+{
+    return ilb__floats_bits(high) << 32 | ilb__floats_bits(low);
+}
+
+static inline float ilb__floats_low(uint64_t word)
+{
+    uint32_t bits = (uint32_t)word;
+    float f;
+
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static inline float ilb__floats_high(uint64_t word)
+{
+    return ilb__floats_low(word >> 32);
+}
+
+#endif
+/* ==== back in libilb/health/overload.c */
+
+#define ILB__OVERLOAD_CALM_TAU_S 10.0
+#define ILB__OVERLOAD_FACTOR 1.3f
+#define ILB__OVERLOAD_P0 0.1f
+#define ILB__OVERLOAD_EJECTED 8
+/* In flight above so many times what was usual: this is no calm. */
+#define ILB__OVERLOAD_ROUGH 2.0f
+#define ILB__OVERLOAD_ROUGH_TAU_S 100.0
+#define ILB__OVERLOAD_FAILED 0.05f
+#define ILB__OVERLOAD_ROOM 3.0f
+#define ILB__OVERLOAD_ROOM_MIN 4.0f
+
+static float ilb__overload_tau_s(float in_flight, float calm)
+{
+    return in_flight > ILB__OVERLOAD_ROUGH * calm ? (float)ILB__OVERLOAD_ROUGH_TAU_S
+                                             : (float)ILB__OVERLOAD_CALM_TAU_S;
+}
+
+ILB_INTERNAL bool ilb__overload_suffer(ilb__a64 *calm, const ilb__crowd *c)
+{
+    uint64_t word = ilb__load_relaxed(calm);
+    float calm_in_flight = ilb__floats_low(word);
+    float calm_ns = ilb__floats_high(word);
+    float in_flight = ilb__survey_in_flight(c->survey);
+    float median_ns = c->median_ns;
+
+    if (c->n_ejected > 0 && c->p0 >= ILB__OVERLOAD_P0)
+        return true;
+    if (c->n_ejected > 0 && c->n_ejected * ILB__OVERLOAD_EJECTED > c->n)
+        return calm_ns > 0 && in_flight > ILB__OVERLOAD_FACTOR * calm_in_flight &&
+               median_ns > ILB__OVERLOAD_FACTOR * calm_ns;
+    if (word != 0) {
+        float keep = (float)ilb__decay(
+            c->since_s, ilb__overload_tau_s(in_flight, calm_in_flight));
+
+        in_flight = calm_in_flight * keep + in_flight * (1 - keep);
+        median_ns = calm_ns * keep + median_ns * (1 - keep);
+    }
+    ilb__store_relaxed(calm, ilb__floats_pair(in_flight, median_ns));
+    return false;
+}
+
+ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, bool was,
+                                     const ilb__crowd *c)
+{
+    const ilb__survey *k = c->survey;
+    uint32_t silent = k->n_eligible - k->n_heard;
+    uint64_t out = c->n_ejected + (uint64_t)silent * c->n / k->n;
+    float room = ilb__overload_room(calm), in_flight;
+
+    if (ilb__load_relaxed(calm) == 0 || out * ILB__OVERLOAD_EJECTED <= c->n ||
+        2 * k->n_heard <= k->n_eligible)
+        return false;
+    in_flight =
+        ilb__survey_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
+    if (was)
+        return in_flight > room / 2;
+    return in_flight > room && k->failed >= ILB__OVERLOAD_FAILED * k->served;
+}
+
+ILB_INTERNAL float ilb__overload_room(const ilb__a64 *calm)
+{
+    float room = ILB__OVERLOAD_ROOM * ilb__floats_low(ilb__load_relaxed(calm));
+
+    return room < ILB__OVERLOAD_ROOM_MIN ? ILB__OVERLOAD_ROOM_MIN : room;
 }
 /* ==== libilb/health/share.c ============================================== */
 /* See share.h. */
@@ -5990,8 +6163,8 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *             good answer yet: then a newcomer is nothing out of the ordinary.
  *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
- *   overload  see pool_overload in the source.
- *   room      see pool_is_full there.
+ *   overload  those that are left suffer from the ejections, or have no room
+ *             for everything (overload.h).
  *   served    requests that an endpoint has of late (survey.h).
  *   longlived what a request that is in flight for long counts as, in the load
  *             and in what is in flight in the mean (signal/longlived.h).
@@ -6065,8 +6238,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #endif
 /* ==== back in libilb/health/pool.c */
 
-#include <string.h>
-
 #define ILB__POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
 #define ILB__POOL_HISTOGRAM_FULL 2000
 #define ILB__POOL_LONG_TAU_S 120.0
@@ -6076,7 +6247,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_SHORT_PRIOR 20
 #define ILB__POOL_LONG_PRIOR 200
 #define ILB__POOL_RATE_TAU_S 3.0
-#define ILB__POOL_CALM_TAU_S 10.0
 /* A gap in which so many requests would have come is none of their rate. */
 #define ILB__POOL_JUMP_REQUESTS 50.0
 /* So late, and so many requests would have come: the caller stood still. */
@@ -6093,17 +6263,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_APERTURE_RATE 8.0f
 #define ILB__POOL_APERTURE_BUSY 2.0f
 #define ILB__POOL_SAMPLED_PER_S 1000.0f
-#define ILB__POOL_OVERLOAD_FACTOR 1.3f
-#define ILB__POOL_OVERLOAD_P0 0.1f
-#define ILB__POOL_CALM_EJECTED 8
-/* In flight above so many times what was usual: this is no calm. */
-#define ILB__POOL_CALM_ROUGH 2.0f
-#define ILB__POOL_CALM_ROUGH_TAU_S 100.0
-/* See ilb__pool_is_full. */
+#define ILB__POOL_SUFFER_BIT 32
 #define ILB__POOL_FULL_BIT 39
-#define ILB__POOL_FULL_FAILED 0.05f
-#define ILB__POOL_ROOM 3.0f
-#define ILB__POOL_ROOM_MIN 4.0f
 #define ILB__POOL_MEDIAN_UNKNOWN 0
 /* More than one in so many, and a few, not tried yet: to this caller all are
  * newcomers. */
@@ -6117,28 +6278,6 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 
 /* ---- Words ------------------------------------------------------------- */
 
-static uint64_t ilb__pool_bits(float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    return bits;
-}
-
-static float ilb__pool_float(uint64_t bits)
-{
-    uint32_t low = (uint32_t)bits;
-    float f;
-
-    memcpy(&f, &low, sizeof f);
-    return f;
-}
-
-static uint64_t ilb__pool_pair(float low, float high)
-{
-    return ilb__pool_bits(high) << 32 | ilb__pool_bits(low);
-}
-
 static void ilb__pool_publish_steps(ilb__pool *p, float p0)
 {
     ilb__evidence_steps s = ilb__evidence_steps_for(p0);
@@ -6149,13 +6288,6 @@ static void ilb__pool_publish_steps(ilb__pool *p, float p0)
                                       (uint64_t)s.faulty_down << 48);
 }
 
-static float ilb__pool_room(const ilb__pool *p)
-{
-    float room = ILB__POOL_ROOM * ilb__pool_float(ilb__load_relaxed(&p->calm));
-
-    return room < ILB__POOL_ROOM_MIN ? ILB__POOL_ROOM_MIN : room;
-}
-
 ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
@@ -6164,19 +6296,20 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     uint64_t steps = ilb__load_relaxed(&p->steps);
     uint64_t rate = ilb__load_relaxed(&p->rate);
 
-    f->median_ns = ilb__pool_float(latency);
-    f->p99_ns = ilb__pool_float(latency >> 32);
-    f->p0 = ilb__pool_float(failures);
+    f->median_ns = ilb__floats_low(latency);
+    f->p99_ns = ilb__floats_high(latency);
+    f->p0 = ilb__floats_low(failures);
     f->suspect_ns = (failures >> 32) << 20;
     f->aperture = (uint32_t)reach;
-    f->overloaded = (reach >> 32 & 1) != 0;
+    f->overloaded = (reach >> ILB__POOL_SUFFER_BIT & 1) != 0;
     f->cold = (reach >> 38 & 1) != 0;
     f->patience_ns = (float)((reach >> 48) << 20);
-    f->rate_per_s = ilb__pool_float(rate);
-    f->in_flight = ilb__pool_float(rate >> 32);
-    f->room =
-        ILB_UNLIKELY((reach >> ILB__POOL_FULL_BIT & 1) != 0) ? ilb__pool_room(p) : 0;
-    f->longlived = ilb__pool_float(ilb__load_relaxed(&p->served) >> 32);
+    f->rate_per_s = ilb__floats_low(rate);
+    f->in_flight = ilb__floats_high(rate);
+    f->room = ILB_UNLIKELY((reach >> ILB__POOL_FULL_BIT & 1) != 0)
+                  ? ilb__overload_room(&p->calm)
+                  : 0;
+    f->longlived = ilb__floats_high(ilb__load_relaxed(&p->served));
     f->jumped_ns = ilb__load_relaxed(&p->jumped_ns);
     f->steps.broken_up = (uint16_t)steps;
     f->steps.broken_down = (uint16_t)(steps >> 16);
@@ -6186,7 +6319,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
 
 ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
 {
-    return ilb__pool_float(ilb__load_relaxed(&p->served));
+    return ilb__floats_low(ilb__load_relaxed(&p->served));
 }
 
 /* ---- Answers ----------------------------------------------------------- */
@@ -6202,15 +6335,15 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
     if (ILB_UNLIKELY((uint32_t)latency == ILB__POOL_MEDIAN_UNKNOWN))
         (void)ilb__cas_strong_relaxed(
             &p->latency, latency,
-            ilb__pool_pair((float)(sample_ns == 0 ? 1 : sample_ns),
-                      ilb__pool_float(latency >> 32)));
+            ilb__floats_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                             ilb__floats_high(latency)));
 }
 
 /* ---- Looking at the endpoints ------------------------------------------ */
 
 static double ilb__pool_short_tau_s(const ilb__pool *p, uint32_t n)
 {
-    double rate = (double)ilb__pool_float(ilb__load_relaxed(&p->rate));
+    double rate = (double)ilb__floats_low(ilb__load_relaxed(&p->rate));
     double s = ILB__POOL_SHORT_REQUESTS * n / (rate + 1e-3);
 
     return s < ILB__POOL_SHORT_MIN_S   ? ILB__POOL_SHORT_MIN_S
@@ -6249,7 +6382,7 @@ static void ilb__pool_refresh_failures(ilb__pool *p, const ilb__survey *k,
         suspect_s = ILB__POOL_SUSPECT_MIN_S;
     ilb__store_relaxed(&p->failures, (uint64_t)(suspect_s * 1e9 / (1 << 20))
                                              << 32 |
-                                         ilb__pool_bits(p0));
+                                         ilb__floats_bits(p0));
     ilb__pool_publish_steps(p, p0);
 }
 
@@ -6259,7 +6392,7 @@ static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
     uint32_t total = ilb__histogram_total(&p->answers);
-    float median_ns = ilb__pool_float(latency), p99_ns = 0;
+    float median_ns = ilb__floats_low(latency), p99_ns = 0;
 
     if (k->n_estimates > 0)
         median_ns = k->estimates[(k->n_estimates - 1) / 2];
@@ -6267,100 +6400,21 @@ static void ilb__pool_refresh_latency(ilb__pool *p, const ilb__survey *k)
         p99_ns = ilb__histogram_quantile_ns(&p->answers, total, 0.99f);
     if (total > ILB__POOL_HISTOGRAM_FULL)
         ilb__histogram_halve(&p->answers);
-    ilb__store_relaxed(&p->latency, ilb__pool_pair(median_ns, p99_ns));
-}
-
-/* What a long-lived request counts as. */
-static float ilb__pool_longlived(const ilb__survey *k)
-{
-    return k->n_eligible == 0 ? 1
-                              : ilb__longlived_weight((float)k->longlived /
-                                                      (float)k->n_eligible);
-}
-
-/* To an eligible endpoint, in the mean, as its load counts. */
-static float ilb__pool_in_flight(const ilb__survey *k)
-{
-    float less = (float)k->longlived * (1 - ilb__pool_longlived(k));
-
-    return k->n_eligible == 0
-               ? 0
-               : ((float)k->in_flight - less) / (float)k->n_eligible;
+    ilb__store_relaxed(&p->latency, ilb__floats_pair(median_ns, p99_ns));
 }
 
 static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t n,
                                double since_s)
 {
-    float rate = ilb__pool_float(ilb__load_relaxed(&p->rate));
+    float rate = ilb__floats_low(ilb__load_relaxed(&p->rate));
     float keep = (float)ilb__decay(since_s, ILB__POOL_RATE_TAU_S);
     float now = (float)((double)k->ended * n / (k->n * since_s));
 
     /* At first there is nothing to blend it with. */
     rate = rate > 0 ? rate * keep + now * (1 - keep) : now;
-    ilb__store_relaxed(&p->rate, ilb__pool_pair(rate, ilb__pool_in_flight(k)));
+    ilb__store_relaxed(&p->rate,
+                       ilb__floats_pair(rate, ilb__survey_in_flight(k)));
     return rate;
-}
-
-/*
- * Do the endpoints that are left suffer from the ejections? While at most one
- * in eight is ejected, what is in flight to an eligible endpoint and what it
- * takes are remembered (10 s). Later: if both are above 1.3 times that, yes,
- * and the least bad of the ejected may be chosen at their price. Also if those
- * that are left fail 10 % themselves: then the ejected are no exception.
- */
-static bool ilb__pool_overload(ilb__pool *p, const ilb__survey *k,
-                          uint32_t n_ejected, uint32_t n, double since_s)
-{
-    float median_ns = ilb__pool_float(ilb__load_relaxed(&p->latency));
-    float p0 = ilb__pool_float(ilb__load_relaxed(&p->failures));
-    uint64_t calm = ilb__load_relaxed(&p->calm);
-    float calm_in_flight = ilb__pool_float(calm);
-    float calm_ns = ilb__pool_float(calm >> 32);
-    float in_flight = ilb__pool_in_flight(k);
-
-    if (n_ejected > 0 && p0 >= ILB__POOL_OVERLOAD_P0)
-        return true;
-    if (n_ejected > 0 && n_ejected * ILB__POOL_CALM_EJECTED > n)
-        return calm_ns > 0 &&
-               in_flight > ILB__POOL_OVERLOAD_FACTOR * calm_in_flight &&
-               median_ns > ILB__POOL_OVERLOAD_FACTOR * calm_ns;
-    if (calm != 0) {
-        float keep = (float)ilb__decay(since_s, in_flight > ILB__POOL_CALM_ROUGH *
-                                                                calm_in_flight
-                                                    ? ILB__POOL_CALM_ROUGH_TAU_S
-                                                    : ILB__POOL_CALM_TAU_S);
-
-        in_flight = calm_in_flight * keep + in_flight * (1 - keep);
-        median_ns = calm_ns * keep + median_ns * (1 - keep);
-    }
-    ilb__store_relaxed(&p->calm, ilb__pool_pair(in_flight, median_ns));
-    return false;
-}
-
-/*
- * Do those that are left fail for want of room? More than one in eight is
- * ejected or silent, half of the others at least answer, but with more in
- * flight to each than three times what was usual (four at least) 5 % of their
- * requests fail: their queues are so long that callers give up, and what they
- * serve at last nobody waits for any more. Sent there, what is too much loses
- * nearly all; sent to the ejected ones, only itself. So until there is less
- * than half of that in flight, endpoints with so many get no more while any
- * ejected one is left to take the rest. (Envoy's panic threshold, but by load,
- * not by count; the SRE book's client throttling without refusing anyone.)
- */
-static bool ilb__pool_is_full(const ilb__pool *p, const ilb__survey *k,
-                         uint32_t n_ejected, uint32_t n)
-{
-    bool was = (ilb__load_relaxed(&p->reach) >> ILB__POOL_FULL_BIT & 1) != 0;
-    float room = ilb__pool_room(p), in_flight;
-
-    n_ejected += (uint32_t)((uint64_t)(k->n_eligible - k->n_heard) * n / k->n);
-    if (ilb__load_relaxed(&p->calm) == 0 ||
-        n_ejected * ILB__POOL_CALM_EJECTED <= n || 2 * k->n_heard <= k->n_eligible)
-        return false;
-    in_flight = ilb__pool_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
-    return was ? in_flight > room / 2
-               : in_flight > room && k->failed >= ILB__POOL_FULL_FAILED * k->served;
 }
 
 static uint32_t ilb__pool_aperture(const ilb__survey *k, uint32_t n,
@@ -6438,18 +6492,35 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
 {
     ilb__store_relaxed(&p->failures,
                        (uint64_t)(ILB__POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
-                           ilb__pool_bits(0.5f / ILB__POOL_LONG_PRIOR));
+                           ilb__floats_bits(0.5f / ILB__POOL_LONG_PRIOR));
     ilb__store_relaxed(&p->reach, ilb__pool_patience_ticks(0) << 48 | UINT32_MAX);
     ilb__pool_publish_steps(p, 0.5f / ILB__POOL_LONG_PRIOR);
     ilb__store_relaxed(&p->trials,
                        (uint64_t)(ILB__POOL_TRIAL_SAVED_MIN * ILB__POOL_TRIAL_ONE));
 }
 
+static uint64_t ilb__pool_crowd(ilb__pool *p, const ilb__judge *j,
+                           const ilb__survey *k, uint32_t n, double since_s)
+{
+    bool was = (ilb__load_relaxed(&p->reach) >> ILB__POOL_FULL_BIT & 1) != 0;
+    const ilb__crowd c = {
+        k,
+        n,
+        ilb__load32_relaxed(&j->n_ejected),
+        ilb__floats_low(ilb__load_relaxed(&p->latency)),
+        ilb__floats_low(ilb__load_relaxed(&p->failures)),
+        since_s,
+    };
+    uint64_t suffer = ilb__overload_suffer(&p->calm, &c);
+
+    return suffer << ILB__POOL_SUFFER_BIT |
+           (uint64_t)ilb__overload_full(&p->calm, was, &c) << ILB__POOL_FULL_BIT;
+}
+
 static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
                            const ilb__view *view, double since_s)
 {
-    uint32_t n_ejected = ilb__load32_relaxed(&j->n_ejected);
-    bool overload;
+    uint64_t crowd;
     ilb__survey k;
     float rate;
 
@@ -6460,23 +6531,22 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     ilb__pool_refill_trials(p, rate, since_s);
     ilb__pool_refresh_failures(p, &k, view->n, rate);
     ilb__pool_refresh_latency(p, &k);
-    overload = ilb__pool_overload(p, &k, n_ejected, view->n, since_s);
-    ilb__store_relaxed(&p->served,
-                       ilb__pool_pair(ilb__survey_served(&k), ilb__pool_longlived(&k)));
+    crowd = ilb__pool_crowd(p, j, &k, view->n, since_s);
+    ilb__store_relaxed(&p->served, ilb__floats_pair(ilb__survey_served(&k),
+                                                    ilb__survey_longlived(&k)));
     ilb__store_relaxed(
-        &p->reach, ilb__pool_patience_ticks(rate) << 48 | ilb__pool_sampling(rate) << 33 |
+        &p->reach, crowd | ilb__pool_patience_ticks(rate) << 48 |
+                       ilb__pool_sampling(rate) << 33 |
                        (uint64_t)ilb__pool_is_cold(&k) << 38 |
-                       (uint64_t)ilb__pool_is_full(p, &k, n_ejected, view->n)
-                           << ILB__POOL_FULL_BIT |
-                       (uint64_t)overload << 32 |
-                       ilb__pool_aperture(&k, view->n, n_ejected, rate));
+                       ilb__pool_aperture(&k, view->n,
+                                     ilb__load32_relaxed(&j->n_ejected), rate));
 }
 
 /* No request for much longer than there ever was one: the clock has jumped, or
  * the caller was idle. Either way the rate of before says more. */
 static bool ilb__pool_jumped(const ilb__pool *p, uint64_t since_ns)
 {
-    double rate = (double)ilb__pool_float(ilb__load_relaxed(&p->rate));
+    double rate = (double)ilb__floats_low(ilb__load_relaxed(&p->rate));
 
     return since_ns > ILB_POOL_LATE_NS &&
            (double)since_ns / 1e9 * rate > ILB__POOL_JUMP_REQUESTS;
@@ -6581,7 +6651,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  *     as well. Where others have been overtaken that is likely: then another
  *     tries at once, and whenever it has been silent half as long again;
  *   - full, worse than all: those that are left cannot carry everything
- *     (health/pool.c), and it has its part in flight;
+ *     (health/overload.h), and it has its part in flight;
  *   - suspect, for a moment: the last request failed, and that is evidence
  *     against it: `broken` is at 3 nats (signal/evidence.h, health/pool.h).
  *
