@@ -96,6 +96,14 @@ static void done_gave_up(ilb_balancer *b, const done_facts *d, uint64_t ns,
     ilb__sweep_gave_up(d->slot, d->waited_ns, f, d->now_ns);
 }
 
+/* A trial that was given up where others wait as well: it asked whether that is
+ * silence, which is no failure; their age says it. */
+static bool done_is_known(const done_facts *d, bool in_a_row)
+{
+    return d->trial && !in_a_row && d->outcome == ILB_TIMEOUT &&
+           ilb__load_unanswered(ilb__load_relaxed(&d->slot->load.word)) > 1;
+}
+
 /* What a request without a good answer teaches. */
 static void done_bad(ilb_balancer *b, done_facts *d)
 {
@@ -123,10 +131,11 @@ static void done_bad(ilb_balancer *b, done_facts *d)
     if (d->trial)
         ilb__pool_trial_failed(&b->selector.pool);
     in_a_row = done_counts(d, &f);
-    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT) {
+    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT)
         ilb__evidence_doubt(&d->slot->evidence, f.steps);
+    if (done_is_known(d, in_a_row))
         x.row = ilb__failures_in_a_row(&d->slot->failures);
-    } else
+    else
         x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
     x.refused = d->outcome == ILB_OVERLOAD;
     x.retry_after_ns = d->retry_after_ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 44c678e7c86041e1; do not edit.
+ * Made by build-aux/amalgamate.py from sources fa7a699d38d50b98; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -9327,6 +9327,14 @@ static void ilb__done_gave_up(ilb_balancer *b, const ilb__done_facts *d, uint64_
     ilb__sweep_gave_up(d->slot, d->waited_ns, f, d->now_ns);
 }
 
+/* A trial that was given up where others wait as well: it asked whether that is
+ * silence, which is no failure; their age says it. */
+static bool ilb__done_is_known(const ilb__done_facts *d, bool in_a_row)
+{
+    return d->trial && !in_a_row && d->outcome == ILB_TIMEOUT &&
+           ilb__load_unanswered(ilb__load_relaxed(&d->slot->load.word)) > 1;
+}
+
 /* What a request without a good answer teaches. */
 static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
 {
@@ -9354,10 +9362,11 @@ static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
     if (d->trial)
         ilb__pool_trial_failed(&b->selector.pool);
     in_a_row = ilb__done_counts(d, &f);
-    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT) {
+    if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT)
         ilb__evidence_doubt(&d->slot->evidence, f.steps);
+    if (ilb__done_is_known(d, in_a_row))
         x.row = ilb__failures_in_a_row(&d->slot->failures);
-    } else
+    else
         x.row = ilb__failures_bad(&d->slot->failures, in_a_row, d->now_ns);
     x.refused = d->outcome == ILB_OVERLOAD;
     x.retry_after_ns = d->retry_after_ns;
