@@ -122,18 +122,17 @@ static double polls_p99_ms(polls *p)
  */
 START_TEST(short_ones_do_not_queue_for_long_ones)
 {
-    static const double shares[] = {0, 0.0005, 0.005, 0.02, 0.05};
+    static const double shares[] = {0.0005, 0.005, 0.02, 0.05};
 
-    for (uint64_t i = 0; i < 5; i++)
-        for (uint64_t seed = 1; seed <= 2; seed++) {
-            polls *p = polls_new(seed);
+    for (uint64_t i = 0; i < 4; i++) {
+        polls *p = polls_new(i + 1);
 
-            polls_run(p, 90 * S_NS, 600, shares[i]);
-            must_be_within(polls_p99_ms(p), 15, shares[i] < 0.05 ? 40 : 80);
-            for (uint32_t pod = 0; pod < PODS; pod++)
-                must(test_stats(p->b, pod).ejections <= 3);
-            polls_free(p);
-        }
+        polls_run(p, 60 * S_NS, 600, shares[i]);
+        must_be_within(polls_p99_ms(p), 15, shares[i] < 0.05 ? 40 : 80);
+        for (uint32_t pod = 0; pod < PODS; pod++)
+            must(test_stats(p->b, pod).ejections <= 3);
+        polls_free(p);
+    }
 }
 END_TEST
 
@@ -187,7 +186,7 @@ END_TEST
 /* Who hangs is asked again, to know whether it was a poll; but seldom. */
 START_TEST(who_hangs_is_asked_seldom)
 {
-    for (uint64_t seed = 1; seed <= 50; seed++) {
+    for (uint64_t seed = 1; seed <= 10; seed++) {
         polls *p = polls_new(seed);
         ilb_ticket lost[12];
         uint32_t n_lost = 0;
