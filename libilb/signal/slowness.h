@@ -41,7 +41,7 @@
  * The word of an endpoint that is not slow is 0 and is not written.
  *
  * Envoy and others eject by failures only; a slow endpoint is left to the load
- * balancing there. HAProxy and Kratos have fixed limits of time.
+ * balancing there.
  */
 #ifndef ILB_SIGNAL_SLOWNESS_H
 #define ILB_SIGNAL_SLOWNESS_H
