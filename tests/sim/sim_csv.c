@@ -70,7 +70,8 @@ static int csv_collect(const sim_batch *b, csv_measures *all)
 static void csv_head(FILE *to, const csv_measures *all)
 {
     fputs("scenario,policy,passive,seed,requests,failed,timed_out,cancelled,"
-          "no_endpoint,attempts,to_bad,hidden,hidden_timed_out,p50_ns,p90_ns,"
+          "no_endpoint,attempts,to_bad,hidden,hidden_timed_out,probes,p50_ns,"
+          "p90_ns,"
           "p99_ns,p999_ns,max_ns,mean_ns,ejections,events,hash",
           to);
     for (size_t i = 0; i < all->n; i++) {
@@ -96,9 +97,9 @@ static void csv_line(FILE *to, const sim_scenario *s, const sim_policy *policy,
                      const csv_measures *all)
 {
     const uint64_t counts[] = {
-        r->requests,  r->failed,      r->timed_out,
-        r->cancelled, r->no_endpoint, r->attempts,
-        r->to_bad,    r->hidden,      r->hidden_timed_out};
+        r->requests,         r->failed,   r->timed_out, r->cancelled,
+        r->no_endpoint,      r->attempts, r->to_bad,    r->hidden,
+        r->hidden_timed_out, r->probes};
     const double latencies[] = {r->p50_ns,  r->p90_ns, r->p99_ns,
                                 r->p999_ns, r->max_ns, r->mean_ns};
 
