@@ -21,6 +21,7 @@ typedef struct policy_ilb {
     uint64_t asked_ns; /* when probe_next was called; 0: not yet */
     ilb_endpoint_stats *stats;
     uint32_t n_stats;
+    ilb_explanation *explanation; /* of the next pick; NULL: nobody asks */
 } policy_ilb;
 
 static uint64_t policy_ilb_clock(void *user)
@@ -144,12 +145,27 @@ static void policy_ilb_advise(const policy_ilb *p, const ilb_ticket *ticket,
     a->try_ns = ns == UINT64_MAX ? 0 : ns;
 }
 
+void policy_ilb_explain(void *self, ilb_explanation *x)
+{
+    ((policy_ilb *)self)->explanation = x;
+}
+
+static int policy_ilb_ask(policy_ilb *p, ilb_ticket *ticket,
+                          const ilb_pick_options *o)
+{
+    if (p->explanation == NULL)
+        return ilb_pick(p->balancer, ticket, o);
+    return ilb_pick_explained(p->balancer, ticket, o, p->explanation,
+                              sizeof *p->explanation);
+}
+
 static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
 {
     policy_ilb *p = self;
     ilb_pick_options o = ILB_PICK_OPTIONS_INIT;
     ilb_ticket exclude[ILB_EXCLUDE_MAX];
     ilb_ticket ticket;
+    int rc;
 
     p->now_ns = now_ns;
     o.now_ns = now_ns;
@@ -158,11 +174,14 @@ static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
     for (uint32_t i = 0; i < a->n_tried && i < ILB_EXCLUDE_MAX; i++)
         if (a->tried[i] < p->n_last) /* else it was never in the list */
             exclude[o.n_exclude++] = p->last[a->tried[i]];
-    if (ilb_pick(p->balancer, &ticket, &o) != ILB_OK) {
+    rc = policy_ilb_ask(p, &ticket, &o);
+    if (rc != ILB_OK && a->n_tried > 0) {
         o.n_exclude = 0; /* better the same again than none */
-        if (a->n_tried == 0 || ilb_pick(p->balancer, &ticket, &o) != ILB_OK)
-            return false;
+        rc = policy_ilb_ask(p, &ticket, &o);
     }
+    p->explanation = NULL;
+    if (rc != ILB_OK)
+        return false;
     a->server = (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &ticket) - 1;
     p->last[a->server] = ticket;
     memcpy(a->state, &ticket, sizeof ticket);
