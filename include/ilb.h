@@ -528,7 +528,8 @@ typedef enum ilb_outcome {
     ILB_CONNECT_ERROR = 3, /**< no connection: the request was never sent */
     ILB_OVERLOAD = 4,      /**< refused for load (429 of a server, 503): it is
                                 held back for a while, 50 ms to 2 s, or until
-                                the time that ilb_result.retry_after_ns says;
+                                the time that ilb_result.retry_after_ns says,
+                                if the others can carry its load;
                                 does not count towards ejection */
     ILB_CANCELLED = 5, /**< the caller gave up: no failure, but the time that
                             it had waited is a lower bound of the latency */
@@ -686,7 +687,12 @@ typedef struct ilb_result {
                               ILB_OVERLOAD and ILB_FAILURE only. It is ejected
                               for that time and up to a tenth more, by chance,
                               as far as the cap on ejections allows: else
-                              others are preferred. 0: it did not say */
+                              others are preferred. Where others are ejected
+                              already, only while no more than one in eight
+                              are, this one counted, or if it has refused four
+                              times without a good answer in between
+                              (ILB_REASON_CAPACITY): else as if it had not
+                              said. 0: it did not say */
 } ilb_result;
 
 #define ILB_RESULT_INIT                                                        \
@@ -798,8 +804,9 @@ typedef enum ilb_reason {
                                   allows */
     ILB_REASON_FLOOR = 3,    /**< it is the last, or one of the last that must
                                   stay */
-    ILB_REASON_CAPACITY = 4, /**< the others need it, slow as it is, or suffer
-                                  from the ejections that there are */
+    ILB_REASON_CAPACITY = 4, /**< the others need it, slow as it is or though
+                                  it asks to be left alone (retry_after_ns), or
+                                  suffer from the ejections that there are */
     ILB_REASON_COUNT = 5
 } ilb_reason;
 

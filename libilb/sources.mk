@@ -35,6 +35,7 @@ ILB_HEADER_FILES = \
 	libilb/health/word.h \
 	libilb/health/ramp.h \
 	libilb/health/cap.h \
+	libilb/health/capacity.h \
 	libilb/health/tell.h \
 	libilb/health/detectors.h \
 	libilb/health/ladder.h \
@@ -80,6 +81,7 @@ ILB_SOURCES = \
 	libilb/set/set.c \
 	libilb/health/health.c \
 	libilb/health/cap.c \
+	libilb/health/capacity.c \
 	libilb/health/tell.c \
 	libilb/health/detectors.c \
 	libilb/health/ladder.c \

@@ -3,6 +3,7 @@
 #include "health/eject.h"
 
 #include "health/cap.h"
+#include "health/capacity.h"
 #include "health/detectors.h"
 #include "health/ladder.h"
 #include "health/probe.h"
@@ -120,6 +121,30 @@ static bool eject_until(ilb__judge *j, ilb__slot *slot, uint32_t n_ready,
     return true;
 }
 
+static uint64_t eject_asked_until_ns(const ilb__judge *j, const ilb__failing *x,
+                                     uint64_t now_ns)
+{
+    uint64_t ns = x->retry_after_ns < j->max_retry_after_ns
+                      ? x->retry_after_ns
+                      : j->max_retry_after_ns;
+
+    return ilb__later_ns(now_ns, ilb__ladder_longer_ns(ns, x->bits));
+}
+
+/* Can it be left alone as it asks? One that is ejected is, at any rate. */
+static bool eject_is_spared(const ilb__judge *j, ilb__slot *slot,
+                            const ilb__verdict *v, const ilb__failing *x,
+                            const ilb__figures *f, uint64_t now_ns)
+{
+    const ilb__demand d = {v->detector, x->n_ready, 0};
+
+    if (!ilb__health_eligible(ilb__load_relaxed(&slot->health)) ||
+        !ilb__capacity_needs(j, slot, &d, f))
+        return true;
+    ilb__tell_refused(j, slot, ILB_REASON_CAPACITY, v, now_ns);
+    return false;
+}
+
 ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                   const ilb__failing *x, const ilb__figures *f,
                                   uint64_t now_ns)
@@ -128,17 +153,17 @@ ILB_INTERNAL bool ilb__health_bad(ilb__judge *j, ilb__slot *slot, bool probe,
                                 (double)x->retry_after_ns / 1e9, 0};
     bool ejected = eject_failed(j, slot, probe, x, f, now_ns);
     uint64_t until_ns = 0;
+    bool asked_for = false;
 
     if (x->retry_after_ns > 0 && ilb__detector_heard(j, slot, &asked, now_ns)) {
-        uint64_t ns = x->retry_after_ns < j->max_retry_after_ns
-                          ? x->retry_after_ns
-                          : j->max_retry_after_ns;
-
-        until_ns = ilb__later_ns(now_ns, ilb__ladder_longer_ns(ns, x->bits));
-        if (eject_until(j, slot, x->n_ready, &asked, until_ns, now_ns))
-            return true;
+        asked_for = true;
+        if (eject_is_spared(j, slot, &asked, x, f, now_ns)) {
+            until_ns = eject_asked_until_ns(j, x, now_ns);
+            if (eject_until(j, slot, x->n_ready, &asked, until_ns, now_ns))
+                return true;
+        }
     }
-    if (x->refused || until_ns > 0)
+    if (x->refused || asked_for)
         ilb__refusals_add(&slot->refusals, x->bits, until_ns, now_ns);
     return ejected;
 }

@@ -3,6 +3,11 @@
  * What requests and checks show of an endpoint, and what follows: a detector
  * speaks, a place under the cap is reserved, the state changes, once for
  * however many threads; it is told, whether it happens or not.
+ *
+ * One that asks to be left alone (Retry-After) is ejected for that time, if the
+ * others can carry what it serves (capacity.h). If not, ILB_REASON_CAPACITY, it
+ * is held back as one that refuses without a word on when to come back; if the
+ * cap has no place, until the time that it said.
  */
 #ifndef ILB_HEALTH_EJECT_H
 #define ILB_HEALTH_EJECT_H

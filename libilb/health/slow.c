@@ -3,25 +3,17 @@
 #include "health/slow.h"
 
 #include "health/cap.h"
+#include "health/capacity.h"
 #include "health/detectors.h"
 #include "health/tell.h"
 
 #define SLOW_THRESHOLD (16 * ILB_EVIDENCE_ONE)
-#define SLOW_NEEDED 0.1f
 #define SLOW_PROBE_FACTOR 2.0f
 
 /* A clock that is behind another thread's is no warming up. */
 static bool slow_is_warming_up(const ilb__slot *slot, uint64_t now_ns)
 {
     return now_ns < ilb__load_relaxed(&slot->warm_ns);
-}
-
-static bool slow_is_needed(const ilb__judge *j, const ilb__slot *slot,
-                           float served)
-{
-    return j->by_cost &&
-           ilb__window_short(&slot->window).ended >
-               SLOW_NEEDED * served * (float)ilb__load32_relaxed(&slot->weight);
 }
 
 /* Not for longer than an ejection lasts; unless it was ejected of late. */
@@ -42,12 +34,13 @@ static bool slow_judge(ilb__judge *j, ilb__slot *slot, uint64_t health,
     const ilb__verdict v = {ILB_DETECTOR_LATENCY,
                             (double)s->sum / ILB_EVIDENCE_ONE,
                             (double)threshold / ILB_EVIDENCE_ONE};
+    const ilb__demand d = {ILB_DETECTOR_LATENCY, e->n_ready, e->served};
     ilb__failing x = {0};
 
     if (s->sum < threshold || slow_is_short(j, slot, health, now_ns) ||
         !ilb__detector_heard(j, slot, &v, now_ns))
         return false;
-    if (f->overloaded || slow_is_needed(j, slot, e->served)) {
+    if (ilb__capacity_needs(j, slot, &d, f)) {
         ilb__tell_refused(j, slot, ILB_REASON_CAPACITY, &v, now_ns);
         return false;
     }

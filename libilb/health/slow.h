@@ -12,13 +12,13 @@
  *   - as long as it may be warming up: for a minute after it came, or came back
  *     from another ejection; for ten seconds if it came with the first list, as
  *     it has most likely been there before its caller;
- *   - while the others need it, slow as it is (ILB_REASON_CAPACITY; of more
- * than 63 endpoints this is known of those that are surveyed): while it has a
- * tenth of the requests, for its weight, that an endpoint has. Where endpoints
- * are chosen by what they cost (peak_ewma) one that takes k times as long has
- * about a share of 1/k of the others' where all are busy, and of 1/k^2 where
- * they are not; a tenth parts the two from k = 4 on. The other policies do not
- * look at latency: their shares say nothing;
+ *   - while the others need it, slow as it is (capacity.h,
+ *     ILB_REASON_CAPACITY): while it has a tenth of the requests, for its
+ *     weight, that an endpoint has. Where endpoints are chosen by what they
+ *     cost (peak_ewma) one that takes k times as long has about a share of 1/k
+ *     of the others' where all are busy, and of 1/k^2 where they are not; a
+ *     tenth parts the two from k = 4 on. The other policies do not look at
+ *     latency: their shares say nothing;
  *   - while the others suffer from the ejections that there are (pool.h),
  *     ILB_REASON_CAPACITY as well.
  *

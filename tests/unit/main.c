@@ -21,9 +21,9 @@ static const test_suite internal[] = {
     suite_select_probe, suite_ticket,
     suite_events,       suite_slot,
     suite_refusals,     suite_checks,
-    suite_cap,          suite_slowness,
-    suite_slow,         suite_lost,
-    suite_overtaken,
+    suite_cap,          suite_capacity,
+    suite_slowness,     suite_slow,
+    suite_lost,         suite_overtaken,
 };
 
 #define N_INTERNAL (sizeof internal / sizeof internal[0])

@@ -102,6 +102,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_failures.c \
 	tests/unit/test_evidence.c \
 	tests/unit/test_slowness.c \
+	tests/unit/test_capacity.c \
 	tests/unit/test_slow.c \
 	tests/unit/test_lost.c \
 	tests/unit/test_overtaken.c \

@@ -27,6 +27,7 @@ Suite *suite_checks(void);
 Suite *suite_cap(void);
 Suite *suite_window(void);
 Suite *suite_slowness(void);
+Suite *suite_capacity(void);
 Suite *suite_slow(void);
 Suite *suite_lost(void);
 Suite *suite_overtaken(void);

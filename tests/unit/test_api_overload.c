@@ -93,9 +93,10 @@ static ilb_options options(void)
     return test_options(&clock_, ILB_POLICY_RANDOM, 1);
 }
 
-/* The next request to `number` ends so; those before it succeed. */
-static void end_on(ilb_balancer *b, uint32_t number, ilb_outcome outcome,
-                   uint64_t retry_after_ns)
+/* The next request to `number` ends so; those before it succeed. Each takes so
+ * long. */
+static void end_after(ilb_balancer *b, uint32_t number, uint64_t takes_ns,
+                      ilb_outcome outcome, uint64_t retry_after_ns)
 {
     for (int i = 0; i < 2000; i++) {
         ilb_result r = ILB_RESULT_INIT;
@@ -104,12 +105,18 @@ static void end_on(ilb_balancer *b, uint32_t number, ilb_outcome outcome,
 
         r.outcome = it ? outcome : ILB_SUCCESS;
         r.retry_after_ns = it ? retry_after_ns : 0;
-        clock_.now_ns += US_NS;
+        clock_.now_ns += takes_ns;
         must_eq(ilb_done_with(b, &t, &r), ILB_OK);
         if (it)
             return;
     }
     test_fail(__FILE__, __LINE__, "it was not picked any more");
+}
+
+static void end_on(ilb_balancer *b, uint32_t number, ilb_outcome outcome,
+                   uint64_t retry_after_ns)
+{
+    end_after(b, number, US_NS, outcome, retry_after_ns);
 }
 
 #define must_last_for(b, number, ns)                                           \
@@ -278,6 +285,113 @@ START_TEST(only_with_an_outcome_that_can_say_it)
 }
 END_TEST
 
+/* ---- Many that ask ----------------------------------------------------- */
+
+static ilb_balancer *busy(uint32_t n, ilb_policy policy)
+{
+    ilb_options o = options();
+    ilb_balancer *b;
+
+    o.policy = policy;
+    o.base_ejection_time_ns = 60 * S_NS;
+    b = balancer(&o, n);
+    for (int i = 0; i < 3000; i++)
+        (void)test_request(b, &clock_, MS_NS, ILB_SUCCESS);
+    return b;
+}
+
+/* As soon as it is held back no more. */
+static void asks(ilb_balancer *b, uint32_t number, ilb_outcome outcome)
+{
+    clock_.now_ns += 130 * MS_NS;
+    end_after(b, number, MS_NS, outcome, 60 * S_NS);
+}
+
+static uint32_t n_refused(const ilb_balancer *b, ilb_reason reason)
+{
+    ilb_event all[256];
+    uint32_t found = 0;
+    size_t n;
+
+    must_eq(ilb_balancer_events(b, 0, all, 256, sizeof all[0], &n), ILB_OK);
+    for (size_t i = 0; i < n; i++)
+        if (all[i].type == ILB_EVENT_EJECT_REFUSED) {
+            must_eq(all[i].reason, reason);
+            must_eq(all[i].detector, ILB_DETECTOR_RETRY_AFTER);
+            must(!all[i].enforced && all[i].statistic >= 10);
+            found++;
+        }
+    return found;
+}
+
+/* The first is left alone, and of more than fifteen others; the rest is told
+ * once, and gets its requests. */
+START_TEST(many_that_ask_are_not_left_alone)
+{
+    static const uint32_t rows[][2] = {
+        {2, 1}, {10, 1}, {15, 1}, {16, 2}, {24, 3}};
+
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        uint32_t n = rows[k][0], times[24] = {0};
+        ilb_balancer *b = busy(n, ILB_POLICY_LEAST_REQUEST);
+
+        for (uint32_t round = 0; round < 2; round++)
+            for (uint32_t i = round * rows[k][1]; i < n; i++)
+                asks(b, i, ILB_OVERLOAD);
+        must_eq(n_refused(b, ILB_REASON_CAPACITY), n - rows[k][1]);
+        clock_.now_ns += 130 * MS_NS;
+        for (uint32_t i = 0; i < 1000; i++)
+            times[test_request(b, &clock_, MS_NS, ILB_SUCCESS)]++;
+        for (uint32_t i = 0; i < n; i++) {
+            bool out = i < rows[k][1];
+
+            must_eq(test_stats(b, i).ejections, out);
+            must_eq(test_stats(b, i).detected[ILB_DETECTOR_RETRY_AFTER], 1);
+            must_eq(times[i] == 0, out);
+            must(out || times[i] > 500 / n);
+        }
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+/* Whoever has nothing but refusals for its callers is left alone as well. */
+START_TEST(who_only_refuses_is_left_alone_besides)
+{
+    for (uint32_t good = 0; good <= 1; good++) {
+        ilb_balancer *b = busy(10, ILB_POLICY_LEAST_REQUEST);
+
+        asks(b, 0, ILB_OVERLOAD);
+        for (uint32_t i = 1; i <= 4; i++) {
+            must_eq(test_stats(b, 1).ejections, 0);
+            if (good == 1 && i == 3)
+                end_after(b, 1, MS_NS, ILB_SUCCESS, 0);
+            asks(b, 1, ILB_OVERLOAD);
+            clock_.now_ns += i < 4 ? S_NS : 0;
+        }
+        must_eq(test_stats(b, 1).ejections, good == 0);
+        if (good == 0)
+            must_last_for(b, 1, 60 * S_NS);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+/* It has been said with a failure, and is then held back as any who refuses. */
+START_TEST(many_failures_that_ask)
+{
+    ilb_balancer *b = busy(10, ILB_POLICY_PEAK_EWMA);
+
+    asks(b, 0, ILB_OVERLOAD);
+    asks(b, 1, ILB_FAILURE);
+    must_eq(test_stats(b, 1).ejections, 0);
+    must_eq(n_refused(b, ILB_REASON_CAPACITY), 1);
+    for (int i = 0; i < 49; i++)
+        must(test_request(b, &clock_, MS_NS, ILB_SUCCESS) > 1);
+    ilb_balancer_free(b);
+}
+END_TEST
+
 /* ---- Together with the rest -------------------------------------------- */
 
 /* As many as the cap allows are ejected; the next one stays, and others are
@@ -381,6 +495,10 @@ Suite *suite_api_overload(void)
     tcase_add_test(tc, a_later_time_counts_and_an_earlier_does_not);
     tcase_add_test(tc, it_does_not_climb_the_ladder);
     tcase_add_test(tc, only_with_an_outcome_that_can_say_it);
+    tc = test_case(s, "many that ask");
+    tcase_add_test(tc, many_that_ask_are_not_left_alone);
+    tcase_add_test(tc, who_only_refuses_is_left_alone_besides);
+    tcase_add_test(tc, many_failures_that_ask);
     tc = test_case(s, "together");
     tcase_add_test(tc, it_counts_towards_the_cap);
     tcase_add_test(tc, the_last_one_is_asked_all_the_same);
