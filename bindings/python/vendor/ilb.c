@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources fa7a699d38d50b98; do not edit.
+ * Made by build-aux/amalgamate.py from sources 4b669cdaae14d31b; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -2396,7 +2396,7 @@ ILB_INTERNAL void ilb__latency_forget(ilb__latency *l)
  * The word of an endpoint that is not slow is 0 and is not written.
  *
  * Envoy and others eject by failures only; a slow endpoint is left to the load
- * balancing there. HAProxy and Kratos have fixed limits of time.
+ * balancing there.
  */
 #ifndef ILB_SIGNAL_SLOWNESS_H
 #define ILB_SIGNAL_SLOWNESS_H
@@ -4883,8 +4883,8 @@ ILB_INTERNAL bool ilb__detect_failures(const ilb__judge *j, ilb__slot *slot,
  * little, as those of one that fails now and then or flaps. With the base of
  * 5 s a fault of a minute costs eight probes, each of which may fail, then
  * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
- * Doubling, as Envoy and Finagle do it, costs fewer probes but returns as long
- * after healing as the fault lasted.
+ * Doubling, as Finagle does it, or 30 s more each time, as Envoy, costs fewer
+ * probes but returns as long after healing as the fault lasted.
  *
  * Whoever was ejected as it is slow is tried at most once in 1000 requests
  * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
