@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # check_install.sh BUILD STAGE: installs BUILD into the directory STAGE, and
 # builds and runs the quickstart against that as a user would, with pkg-config:
-# once shared, once static.
+# once shared, once static. The installed ilb-sim finds its scenarios.
 set -euo pipefail
 build=$(cd "$1" && pwd)
 mkdir -p "$2"
@@ -29,5 +29,16 @@ readelf -d "$stage/quickstart-shared" | grep 'NEEDED.*libilb' >/dev/null || {
     echo "check_install: the shared one does not use the shared library" >&2
     exit 1
 }
+# In the stage its scenarios are not where the prefix says: it is told.
+ILB_SIM_SCENARIOS=$(find "$stage$prefix" -type d -name scenarios)
+export ILB_SIM_SCENARIOS
+"$stage$prefix/bin/ilb-sim" list >"$stage/ilb-sim-list.txt"
+for word in fast-500 second/crash-loop promises/errs-for-4m round-robin oracle; do
+    grep -E "^ +$word " "$stage/ilb-sim-list.txt" >/dev/null || {
+        echo "check_install: the installed 'ilb-sim list' does not have $word" >&2
+        exit 1
+    }
+done
+[ -f "$ILB_SIM_SCENARIOS/FORMAT.md" ]
 echo "check_install: version $(pkg-config --modversion libilb)"
 (cd "$stage$prefix" && find . \( -type f -o -type l \) | sort)

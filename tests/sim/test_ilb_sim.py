@@ -321,13 +321,29 @@ def test_files_that_cannot_be_used(words: list[str], message: str) -> None:
 
 
 def test_two_scenarios_of_one_name(tmp_path: Path, scenarios: Path) -> None:
-    """Results that could not be told apart are refused; a path twice is once."""
+    """Results that could not be told apart are refused."""
     other = tmp_path / "one-slow.sim"
     other.write_text((scenarios / "one-slow.sim").read_text())
     done = sim("run", "one-slow", other)
     assert done.returncode == 2 and "two scenarios are called 'one-slow'" in done.stderr
-    text = good("run", "one-slow", "one-slow", "--policy", "ilb,ilb", "--seeds", "1", "--csv", "-")
-    assert len(rows_of(text)) == 1
+
+
+@pytest.mark.parametrize(("words", "policies", "told"), [
+    (["one-slow", "one-slow"], "ilb", ["one-slow"]),
+    (["one-slow"], "ilb,ilb", ["ilb"]),
+    (["one-slow", "one-slow"], "ilb,round-robin,ilb", ["ilb", "one-slow"]),
+    (["one-slow", "one-refuses"], "ilb,random", []),
+    (["one-slow"], "ilb,passive", []),
+    (["one-slow"], "passive,ilb", ["ilb"]),
+])
+def test_named_twice(words: list[str], policies: str, told: list[str]) -> None:
+    """It runs once, and who has named it twice is told; a set may have it."""
+    done = sim("run", *words, "--policy", policies, "--seeds", "1", "--csv", "-", "--quiet")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"ilb-sim run: '{name}' is already in the list: it runs once" for name in told]
+    runs = [(row["scenario"], row["policy"]) for row in rows_of(done.stdout)]
+    assert len(runs) == len(set(runs)) and {name for name, _ in runs} == set(words)
 
 
 def test_no_scenarios(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,6 +422,23 @@ def test_csv_columns() -> None:
         assert 0 < p50 <= p90 <= p99 <= p999 <= most <= 200e6
         assert re.fullmatch(r"[0-9a-f]{16}", row["hash"])
     assert len({row["hash"] for row in rows}) == len(rows)
+
+
+def documented_columns() -> list[str]:
+    """Return the columns of the CSV that the documentation has, in its order."""
+    text = (TOP / "docs" / "simulator.md").read_text()
+    table = text.split("| column of the CSV |")[1].split("\n\n")[0]
+    first = [line.split("|")[1] for line in table.splitlines()[2:]]
+    return [name for cell in first for name in re.findall("`([^`]+)`", cell)]
+
+
+def test_csv_columns_are_documented() -> None:
+    """The documentation has all columns in their order, and the help each."""
+    assert documented_columns() == [*COLUMNS, "measure:NAME"]
+    text = good("run", "--help").split("Columns of the CSV")[1]
+    named = set(text.split())
+    assert {*COLUMNS, "measure:NAME"} <= named
+    assert "FORMAT.md" in good("run", "--help")
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:
