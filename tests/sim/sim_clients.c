@@ -54,6 +54,7 @@ static bool clients_make(sim_world *w, uint32_t number)
         .seed = sim_world_seed(w, SIM_STREAM_POLICY, number),
         .timeout_ns = w->scenario->deadline_ns,
         .send_probe = sim_probe_send,
+        .send_own = sim_probe_send_own,
         .true_delay_ns = sim_probe_true_delay_ns,
         .true_failure = sim_probe_true_failure,
     };

@@ -70,6 +70,12 @@ typedef struct sim_host {
      * answer. For policies with probes (Prequal). */
     void (*send_probe)(void *world, uint32_t client, uint32_t server);
 
+    /* Sends a request of the client's own, that is no user's: as any other on
+     * the wire and at the server, but it takes no worker and counts nowhere.
+     * When it is refused, has failed or is answered, the policy's `own_answer`
+     * is called; never, if the server hangs or stands still. */
+    void (*send_own)(void *world, uint32_t client, uint32_t server);
+
     /* The truth, for the oracle only. Expected time in ns until an answer to
      * a request that arrives at the server now: wait in queue + its present
      * service time; HUGE_VAL if it would fail or never answer. */
@@ -112,6 +118,10 @@ typedef struct sim_policy {
      * recent median latency at about that load. May be NULL. */
     void (*probe_answer)(void *self, uint32_t server, double in_flight,
                          double latency_ns, uint64_t now_ns);
+
+    /* How a request of send_own went. May be NULL. */
+    void (*own_answer)(void *self, uint32_t server, sim_outcome outcome,
+                       uint64_t now_ns);
 
     /* How many endpoints are ejected now, of those listed; may be NULL. And
      * how many ejections there were in all, if the policy counts them. */

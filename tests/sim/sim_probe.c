@@ -46,27 +46,71 @@ static void probe_give(sim_world *w, uint32_t number)
     w->free_probe = number;
 }
 
-void sim_probe_send(void *world, uint32_t client, uint32_t server)
+static void probe_send(sim_world *w, const char *what, bool answers,
+                       const sim_probe *probe)
 {
-    sim_world *w = world;
     uint32_t number;
 
-    if (!probe_may(w, "a probe", server))
+    if (!probe_may(w, what, probe->server))
         return;
-    if (client >= w->scenario->n_clients || w->policy->probe_answer == NULL) {
+    if (probe->client >= w->scenario->n_clients || !answers) {
         sim_world_fail(w,
-                       "it sends a probe as client %" PRIu32 " of %" PRIu32
+                       "it sends %s as client %" PRIu32 " of %" PRIu32
                        ", or takes no answers",
-                       client, w->scenario->n_clients);
+                       what, probe->client, w->scenario->n_clients);
         return;
     }
     if (w->free_probe == PROBE_NONE && !probe_grow(w))
         return;
     number = w->free_probe;
     w->free_probe = w->probes[number].next;
-    w->probes[number] = (sim_probe){.client = client, .server = server};
+    w->probes[number] = *probe;
     sim_events_push_wire(&w->events, w->now_ns + w->servers.network_ns,
                          SIM_EVENT_PROBE, number, 0);
+}
+
+void sim_probe_send(void *world, uint32_t client, uint32_t server)
+{
+    sim_world *w = world;
+
+    probe_send(w, "a probe", w->policy->probe_answer != NULL,
+               &(sim_probe){.client = client, .server = server});
+}
+
+void sim_probe_send_own(void *world, uint32_t client, uint32_t server)
+{
+    sim_world *w = world;
+
+    probe_send(w, "a request of its own", w->policy->own_answer != NULL,
+               &(sim_probe){.client = client, .server = server, .own = true});
+}
+
+/* Its luck is its own; its service time the one that is expected now. */
+static void probe_own_at_server(sim_world *w, uint32_t probe)
+{
+    sim_probe *p = &w->probes[probe];
+    const sim_server *s = &w->servers.all[p->server];
+    sim_random luck =
+        sim_random_stream(sim_world_seed(w, SIM_STREAM_OWN, w->n_own++), 0);
+    uint64_t at_ns = w->now_ns + w->servers.network_ns;
+
+    if (s->crashed || s->refuse) {
+        p->outcome = SIM_CONNECT_ERROR;
+    } else if (s->frozen) {
+        probe_give(w, probe);
+        return;
+    } else if (sim_random_unit(&luck) < w->servers.errors_everywhere ||
+               sim_random_unit(&luck) < s->errors) {
+        p->outcome = SIM_FAILURE;
+    } else if (sim_random_unit(&luck) < s->reject ||
+               (s->errors < 1 && sim_condition_failure(s) >= 1)) {
+        p->outcome = SIM_OVERLOAD; /* or its queue is full */
+    } else {
+        p->outcome = SIM_SUCCESS;
+        at_ns = sim_draw_after(at_ns,
+                               (uint64_t)sim_condition_delay_ns(s, w->now_ns));
+    }
+    sim_events_push(&w->events, at_ns, SIM_EVENT_PROBE_ANSWER, probe, 0);
 }
 
 void sim_probe_at_server(sim_world *w, uint32_t probe)
@@ -74,6 +118,10 @@ void sim_probe_at_server(sim_world *w, uint32_t probe)
     sim_probe *p = &w->probes[probe];
     const sim_server *s = &w->servers.all[p->server];
 
+    if (p->own) {
+        probe_own_at_server(w, probe);
+        return;
+    }
     if (s->crashed || s->refuse || s->frozen) {
         probe_give(w, probe);
         return;
@@ -90,6 +138,11 @@ void sim_probe_answer(sim_world *w, uint32_t probe)
     const sim_probe p = w->probes[probe];
 
     probe_give(w, probe);
+    if (p.own) {
+        w->policy->own_answer(w->clients[p.client].self, p.server, p.outcome,
+                              sim_world_clock(w));
+        return;
+    }
     w->policy->probe_answer(w->clients[p.client].self, p.server, p.in_flight,
                             p.latency_ns, sim_world_clock(w));
 }

@@ -12,6 +12,7 @@
 #include "sim_world.h"
 
 /* For sim_host; `world` is a sim_world. */
+void sim_probe_send_own(void *world, uint32_t client, uint32_t server);
 void sim_probe_send(void *world, uint32_t client, uint32_t server);
 double sim_probe_true_delay_ns(void *world, uint32_t server);
 double sim_probe_true_failure(void *world, uint32_t server);

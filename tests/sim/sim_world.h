@@ -42,7 +42,8 @@ enum {
     SIM_STREAM_WORK,   /* and one of each request */
     SIM_STREAM_LUCK,   /* and one of each attempt */
     SIM_STREAM_POLICY, /* and one of each client */
-    SIM_STREAM_FAULTS  /* and one of each process */
+    SIM_STREAM_FAULTS, /* and one of each process */
+    SIM_STREAM_OWN     /* and one of each request of the clients' own */
 };
 
 typedef struct sim_client {
@@ -53,6 +54,8 @@ typedef struct sim_client {
 typedef struct sim_probe {
     uint32_t client, server, next;
     double in_flight, latency_ns;
+    bool own; /* not a probe: a request of the client's own */
+    sim_outcome outcome;
 } sim_probe;
 
 typedef struct sim_fault_process {
@@ -98,6 +101,7 @@ typedef struct sim_world {
 
     sim_probe *probes;
     uint32_t n_probes, free_probe; /* UINT32_MAX: none */
+    uint64_t n_own;                /* requests of the clients' own */
     sim_fault_process *processes;
 } sim_world;
 

@@ -179,6 +179,107 @@ START_TEST(one_probe_after_the_other)
 }
 END_TEST
 
+/* ---- Requests of the client's own ---- */
+
+#define OWN_MAX 100
+
+static struct {
+    uint32_t server;
+    sim_outcome outcome;
+    uint64_t now_ns;
+} own[OWN_MAX];
+static size_t n_own;
+
+static void own_answer(void *self, uint32_t server, sim_outcome outcome,
+                       uint64_t now_ns)
+{
+    (void)self;
+    kit_must(n_own < OWN_MAX);
+    own[n_own].server = server;
+    own[n_own].outcome = outcome;
+    own[n_own++].now_ns = now_ns - KIT_CLOCK;
+}
+
+static void own_send(const sim_host *host, uint64_t now_ns)
+{
+    (void)now_ns;
+    host->send_own(host->world, host->client, 1);
+}
+
+static sim_result own_run(kit *k, bool sends)
+{
+    sim_policy policy = kit_knowing;
+
+    policy.own_answer = own_answer;
+    kit_clear();
+    kit_log.choice = KIT_ALWAYS; /* server 0 */
+    kit_log.on_tick = sends ? own_send : NULL;
+    n_own = 0;
+    return kit_run_with(k, &policy, 1);
+}
+
+/* A round trip and the service if it is well, a round trip if it fails, and
+ * nothing where nobody answers. */
+START_TEST(own_requests_end_as_others_do)
+{
+    static const struct {
+        sim_happening_kind kind;
+        bool lost;
+        sim_outcome outcome;
+        uint64_t service_ns;
+    } all[] = {{SIM_SLOW, false, SIM_SUCCESS, 7 * MS},
+               {SIM_ERRORS, false, SIM_FAILURE, 0},
+               {SIM_REJECT, false, SIM_OVERLOAD, 0},
+               {SIM_REFUSE, false, SIM_CONNECT_ERROR, 0},
+               {SIM_CRASH, false, SIM_CONNECT_ERROR, 0},
+               {SIM_HANG, true, SIM_SUCCESS, 0},
+               {SIM_STOP, true, SIM_SUCCESS, 0}};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        uint32_t during = 0;
+        sim_happening *h;
+        kit k;
+
+        kit_init(&k, 2);
+        k.s.duration_ns = 3 * SECOND;
+        h = kit_at(&k, 1050 * MS, all[i].kind, 1, 1);
+        h->factor = 7;
+        h->duration_ns = 900 * MS;
+        kit_at(&k, 1950 * MS, SIM_HEAL, 1, 1);
+        own_run(&k, true);
+        for (size_t n = 0; n < n_own; n++) {
+            bool then = own[n].now_ns > 1050 * MS && own[n].now_ns < 1950 * MS;
+            uint64_t service_ns = then ? all[i].service_ns : MS;
+
+            kit_must_eq(own[n].server, 1);
+            kit_must_eq(own[n].outcome, then ? all[i].outcome : SIM_SUCCESS);
+            kit_must_eq(own[n].now_ns % (100 * MS), TRIP_NS + service_ns);
+            during += then;
+        }
+        kit_must_eq(during, all[i].lost ? 0 : 9);
+        kit_within((double)n_own, during + 20, during + 21);
+    }
+}
+END_TEST
+
+/* They take no worker and are counted nowhere. */
+START_TEST(own_requests_change_nothing_for_others)
+{
+    sim_result with, without;
+    kit k;
+
+    kit_init(&k, 2);
+    k.s.duration_ns = 3 * SECOND;
+    without = own_run(&k, false);
+    kit_must_eq(n_own, 0);
+    with = own_run(&k, true);
+    kit_must(n_own > 25);
+    kit_must(with.events > without.events);
+    with.events = without.events;
+    kit_must(memcmp(&with, &without, sizeof with) == 0);
+}
+END_TEST
+
 /* ---- The truth ---- */
 
 #define TRUTHS 99
@@ -351,6 +452,8 @@ Suite *suite_sim_asking(void)
     tcase_add_test(t, lost_where_nobody_answers);
     tcase_add_test(t, many_probes_at_once);
     tcase_add_test(t, one_probe_after_the_other);
+    tcase_add_test(t, own_requests_end_as_others_do);
+    tcase_add_test(t, own_requests_change_nothing_for_others);
     suite_add_tcase(s, t);
     t = tcase_create("truth");
     tcase_set_timeout(t, 60);

@@ -182,6 +182,7 @@ END_TEST
 
 static enum {
     ASK_PROBE,
+    ASK_OWN,
     ASK_DELAY,
     ASK_FAILURE
 } contract_asks;
@@ -192,6 +193,8 @@ static void contract_ask(const sim_host *host, uint64_t now_ns)
     (void)now_ns;
     if (contract_asks == ASK_PROBE)
         host->send_probe(host->world, contract_asks_as, contract_asks_of);
+    else if (contract_asks == ASK_OWN)
+        host->send_own(host->world, contract_asks_as, contract_asks_of);
     else if (contract_asks == ASK_DELAY)
         kit_must(isinf(host->true_delay_ns(host->world, contract_asks_of)));
     else
@@ -200,8 +203,8 @@ static void contract_ask(const sim_host *host, uint64_t now_ns)
 
 START_TEST(who_may_ask)
 {
-    static const char *const what[] = {"a probe", "the true delay",
-                                       "the true failures"};
+    static const char *const what[] = {"a probe", "a request of its own",
+                                       "the true delay", "the true failures"};
     sim_policy deaf = kit_knowing;
     char text[80];
     kit k;
@@ -209,8 +212,11 @@ START_TEST(who_may_ask)
     kit_init(&k, 3);
     kit_clear();
     kit_log.on_tick = contract_ask;
-    for (int i = 0; i < 3; i++) {
-        contract_asks = i == 0 ? ASK_PROBE : i == 1 ? ASK_DELAY : ASK_FAILURE;
+    for (int i = 0; i < 4; i++) {
+        contract_asks = i == 0   ? ASK_PROBE
+                        : i == 1 ? ASK_OWN
+                        : i == 2 ? ASK_DELAY
+                                 : ASK_FAILURE;
         contract_asks_as = contract_asks_of = 0;
         snprintf(text, sizeof text, "it is passive, but asks for %s", what[i]);
         kit_fails_with(&k, &kit_policy, text);
@@ -225,6 +231,8 @@ START_TEST(who_may_ask)
     contract_asks_as = 0;
     deaf.probe_answer = NULL;
     kit_fails_with(&k, &deaf, "takes no answers");
+    contract_asks = ASK_OWN;
+    kit_fails_with(&k, &kit_knowing, "takes no answers");
 }
 END_TEST
 

@@ -29,7 +29,8 @@ typedef struct script {
 static bool script_is_ilb(const sim_policy *policy)
 {
     return policy == &sim_policy_ilb || policy == &sim_policy_ilb_plain ||
-           policy == &sim_policy_ilb_unjudged;
+           policy == &sim_policy_ilb_unjudged ||
+           policy == &sim_policy_ilb_probing;
 }
 
 static void script_update(script *s)

@@ -28,6 +28,7 @@
 #include "test_sim_promises.h"
 
 #define PROMISES_NAME "test_sim_promises"
+#define PROMISES_POLICY "ilb"
 #define PROMISES_SEEDS 5
 #define PROMISES_PROOF_SEEDS 2
 #define PROMISES_RUNS 80 /* pairs of a scenario and a policy */
@@ -140,13 +141,28 @@ static double promises_measure(const promise *p, const promises_run *run,
     return value;
 }
 
+/* Who is asked; another policy than the library has no variants. */
+static const sim_policy *promises_subject(const promises_all *all,
+                                          const promise *p)
+{
+    const sim_policy *variant =
+        p->variant == NULL ? all->subject : sim_policy_find(p->variant);
+
+    if (variant == NULL)
+        promises_stop(p->variant, "no such policy");
+    return !all->proof && strcmp(all->subject->name, PROMISES_POLICY) == 0
+               ? variant
+               : all->subject;
+}
+
 static double promises_value(promises_all *all, const promise *p, uint64_t seed)
 {
+    const sim_policy *subject = promises_subject(all, p);
     const sim_policy *other =
-        p->rival == NULL ? all->subject : sim_policy_find(p->rival);
+        p->rival == NULL ? subject : sim_policy_find(p->rival);
     const char *twin = p->twin == NULL ? p->scenario : p->twin;
     double value =
-        promises_measure(p, promises_get(all, p->scenario, all->subject), seed);
+        promises_measure(p, promises_get(all, p->scenario, subject), seed);
 
     if (other == NULL)
         promises_stop(p->rival, "no such policy");
@@ -321,5 +337,6 @@ int main(int argc, char **argv)
                                      "--markdown");
         return 2;
     }
-    return promises_all_of(&all, policy == NULL ? "ilb" : policy, n, argv + 1);
+    return promises_all_of(&all, policy == NULL ? PROMISES_POLICY : policy, n,
+                           argv + 1);
 }

@@ -10,6 +10,9 @@
  *  - "has its share again": at least half of the fair share, in one second.
  *  - Probes that fail: all attempts to a server that fails every one, from one
  *    second after its fault began; before that it has to be found out.
+ *  - Where the client probes by requests of its own (ilb-probing), none of its
+ *    users' goes to a server that is ejected: from five seconds after its fault
+ *    began, when the second request that ejects it has failed.
  *  - A black hole is out as fast as with patient clients: within two seconds,
  *    after which those have told as well, it gets at most one request more.
  *  - A newcomer: for five seconds after it has joined.
@@ -166,6 +169,20 @@ const promise promises[] = {
      .measure = "return",
      .unit = "s",
      .bound = 14,
+     .missed_by = "envoy"},
+
+    {.name = "failed fast for a minute, the client probes: requests lost to it",
+     .scenario = "promises/errs-while-probed",
+     .measure = "looks",
+     .bound = 0,
+     .variant = "ilb-probing",
+     .missed_by = "ilb"},
+    {.name = "  half its share again after",
+     .scenario = "promises/errs-while-probed",
+     .measure = "return",
+     .unit = "s",
+     .bound = 14,
+     .variant = "ilb-probing",
      .missed_by = "envoy"},
 
     {.name = "fails fast for 4 minutes: failed probes in the first",

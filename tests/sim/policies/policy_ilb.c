@@ -12,6 +12,18 @@
 
 #include "policy_ilb.h"
 
+#define POLICY_ILB_PROBES 16u
+#define POLICY_ILB_TICK_NS UINT64_C(100000000)
+/* It asks so often at least: then probes are left to it. */
+#define POLICY_ILB_ASK_TICKS 10u
+
+/* A request of the client's own, under way. */
+typedef struct policy_ilb_own {
+    bool out;
+    uint32_t server, ticks;
+    ilb_ticket ticket;
+} policy_ilb_own;
+
 typedef struct policy_ilb {
     ilb_balancer *balancer;
     bool follows;     /* its advice on trials */
@@ -23,7 +35,16 @@ typedef struct policy_ilb {
     uint32_t explain_every, to_explain; /* 0: no pick is explained */
     policy_ilb_tell *tell;
     void *tell_user;
+    sim_host host;
+    policy_ilb_own own[POLICY_ILB_PROBES];
+    uint32_t ticks;
 } policy_ilb;
+
+static const ilb_outcome policy_ilb_outcomes[] = {
+    [SIM_SUCCESS] = ILB_SUCCESS,   [SIM_FAILURE] = ILB_FAILURE,
+    [SIM_TIMEOUT] = ILB_TIMEOUT,   [SIM_CONNECT_ERROR] = ILB_CONNECT_ERROR,
+    [SIM_OVERLOAD] = ILB_OVERLOAD, [SIM_CANCELLED] = ILB_CANCELLED,
+};
 
 static uint64_t policy_ilb_clock(void *user)
 {
@@ -52,6 +73,7 @@ void *policy_ilb_make(const sim_host *host, const ilb_options *with,
         return NULL;
     p->now_ns = 1;
     p->follows = follows;
+    p->host = *host;
     o.clock_ns = policy_ilb_clock;
     o.clock_user = p;
     o.seed = host->seed == 0 ? 1 : host->seed;
@@ -216,18 +238,13 @@ static void policy_ilb_first_byte(void *self, sim_attempt *a, uint64_t now_ns)
 static void policy_ilb_done(void *self, sim_attempt *a, sim_outcome outcome,
                             uint64_t retry_after_ns, uint64_t now_ns)
 {
-    static const ilb_outcome outcomes[] = {
-        [SIM_SUCCESS] = ILB_SUCCESS,   [SIM_FAILURE] = ILB_FAILURE,
-        [SIM_TIMEOUT] = ILB_TIMEOUT,   [SIM_CONNECT_ERROR] = ILB_CONNECT_ERROR,
-        [SIM_OVERLOAD] = ILB_OVERLOAD, [SIM_CANCELLED] = ILB_CANCELLED,
-    };
     policy_ilb *p = self;
     ilb_result r = ILB_RESULT_INIT;
     ilb_ticket ticket;
 
     p->now_ns = now_ns;
     memcpy(&ticket, a->state, sizeof ticket);
-    r.outcome = outcomes[outcome];
+    r.outcome = policy_ilb_outcomes[outcome];
     r.now_ns = now_ns;
     r.retry_after_ns =
         outcome == SIM_OVERLOAD || outcome == SIM_FAILURE ? retry_after_ns : 0;
@@ -263,6 +280,64 @@ static uint32_t policy_ilb_n_ejected(void *self, uint64_t *ejections)
         *ejections += p->stats[i].ejections;
     }
     return ejected;
+}
+
+/* ---- A client that probes by itself ---- */
+
+static void policy_ilb_own_done(policy_ilb *p, policy_ilb_own *own,
+                                ilb_outcome outcome, uint64_t now_ns)
+{
+    ilb_result r = ILB_RESULT_INIT;
+
+    p->now_ns = now_ns;
+    r.outcome = outcome;
+    r.now_ns = now_ns;
+    if (ilb_done_with(p->balancer, &own->ticket, &r) != ILB_OK)
+        abort();
+    own->out = false;
+}
+
+static void policy_ilb_own_answer(void *self, uint32_t server,
+                                  sim_outcome outcome, uint64_t now_ns)
+{
+    policy_ilb *p = self;
+
+    for (uint32_t i = 0; i < POLICY_ILB_PROBES; i++)
+        if (p->own[i].out && p->own[i].server == server) {
+            policy_ilb_own_done(p, &p->own[i], policy_ilb_outcomes[outcome],
+                                now_ns);
+            return;
+        }
+}
+
+/* Whoever is due is sent a request of the client's own, which it gives up at
+ * its deadline as any other. */
+static void policy_ilb_tick(void *self, uint64_t now_ns)
+{
+    policy_ilb *p = self;
+    policy_ilb_own *room = NULL;
+
+    if (p->host.send_own == NULL)
+        return;
+    p->now_ns = now_ns;
+    for (uint32_t i = 0; i < POLICY_ILB_PROBES; i++) {
+        policy_ilb_own *own = &p->own[i];
+
+        if (own->out && ++own->ticks * POLICY_ILB_TICK_NS > p->host.timeout_ns)
+            policy_ilb_own_done(p, own, ILB_TIMEOUT, now_ns);
+        if (!own->out)
+            room = own;
+    }
+    if (room == NULL || (++p->ticks % POLICY_ILB_ASK_TICKS != 0 &&
+                         ilb_probe_due_ns(p->balancer) > now_ns))
+        return;
+    if (ilb_probe_next(p->balancer, &room->ticket, now_ns) != ILB_OK)
+        return;
+    room->out = true;
+    room->ticks = 0;
+    room->server =
+        (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &room->ticket) - 1;
+    p->host.send_own(p->host.world, p->host.client, room->server);
 }
 
 const sim_policy sim_policy_ilb = {
@@ -306,5 +381,22 @@ const sim_policy sim_policy_ilb_unjudged = {
     .pick = policy_ilb_pick,
     .first_byte = policy_ilb_first_byte,
     .done = policy_ilb_done,
+    .n_ejected = policy_ilb_n_ejected,
+};
+
+const sim_policy sim_policy_ilb_probing = {
+    .name = "ilb-probing",
+    .about = "libilb whose client probes by requests of its own",
+    .source = "this project",
+    .passive = false,
+    .variant = true,
+    .create = policy_ilb_create,
+    .destroy = policy_ilb_destroy,
+    .update = policy_ilb_update,
+    .pick = policy_ilb_pick,
+    .first_byte = policy_ilb_first_byte,
+    .done = policy_ilb_done,
+    .tick = policy_ilb_tick,
+    .own_answer = policy_ilb_own_answer,
     .n_ejected = policy_ilb_n_ejected,
 };
