@@ -36,6 +36,10 @@ sim() {
 }
 sim list | grep 'linkerd-blog' >/dev/null
 sim run fast-500 --seeds 1 --quiet --csv - | grep '^fast-500,ilb,' >/dev/null
+for one in second/page-mix-cold-joiner third/checkout-one-pays-badly; do
+    sim run "$one" --policy random --seeds 1 --quiet --csv - |
+        grep "^${one#*/},random," >/dev/null # with the file that it replays
+done
 test -s "$stage$prefix/share/libilb/scenarios/FORMAT.md"
 echo "check_install: version $(pkg-config --modversion libilb)"
 (cd "$stage$prefix" && find . \( -type f -o -type l \) | sort)

@@ -155,13 +155,14 @@ def test_build_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ILB_SIM_SCENARIOS")
     name = min((HERE / "scenarios").glob("*.sim"))
     assert good("show", name.stem) == name.read_text()
-    second = sorted((HERE / "scenarios/second").glob("*.sim"))
-    assert good("show", f"second/{second[0].stem}") == second[0].read_text()
     lines = good("list").splitlines()
-    at = lines.index(next(line for line in lines if line.startswith("The set second, in ")))
-    assert [line.split()[0] for line in lines[at + 1:at + 1 + len(second)]] == [
-        f"second/{path.stem}" for path in second]
-    assert lines[at + 1 + len(second)] == ""
+    for name in ("second", "third"):
+        files = sorted((HERE / "scenarios" / name).glob("*.sim"))
+        assert good("show", f"{name}/{files[0].stem}") == files[0].read_text()
+        at = lines.index(next(line for line in lines if line.startswith(f"The set {name}, in ")))
+        assert [line.split()[0] for line in lines[at + 1:at + 1 + len(files)]] == [
+            f"{name}/{path.stem}" for path in files]
+        assert lines[at + 1 + len(files)] == ""
 
 
 # ---- Sets -------------------------------------------------------------------

@@ -4,9 +4,10 @@
  *
  *   test_sim_scenario DIRECTORY
  *
- * DIRECTORY is tests/sim/scenarios of the source tree, with the sets `promises`
- * and `second` in it. Without it that of the macro TEST_SIM_SCENARIOS, if it
- * was compiled in, or of the environment's `srcdir`, which `make check` sets.
+ * DIRECTORY is tests/sim/scenarios of the source tree, with the sets
+ * `promises`, `second` and `third` in it. Without it that of the macro
+ * TEST_SIM_SCENARIOS, if it was compiled in, or of the environment's `srcdir`,
+ * which `make check` sets.
  */
 #include "test_sim_scenario.h"
 
@@ -20,9 +21,11 @@
 
 #define FILES_LEAST 37
 #define FILES_LEAST_SECOND 36
+#define FILES_LEAST_THIRD 50
 #define FILES_LEAST_PROMISES 7
 #define REQUESTS_MOST 85000
 #define REQUESTS_MOST_SECOND 200000
+#define REQUESTS_MOST_THIRD 60000
 #define REQUESTS_MOST_PROMISES 300000
 
 static unsigned checks, failures;
@@ -246,9 +249,10 @@ static void shipped_hurt(test_files *files)
 
 int main(int argc, char **argv)
 {
-    char second_path[4096], promises_path[4096];
+    char second_path[4096], third_path[4096], promises_path[4096];
     test_files files = {.directory = directory_of(argc, argv)};
     test_files second = {.directory = second_path};
+    test_files third = {.directory = third_path};
     test_files promises = {.directory = promises_path};
 
     if (files.directory == NULL || argc > 2 ||
@@ -257,25 +261,32 @@ int main(int argc, char **argv)
         return 2;
     }
     snprintf(second_path, sizeof second_path, "%s/second", files.directory);
+    snprintf(third_path, sizeof third_path, "%s/third", files.directory);
     snprintf(promises_path, sizeof promises_path, "%s/promises",
              files.directory);
     shipped_set(&files, FILES_LEAST, REQUESTS_MOST);
     shipped_set(&second, FILES_LEAST_SECOND, REQUESTS_MOST_SECOND);
+    shipped_set(&third, FILES_LEAST_THIRD, REQUESTS_MOST_THIRD);
     shipped_set(&promises, FILES_LEAST_PROMISES, REQUESTS_MOST_PROMISES);
     shipped_names(&files, &second);
+    shipped_names(&files, &third);
     shipped_names(&files, &promises);
+    shipped_names(&second, &third);
     shipped_names(&second, &promises);
+    shipped_names(&third, &promises);
     shipped_examples(files.directory);
     test_scenario_values();
     test_scenario_replay(files.directory);
     test_scenario_bad();
     shipped_hurt(&files);
     shipped_hurt(&second);
-    printf("test_sim_scenario: %zu, %zu and %zu scenarios, %u checks, %u "
-           "failed\n",
-           files.n, second.n, promises.n, checks, failures);
+    shipped_hurt(&third);
+    printf("test_sim_scenario: %zu, %zu, %zu and %zu scenarios, %u checks, "
+           "%u failed\n",
+           files.n, second.n, third.n, promises.n, checks, failures);
     files_free(&files);
     files_free(&second);
+    files_free(&third);
     files_free(&promises);
     return failures == 0 ? 0 : 1;
 }
