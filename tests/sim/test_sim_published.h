@@ -10,6 +10,7 @@ typedef struct published_figure {
     const char *policy;
     double published;
     double tolerance; /* to either side */
+    double below;     /* downwards, if that is another one; else 0 */
 } published_figure;
 
 /* A scenario, and one figure of it. */
@@ -17,9 +18,13 @@ typedef struct published_case {
     const char *name;
     const char *from;    /* who published it */
     const char *text;    /* of the scenario */
-    const char *measure; /* its name; "worst": the greatest of all */
+    const char *measure; /* its name; "worst": the greatest of all; "mean":
+                            the mean latency in ms */
     double plus, times;  /* the figure is plus + times x the measure */
     const char *unit;
+
+    /* NULL, or a policy: the figure is a multiple of this one's. */
+    const char *over;
 
     /* NULL, or a measure that must be at least 1, else another seed is tried:
      * a fault of a moment that has to hit something. */
@@ -32,7 +37,9 @@ typedef struct published_case {
     published_figure figures[8]; /* as many as have a policy */
 } published_case;
 
-extern const published_case published_cases[];
+extern const published_case published_cases[]; /* "sim", "peers' code", ... */
 extern const uint32_t published_n;
+extern const published_case published_load[]; /* Prequal, C3, two choices */
+extern const uint32_t published_load_n;
 
 #endif
