@@ -38,6 +38,15 @@
  * other loses 60 % for 20 s; at 90 % the better of two by requests in flight
  * has a p99 of 130 ms, Prequal of 93. Left out: random and round robin, which
  * send one more than it can do here, and not there.
+ *
+ * "two choices": Mitzenmacher, The Power of Two Choices in Randomized Load
+ * Balancing (TPDS 2001), for servers without end of one worker each, Poisson
+ * arrivals and exponential service: the mean time is the sum over i = 1, 2 ...
+ * of load^(2^i - 2), in services; 2.614 at 90 %, where one choice has 10. Here
+ * 100 servers, and one client, who so sees all that is in flight. Of four of
+ * which two are so slow that none would take them by choice, the pairs of two
+ * slow ones go there: a sixth if the two are different ones (nginx), a quarter
+ * if not (Envoy).
  */
 #include "test_sim_published.h"
 
@@ -69,6 +78,17 @@ static const char four_replicas[] =
     "about one of four after the other has 40 % left\nwhy b\nduration 80s\n"
     "warm-up 5s\nrate 120/s\ndeadline 5s\nservice normal 20ms sd 20ms\n"
     "servers 4 workers 1\nantagonists all 1 2.5x every 20s\nmeasure p99 p99\n";
+
+static const char two_choices[] =
+    "about 100 servers at 90 %\nwhy b\nduration 6s\nwarm-up 1500ms\n"
+    "rate 9000/s\ndeadline 10s\nnetwork 0s\nservice exponential 10ms\n"
+    "servers 100 workers 1\n";
+
+static const char two_of_four[] =
+    "about two of four hang\nwhy b\nduration 6s\nwarm-up 1s\n"
+    "rate 2000/s\nnetwork 0s\ndeadline 20s\nservice exponential 1ms\n"
+    "servers 2\nservers 2 workers 0 service constant 10s\n"
+    "measure share share 2..3\n";
 
 const published_case published_load[] = {
     {.name = "Prequal rules at 70 %, p99 of the time alone",
@@ -111,6 +131,24 @@ const published_case published_load[] = {
      .unit = "x",
      .over = "prequal",
      .figures = {{"p2c-least-request", 130 / 93.0, 0.3, 0}}},
+    {.name = "Two choices at 90 %, mean time in services",
+     .from = "two choices",
+     .text = two_choices,
+     .measure = "mean",
+     .times = 0.1,
+     .unit = "",
+     .figures = {{"p2c-least-request", 2.614, 0.12, 0},
+                 {"nginx", 2.614, 0.12, 0},
+                 {"envoy", 2.614, 0.12, 0}}},
+    {.name = "Two choices of four, share of two that are slow",
+     .from = "two choices",
+     .text = two_of_four,
+     .measure = "share",
+     .times = 0.5,
+     .unit = "%",
+     .figures = {{"p2c-least-request", 100 / 6.0, 0.7, 0},
+                 {"nginx", 100 / 6.0, 0.7, 0},
+                 {"envoy", 100 / 4.0, 0.7, 0}}},
 };
 
 const uint32_t published_load_n =
