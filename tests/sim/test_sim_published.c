@@ -147,6 +147,7 @@ int main(int argc, char **argv)
     } tables[] = {
         {published_cases, &published_n},
         {published_load, &published_load_n},
+        {published_health, &published_health_n},
     };
     unsigned missed = 0, cases = 0;
 

@@ -41,5 +41,7 @@ extern const published_case published_cases[]; /* "sim", "peers' code", ... */
 extern const uint32_t published_n;
 extern const published_case published_load[]; /* Prequal, C3, two choices */
 extern const uint32_t published_load_n;
+extern const published_case published_health[]; /* nginx, Envoy */
+extern const uint32_t published_health_n;
 
 #endif
