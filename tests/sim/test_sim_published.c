@@ -126,13 +126,12 @@ static unsigned published_check(const published_case *c)
          f < c->figures + 8 && f->policy != NULL; f++) {
         double value =
             published_median(c, &s, published_policy(c, f->policy)) / over;
-        double below = f->below > 0 ? f->below : f->tolerance;
-        bool right = value <= f->published + f->tolerance &&
-                     value >= f->published - below;
+        bool right = fabs(value - f->published) <= f->tolerance &&
+                     (c->least <= 0 || value >= c->least);
 
         missed += !right;
-        printf("  %-18s %9.3f %-2s published %.4g -%.4g +%.4g%s\n", f->policy,
-               value, c->unit, f->published, below, f->tolerance,
+        printf("  %-18s %9.3f %-2s published %.4g +- %.4g%s\n", f->policy,
+               value, c->unit, f->published, f->tolerance,
                right ? "" : "   MISSED");
     }
     sim_scenario_free(&s);

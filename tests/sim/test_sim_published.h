@@ -10,7 +10,6 @@ typedef struct published_figure {
     const char *policy;
     double published;
     double tolerance; /* to either side */
-    double below;     /* downwards, if that is another one; else 0 */
 } published_figure;
 
 /* A scenario, and one figure of it. */
@@ -25,6 +24,10 @@ typedef struct published_case {
 
     /* NULL, or a policy: the figure is a multiple of this one's. */
     const char *over;
+
+    /* 0, or what no figure may be below, tolerance or not: an order that
+     * counts more than the values. */
+    double least;
 
     /* NULL, or a measure that must be at least 1, else another seed is tried:
      * a fault of a moment that has to hit something. */
