@@ -164,4 +164,6 @@ ILB_SIM_TEST_INVARIANTS_SOURCES = \
 ILB_SIM_TEST_PUBLISHED_SOURCES = \
 	tests/sim/test_sim_published.c \
 	tests/sim/test_sim_published.h \
-	tests/sim/test_sim_published_cases.c
+	tests/sim/test_sim_published_cases.c \
+	tests/sim/test_sim_published_health.c \
+	tests/sim/test_sim_published_load.c

@@ -28,7 +28,10 @@ extern const sim_policy sim_policy_prequal;
 extern const sim_policy sim_policy_oracle;
 
 /* Not in the registry: nginx as it is since 1.11.5, refusing when all have
- * failed: */
+ * failed; */
 extern const sim_policy sim_policy_nginx_busy;
+/* and the rules to which Prequal was compared, over Prequal's probes. */
+extern const sim_policy sim_policy_prequal_rif;
+extern const sim_policy sim_policy_prequal_cubic;
 
 #endif

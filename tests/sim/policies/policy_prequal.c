@@ -21,6 +21,11 @@
  * settings) uses are not limited; no probing while idle; nothing against
  * sinkholes, as its heuristics are not published. Not passive: probes cost the
  * servers nothing here, and no request fails for having learned.
+ *
+ * Two that are not in the registry: rules over the same pool to which it was
+ * compared when it was published. In flight only (Q_RIF = 0; of equal ones the
+ * faster), and C3's cubic rank with what a probe says, (1 + in flight)^3 x
+ * latency.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +42,12 @@
 #define PREQUAL_MIN 2
 #define PREQUAL_SEEN 128
 
+typedef enum prequal_rule {
+    PREQUAL_HCL,
+    PREQUAL_RIF,
+    PREQUAL_CUBIC
+} prequal_rule;
+
 typedef struct prequal_answer {
     uint32_t server;
     double in_flight, latency_ns;
@@ -46,6 +57,7 @@ typedef struct prequal_answer {
 
 typedef struct prequal_pool {
     sim_pool base;
+    prequal_rule rule;
     prequal_answer answers[PREQUAL_POOL]; /* the oldest first */
     uint32_t n;
     bool remove_worst; /* next, or the oldest */
@@ -58,9 +70,28 @@ static const sim_pool_kind prequal_kind = {
     .endpoint_size = sizeof(sim_endpoint),
 };
 
+static void *prequal_new(const sim_host *host, prequal_rule rule)
+{
+    prequal_pool *p = sim_pool_new(&prequal_kind, host);
+
+    if (p != NULL)
+        p->rule = rule;
+    return p;
+}
+
 static void *prequal_create(const sim_host *host)
 {
-    return sim_pool_new(&prequal_kind, host);
+    return prequal_new(host, PREQUAL_HCL);
+}
+
+static void *prequal_create_rif(const sim_host *host)
+{
+    return prequal_new(host, PREQUAL_RIF);
+}
+
+static void *prequal_create_cubic(const sim_host *host)
+{
+    return prequal_new(host, PREQUAL_CUBIC);
 }
 
 static void prequal_remove(prequal_pool *p, uint32_t i)
@@ -102,26 +133,40 @@ static double prequal_limit(const prequal_pool *p)
     return sorted[(uint32_t)rank - 1];
 }
 
+static double prequal_cubic(const prequal_answer *a)
+{
+    double q = 1 + a->in_flight;
+
+    return q * q * q * a->latency_ns;
+}
+
+static bool prequal_better(prequal_rule rule, double limit,
+                           const prequal_answer *a, const prequal_answer *b)
+{
+    bool a_hot = a->in_flight > limit, b_hot = b->in_flight > limit;
+    bool less = a->in_flight < b->in_flight;
+    bool more = a->in_flight > b->in_flight;
+    bool faster = a->latency_ns < b->latency_ns;
+
+    if (rule == PREQUAL_CUBIC)
+        return prequal_cubic(a) < prequal_cubic(b);
+    if (rule == PREQUAL_RIF)
+        return less || (!more && faster);
+    if (a_hot != b_hot)
+        return b_hot;
+    return a_hot ? less : faster;
+}
+
 /* The best answer, or the worst. */
 static uint32_t prequal_extreme(const prequal_pool *p, bool best)
 {
-    double limit = prequal_limit(p);
+    double limit = p->rule == PREQUAL_HCL ? prequal_limit(p) : 0;
     uint32_t chosen = 0;
 
-    for (uint32_t i = 1; i < p->n; i++) {
-        const prequal_answer *a = &p->answers[i], *c = &p->answers[chosen];
-        bool a_hot = a->in_flight > limit, c_hot = c->in_flight > limit;
-        bool better;
-
-        if (a_hot != c_hot)
-            better = c_hot;
-        else if (a_hot)
-            better = a->in_flight < c->in_flight;
-        else
-            better = a->latency_ns < c->latency_ns;
-        if (better == best)
+    for (uint32_t i = 1; i < p->n; i++)
+        if (prequal_better(p->rule, limit, &p->answers[i],
+                           &p->answers[chosen]) == best)
             chosen = i;
-    }
     return chosen;
 }
 
@@ -221,15 +266,30 @@ static void prequal_done(void *self, sim_attempt *a, sim_outcome outcome,
     sim_pool_give_back(self, a);
 }
 
+#define PREQUAL_REST                                                           \
+    .source = "Prequal (NSDI'24, arXiv 2312.10172)", .passive = false,         \
+    .destroy = sim_pool_free, .update = prequal_update, .pick = prequal_pick,  \
+    .done = prequal_done, .probe_answer = prequal_answered
+
 const sim_policy sim_policy_prequal = {
     .name = "prequal",
     .about = "3 probes a request, least latency among those that are not hot",
-    .source = "Prequal (NSDI'24, arXiv 2312.10172)",
-    .passive = false,
     .create = prequal_create,
-    .destroy = sim_pool_free,
-    .update = prequal_update,
-    .pick = prequal_pick,
-    .done = prequal_done,
-    .probe_answer = prequal_answered,
+    PREQUAL_REST,
+};
+
+const sim_policy sim_policy_prequal_rif = {
+    .name = "prequal-rif",
+    .about = "Prequal's probes, the least in flight",
+    .variant = true,
+    .create = prequal_create_rif,
+    PREQUAL_REST,
+};
+
+const sim_policy sim_policy_prequal_cubic = {
+    .name = "prequal-cubic",
+    .about = "Prequal's probes, C3's cubic rank",
+    .variant = true,
+    .create = prequal_create_cubic,
+    PREQUAL_REST,
 };
