@@ -6,8 +6,10 @@
 
 #define LADDER_LEVEL_MAX 31
 #define LADDER_LEVEL_LONGER 9
+#define LADDER_RELAPSE 3
 #define LADDER_PROBE_REQUESTS 150.0
 #define LADDER_RATE_ANY 1e9f
+#define LADDER_SLOW_TIMES 1.0
 #define LADDER_SLOW_REQUESTS 1000.0
 #define LADDER_SLOW_MOST_NS 30e9
 
@@ -17,11 +19,13 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
         ns, (uint64_t)((double)(ns / 10) * ((double)bits / 4294967296.0)));
 }
 
-/* Of the base, by level. With the base of 5 s: eight probes in the first
- * minute, then three a minute. */
+/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 18,
+ * 25.5, 34, 44, 55.5, 69 and 89 s, then every 20 s: seven in the first minute,
+ * and three a minute from then on, whether the ejection came with the fault or,
+ * as where requests hang, a quarter of a minute later. */
 #define LADDER_TIMES 9
-static const double ladder_times[LADDER_TIMES + 1] = {1,   1,   1.2, 1.5, 1.5,
-                                                      1.5, 1.5, 1.5, 2.4, 4};
+static const double ladder_times[LADDER_TIMES + 1] = {1,   1,   1.2, 1.2, 1.4,
+                                                      1.6, 1.8, 2.8, 2.8, 4};
 
 /* So long that a probe is rare among so few requests. A rate that is not known
  * yet makes nothing longer. */
@@ -41,8 +45,11 @@ static double ladder_few_ns(uint32_t level, ilb_detector by, float rate_per_s)
 static uint64_t ladder_ejection_ns(const ilb__judge *j, uint32_t level,
                                    ilb_detector by, float rate_per_s)
 {
+    double times = ladder_times[level < LADDER_TIMES ? level : LADDER_TIMES];
     double ns = (double)j->base_ejection_time_ns *
-                ladder_times[level < LADDER_TIMES ? level : LADDER_TIMES];
+                (by == ILB_DETECTOR_LATENCY && times > LADDER_SLOW_TIMES
+                     ? LADDER_SLOW_TIMES
+                     : times);
     double few = ladder_few_ns(level, by, rate_per_s);
 
     if (ns < few)
@@ -78,7 +85,9 @@ static uint32_t ladder_next_level(const ilb__word *h, const ilb__failing *x)
         return h->level;
     if (h->level > 0 && h->state != ILB__PROBING &&
         h->level < LADDER_LEVEL_LONGER)
-        return LADDER_LEVEL_LONGER;
+        return h->level + LADDER_RELAPSE < LADDER_LEVEL_LONGER
+                   ? h->level + LADDER_RELAPSE
+                   : LADDER_LEVEL_LONGER;
     return h->level < LADDER_LEVEL_MAX ? h->level + 1 : h->level;
 }
 

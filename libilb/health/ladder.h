@@ -2,17 +2,17 @@
 /*
  * How long an ejection lasts.
  *
- *     level      1     2     3..7    8      9 ..
- *              base  1.2    1.5    2.4     4 base    +-10 % at random, so that
- *                                                    callers do not return
- *                                                    together
+ *     level  1    2    3    4    5    6    7    8   9 ..
+ *            1   1.2  1.4  1.5  1.7   2   2.3  2.7   4 base, +-10 % at random,
+ *                                            so that callers do not return
+ *                                            together
  *
  * but with few requests so long that a probe is at most one in 150 (level 1),
  * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
  * return, when its probe was good, is at level 9 at least: its probes say
  * little, as those of one that fails now and then or flaps. With the base of
- * 5 s a fault of a minute costs eight probes, each of which may fail, then
- * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
+ * 5 s a fault of a minute costs seven probes, each of which may fail, then
+ * three a minute, and the endpoint is back within 15 s, later 22 s, of healing.
  * Doubling, as Finagle does it, or 30 s more each time, as Envoy, costs fewer
  * probes but returns as long after healing as the fault lasted.
  *

@@ -14,7 +14,7 @@ START_TEST(the_first_failure_after_a_return_ejects_again)
     must_eq(test_ejected_again(f), 1);
     must_eq(test_stats(f->b, 1).ejections, 2);
     must_last(test_stats(f->b, 1).ejected_until_ns - f->clock.now_ns,
-              TEST_LADDER_LONGER, TEST_EJECTED_PER_SECOND, 0.1);
+              1 + TEST_LADDER_RELAPSE, TEST_EJECTED_PER_SECOND, 0.1);
     test_ejected_free(f);
 }
 END_TEST
@@ -65,10 +65,10 @@ START_TEST(the_level_falls_while_it_is_healthy)
     test_ejected *f = test_ejected_new(3, 1);
 
     fails_after(f, 31, 1);
-    fails_after(f, 29, TEST_LADDER_LONGER);
-    /* 30 s x (9 + 8 + ... + 1). */
-    fails_after(f, 1345, TEST_LADDER_LONGER);
-    fails_after(f, 1355, 1);
+    fails_after(f, 29, 1 + TEST_LADDER_RELAPSE);
+    /* 30 s x (4 + 3 + 2 + 1). */
+    fails_after(f, 295, 1 + TEST_LADDER_RELAPSE);
+    fails_after(f, 305, 1);
     test_ejected_free(f);
 }
 END_TEST

@@ -29,9 +29,11 @@
 #define TEST_EJECTION_S 5.0
 #define TEST_EJECTION_MAX_S 120.0
 #define TEST_JITTER 0.1 /* either way */
-/* From these levels on an ejection is 2.5 and 3 times as long. Who fails again
- * soon after its return is at the first of them. */
+/* From this level on an ejection is no longer still. */
 #define TEST_LADDER_LONGER 9
+/* Who fails again soon after its return goes up by so many levels, but to that
+ * one at most. */
+#define TEST_LADDER_RELAPSE 3
 /* Level 1: a probe is at most one in so many requests; then 2 and 3 times. */
 #define TEST_PROBE_REQUESTS 150.0
 
