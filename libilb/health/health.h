@@ -98,6 +98,7 @@ typedef struct ilb__judge {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a32 n_ejected; /* and probing */
     ilb__a64 next_due_ns; /* no ejected endpoint is due before; UINT64_MAX */
     ilb__a64 host_ns;     /* when the caller asked for a probe last */
+    ilb__a64 early_ns;    /* when one was made before its time */
 } ilb__judge;
 
 static inline enum ilb__health_state ilb__health_state_of(uint64_t word)

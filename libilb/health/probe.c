@@ -71,6 +71,18 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
         continue;
 }
 
+/* This request is its probe. */
+static bool probe_begin(ilb__judge *j, ilb__slot *slot, uint64_t word,
+                        ilb__word h, uint64_t now_ns)
+{
+    h.state = ILB__PROBING;
+    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
+    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
+        return false; /* who changed it has noted when it is due */
+    ilb__judge_due_at(j, h.until_ns);
+    return true;
+}
+
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
                                     bool may_claim, uint64_t due_by_ns,
                                     uint64_t now_ns)
@@ -84,10 +96,29 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
         ilb__judge_due_at(j, h.until_ns);
         return false;
     }
-    h.state = ILB__PROBING;
-    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
-    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
-        return false; /* who changed it has noted when it is due */
-    ilb__judge_due_at(j, h.until_ns);
-    return true;
+    return probe_begin(j, slot, word, h, now_ns);
+}
+
+ILB_INTERNAL bool ilb__judge_begin_early(ilb__judge *j, uint64_t every_ns,
+                                         uint64_t now_ns)
+{
+    uint64_t last_ns = ilb__load_relaxed(&j->early_ns);
+
+    return ilb__load32_relaxed(&j->n_ejected) > 0 &&
+           (last_ns == 0 || ilb__elapsed_ns(last_ns, now_ns) >= every_ns) &&
+           ilb__cas_strong_relaxed(&j->early_ns, last_ns, now_ns);
+}
+
+ILB_INTERNAL bool ilb__health_claim_early(ilb__judge *j, ilb__slot *slot,
+                                          uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__word h = ilb__word_unpack(word);
+
+    if (h.state != ILB__EJECTED || h.by == ILB_DETECTOR_RETRY_AFTER ||
+        h.by == ILB_DETECTOR_PROBE)
+        return false;
+    if (h.level > 0)
+        h.level--; /* that of a probe which fails */
+    return probe_begin(j, slot, word, h, now_ns);
 }

@@ -9,6 +9,11 @@
  * A caller who probes himself (ilb_probe_next) is left to it: to requests an
  * endpoint is due only ILB_PROBE_HOST_NS after its time, as long as he has
  * asked within that.
+ *
+ * While all that a request could go to hang, it is as good a probe of an
+ * ejected endpoint, whenever that is due: one such request in the time after
+ * which others count as hanging. If it fails, the level stays as it was. Not of
+ * one that has asked to be left alone, or that fails its checks.
  */
 #ifndef ILB_HEALTH_PROBE_H
 #define ILB_HEALTH_PROBE_H
@@ -49,5 +54,14 @@ ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
                                     bool may_claim, uint64_t due_by_ns,
                                     uint64_t now_ns);
+
+/* May an endpoint be probed before its time? True for one caller in `every_ns`
+ * at most. */
+ILB_INTERNAL bool ilb__judge_begin_early(ilb__judge *j, uint64_t every_ns,
+                                         uint64_t now_ns);
+
+/* As ilb__health_claim, whether it is due or not. */
+ILB_INTERNAL bool ilb__health_claim_early(ilb__judge *j, ilb__slot *slot,
+                                          uint64_t now_ns);
 
 #endif

@@ -103,9 +103,11 @@ static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
             ilb__score_enough(&best_score, &r->context))
             break;
     }
-    if (n > 0)
-        ilb__run_chose(r, best, ILB_CHOSEN_BY_COST);
-    return n > 0;
+    if (n == 0)
+        return false;
+    r->held = best_score.held;
+    ilb__run_chose(r, best, ILB_CHOSEN_BY_COST);
+    return true;
 }
 
 /* The column whose turn it is. */
@@ -193,11 +195,13 @@ static bool policy_any(ilb__run *r, ilb__candidate *best)
         }
         n_eligible += eligible;
     }
-    if (found)
-        ilb__run_chose(r, best,
-                       n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
-                                      : ILB_CHOSEN_BY_FAIL_OPEN);
-    return found;
+    if (!found)
+        return false;
+    r->held = best_score.held;
+    ilb__run_chose(r, best,
+                   n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
+                                  : ILB_CHOSEN_BY_FAIL_OPEN);
+    return true;
 }
 
 ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c)

@@ -38,6 +38,7 @@ typedef struct ilb__run {
     ilb__score_context context;
     bool panic;             /* too few are left */
     bool none;              /* none was seen that is not ejected */
+    uint8_t held;           /* why the choice was held back: ilb_held */
     ilb_explanation *trace; /* NULL: nobody asks */
 } ilb__run;
 

@@ -25,6 +25,30 @@ static bool select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
     return claimed;
 }
 
+/* What the policy has chosen hangs, as all others that it looked at: an ejected
+ * endpoint that this request may ask as well. */
+static bool select_early(ilb__run *r, ilb__candidate *probe)
+{
+    uint32_t n = r->draw.view.n, first;
+
+    if (ILB_LIKELY(r->held != ILB_HELD_HANGING) ||
+        !ilb__judge_begin_early(r->judge, (uint64_t)r->context.hang_ns,
+                                r->context.now_ns))
+        return false;
+    first = ilb__draw_below(&r->draw, n);
+    for (uint32_t i = 0; i < n; i++) {
+        ilb__candidate c;
+
+        if (ilb__draw_look(&r->draw, (first + i) % n, &c) &&
+            ilb__health_claim_early(r->judge, c.slot, r->context.now_ns)) {
+            *probe = c;
+            ilb__run_chose(r, probe, ILB_CHOSEN_BY_PROBE);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Silent so long that somebody has to ask: this request does, for a while. */
 static bool select_asks_again(const ilb__run *r, const ilb__candidate *c)
 {
@@ -108,6 +132,7 @@ static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
     ilb__score_prepare(&r->context);
     r->panic = ilb__judge_panics(r->judge, d->view.n);
     r->none = true;
+    r->held = ILB_HELD_NOT;
     d->width = d->view.n;
     if (r->context.latency && d->view.weight_total == 0 &&
         r->context.figures.aperture < d->width)
@@ -141,6 +166,8 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
                 ilb__judge_search_again(j, now_ns);
         }
         found = probe || ilb__policy_endpoint(&r, &c);
+        if (found && !probe)
+            probe = select_early(&r, &c);
         none = found ? ILB_OK : select_none(&r);
         /* What was read through a view that did not hold may be nonsense; a
          * probe is claimed all the same, and its slot proves itself. */
