@@ -46,6 +46,7 @@ ILB_HEADER_FILES = \
 	libilb/health/slow.h \
 	libilb/health/sweep.h \
 	libilb/health/survey.h \
+	libilb/health/queue.h \
 	libilb/health/overload.h \
 	libilb/health/share.h \
 	libilb/health/pool.h \
@@ -93,6 +94,7 @@ ILB_SOURCES = \
 	libilb/health/slow.c \
 	libilb/health/sweep.c \
 	libilb/health/survey.c \
+	libilb/health/queue.c \
 	libilb/health/overload.c \
 	libilb/health/share.c \
 	libilb/health/pool.c \

@@ -14,6 +14,7 @@
 #define OVERLOAD_ROUGH_TAU_S 100.0
 #define OVERLOAD_FAILED 0.05f
 #define OVERLOAD_ROOM 3.0f
+#define OVERLOAD_LONG 4.0f
 #define OVERLOAD_ROOM_MIN 4.0f
 
 static float overload_tau_s(float in_flight, float calm)
@@ -46,22 +47,49 @@ ILB_INTERNAL bool ilb__overload_suffer(ilb__a64 *calm, const ilb__crowd *c)
     return false;
 }
 
-ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, bool was,
-                                     const ilb__crowd *c)
+static ilb__flow overload_flow(const ilb__crowd *c)
+{
+    const ilb__survey *k = c->survey;
+    float n = (float)k->n_eligible;
+    ilb__flow f;
+
+    f.in_flight = ilb__survey_in_flight(k) - (float)k->overtaken / n;
+    f.ended = (float)k->answered / n;
+    f.since_s = (float)c->since_s;
+    f.n = k->n_eligible;
+    return f;
+}
+
+/* Are so many out, and so many of the others heard, that they may be full? */
+static bool overload_possible(const ilb__crowd *c)
 {
     const ilb__survey *k = c->survey;
     uint32_t silent = k->n_eligible - k->n_heard;
     uint64_t out = c->n_ejected + (uint64_t)silent * c->n / k->n;
-    float room = ilb__overload_room(calm), in_flight;
 
-    if (ilb__load_relaxed(calm) == 0 || out * OVERLOAD_EJECTED <= c->n ||
-        2 * k->n_heard <= k->n_eligible)
+    return out * OVERLOAD_EJECTED > c->n && 2 * k->n_heard > k->n_eligible;
+}
+
+ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, ilb__queue *queue,
+                                     bool was, const ilb__crowd *c)
+{
+    const ilb__survey *k = c->survey;
+    float room = ilb__overload_room(calm);
+    ilb__flow f;
+
+    if (ilb__load_relaxed(calm) == 0 || !overload_possible(c)) {
+        ilb__queue_forget(queue);
         return false;
-    in_flight =
-        ilb__survey_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
+    }
+    f = overload_flow(c);
     if (was)
-        return in_flight > room / 2;
-    return in_flight > room && k->failed >= OVERLOAD_FAILED * k->served;
+        return f.in_flight > room / 2 && !ilb__queue_in_vain(queue, &f);
+    if (ilb__queue_grows(queue, &f, room / 2, OVERLOAD_LONG * room))
+        return true;
+    if (f.in_flight <= room || k->failed < OVERLOAD_FAILED * k->served)
+        return false;
+    ilb__queue_forget(queue);
+    return true;
 }
 
 ILB_INTERNAL float ilb__overload_room(const ilb__a64 *calm)

@@ -13,9 +13,10 @@
  *
  * They are full: more than one in eight is ejected or silent, half of the
  * others at least answer, but with more in flight to each than there is room
- * for, three times what was usual (four at least), 5 % of their requests fail:
- * their queues are so long that callers give up, and what they serve at last
- * nobody waits for any more. Sent there, what is too much loses nearly all;
+ * for, three times what was usual (four at least), 5 % of their requests fail,
+ * or with four times that it still grows (queue.h): their queues are so long
+ * that callers give up, or soon will, and what they serve at last nobody waits
+ * for any more. Sent there, what is too much loses nearly all;
  * sent to the ejected ones, only itself. So until there is less than half of
  * that in flight, endpoints with so many get no more while any ejected one is
  * left to take the rest. (Envoy's panic threshold, but by load, not by count;
@@ -24,6 +25,7 @@
 #ifndef ILB_HEALTH_OVERLOAD_H
 #define ILB_HEALTH_OVERLOAD_H
 
+#include "health/queue.h"
 #include "health/survey.h"
 
 typedef struct ilb__crowd {
@@ -38,8 +40,8 @@ typedef struct ilb__crowd {
 ILB_INTERNAL bool ilb__overload_suffer(ilb__a64 *calm, const ilb__crowd *c);
 
 /* Are they full? `was`: as they were at the last look. */
-ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, bool was,
-                                     const ilb__crowd *c);
+ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, ilb__queue *queue,
+                                     bool was, const ilb__crowd *c);
 
 /* How many there is room for in flight to one. */
 ILB_INTERNAL float ilb__overload_room(const ilb__a64 *calm);

@@ -283,7 +283,8 @@ static uint64_t pool_crowd(ilb__pool *p, const ilb__judge *j,
     uint64_t suffer = ilb__overload_suffer(&p->calm, &c);
 
     return suffer << POOL_SUFFER_BIT |
-           (uint64_t)ilb__overload_full(&p->calm, was, &c) << POOL_FULL_BIT;
+           (uint64_t)ilb__overload_full(&p->calm, &p->queue, was, &c)
+               << POOL_FULL_BIT;
 }
 
 static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,

@@ -56,6 +56,7 @@
 #include "base/histogram.h"
 #include "health/eject.h"
 #include "health/probe.h"
+#include "health/queue.h"
 #include "health/sweep.h"
 
 typedef struct ilb__pool {
@@ -68,6 +69,7 @@ typedef struct ilb__pool {
     ilb__a64 rate;      /* rate and in flight: two floats */
     ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
                            ejected: two floats */
+    ilb__queue queue;   /* of those that are left when many are ejected */
     ilb__a64 round;     /* refreshes so far */
     ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */

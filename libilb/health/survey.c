@@ -32,15 +32,17 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
     uint32_t in_flight =
         ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
     float x = ilb__latency_estimate_ns(&slot->latency);
+    uint32_t more = ilb__window_bring(&slot->window, (uint32_t)ended,
+                                      (uint32_t)failed, step);
 
-    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
-                                  (uint32_t)failed, step);
+    k->ended += more;
     k->long_term[k->n] = ilb__window_long(&slot->window);
     k->short_term[k->n] = ilb__window_short(&slot->window);
     k->n++;
     if (!ilb__health_eligible(health))
         return;
     k->n_eligible++;
+    k->answered += more;
     k->served += k->short_term[k->n - 1].ended;
     k->failed += k->short_term[k->n - 1].failed;
     k->served_share += survey_squared(slot, k->short_term[k->n - 1].ended);
@@ -62,7 +64,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
-    k->in_flight = k->longlived = k->overtaken = k->ended = 0;
+    k->in_flight = k->longlived = k->overtaken = k->ended = k->answered = 0;
     k->n_heard = 0;
     k->served = k->served_share = k->failed = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)

@@ -23,6 +23,7 @@ typedef struct ilb__survey {
     float served, served_share; /* see ilb__survey_served */
     float failed;               /* of served */
     uint64_t ended;             /* since the last look */
+    uint64_t answered;          /* of these: by eligible ones */
 } ilb__survey;
 
 /* What an endpoint has of late, for each unit of its weight: of e_i requests

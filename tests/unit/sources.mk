@@ -32,6 +32,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
+	tests/unit/test_api_early.c \
 	tests/unit/test_api_hang.c \
 	tests/unit/test_api_longlived.c \
 	tests/unit/test_api_room.c \
@@ -79,6 +80,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_ejection.c \
 	tests/unit/test_api_fail_mode.c \
 	tests/unit/test_api_detectors.c \
+	tests/unit/test_api_early.c \
 	tests/unit/test_api_hang.c \
 	tests/unit/test_api_longlived.c \
 	tests/unit/test_api_room.c \
@@ -118,6 +120,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_lost.c \
 	tests/unit/test_epochs.c \
 	tests/unit/test_overtaken.c \
+	tests/unit/test_queue.c \
 	tests/unit/test_refusals.c \
 	tests/unit/test_checks.c \
 	tests/unit/test_cap.c \

@@ -33,6 +33,7 @@ Suite *suite_api_leap(void);
 Suite *suite_api_ejection(void);
 Suite *suite_api_fail_mode(void);
 Suite *suite_api_detectors(void);
+Suite *suite_api_early(void);
 Suite *suite_api_hang(void);
 Suite *suite_api_longlived(void);
 Suite *suite_api_room(void);

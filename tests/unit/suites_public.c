@@ -12,9 +12,10 @@ const test_suite suites_public[] = {
     suite_api_return,      suite_api_events,     suite_api_event_ring,
     suite_api_event_calls, suite_api_event_text, suite_api_explain,
     suite_api_fail_mode,   suite_api_detectors,  suite_api_overload,
-    suite_api_checks,      suite_api_slow_start, suite_api_hang,
-    suite_api_longlived,   suite_api_slow,       suite_api_ahead,
-    suite_api_leap,        suite_api_callers,    suite_api_room,
+    suite_api_checks,      suite_api_slow_start, suite_api_early,
+    suite_api_hang,        suite_api_longlived,  suite_api_slow,
+    suite_api_ahead,       suite_api_leap,       suite_api_callers,
+    suite_api_room,
 };
 
 const size_t suites_public_n = sizeof suites_public / sizeof suites_public[0];

@@ -105,7 +105,7 @@ static double crowd_run(crowd *c, uint64_t span_ns)
     return (double)c->done[ILB_SUCCESS] / n;
 }
 
-/* Six of ten can serve 80 % of the load. To send them all of it left a fifth.
+/* Six of ten can serve 84 % of the load. To send them all of it left a fifth.
  */
 START_TEST(what_is_too_much_does_not_take_the_rest_with_it)
 {
@@ -116,7 +116,7 @@ START_TEST(what_is_too_much_does_not_take_the_rest_with_it)
         must_be_within(crowd_run(c, 20 * S_NS), 1, 1);
         c->out = true;
         (void)crowd_run(c, 3 * S_NS);
-        must_be_within(crowd_run(c, 15 * S_NS), 0.7, 0.82);
+        must_be_within(crowd_run(c, 15 * S_NS), 0.81, 0.85);
         c->out = false;
         (void)crowd_run(c, 20 * S_NS);
         must_be_within(crowd_run(c, 5 * S_NS), 0.999, 1);
