@@ -966,8 +966,9 @@ typedef enum ilb_chosen_by {
     ILB_CHOSEN_BY_SEARCH = 4, /**< draws met none that may be taken: the lowest
                                    cost of the first few that may, from a
                                    random one on */
-    ILB_CHOSEN_BY_FAIL_OPEN = 5, /**< all are ejected, or too many: it is one
-                                   of those, as the policy chooses */
+    ILB_CHOSEN_BY_FAIL_OPEN = 5, /**< all that may be taken are ejected, or too
+                                   many are: it is one of those, as the policy
+                                   chooses */
     ILB_CHOSEN_BY_COUNT = 6
 } ilb_chosen_by;
 
@@ -995,12 +996,26 @@ typedef enum ilb_held {
     ILB_HELD_COUNT = 8
 } ilb_held;
 
+/** Why an endpoint that is ejected could be taken all the same. */
+typedef enum ilb_admitted {
+    ILB_ADMITTED_NOT = 0,      /**< it could not, or is not ejected */
+    ILB_ADMITTED_PROBE = 1,    /**< it was due to be tried */
+    ILB_ADMITTED_PANIC = 2,    /**< too few are left: ilb_explanation.panic */
+    ILB_ADMITTED_ROOM = 3,     /**< those that are left have no room for all:
+                                    ilb_explanation.room */
+    ILB_ADMITTED_OVERLOAD = 4, /**< those that are left suffer, and it is not
+                                    much worse: ilb_explanation.overloaded */
+    ILB_ADMITTED_LAST = 5,     /**< of the others none may be taken */
+    ILB_ADMITTED_COUNT = 6
+} ilb_admitted;
+
 /** An endpoint that a pick looked at, as it was then. */
 typedef struct ilb_candidate {
     char address[ILB_ADDRESS_MAX + 1];
     ilb_fate fate;
     ilb_state state;
     ilb_held held;
+    ilb_admitted admitted;
     uint32_t weight;
     uint32_t in_flight;   /**< without this request */
     uint32_t failure_ppm; /**< recent share of failures */
@@ -1025,14 +1040,25 @@ typedef struct ilb_explanation {
     ilb_policy policy;
     ilb_chosen_by chosen_by;
     uint32_t n_endpoints; /**< that are ready */
-    uint32_t n_ejected;   /**< of these */
+    uint32_t n_ejected;   /**< of these; who is being probed included */
     uint32_t width;       /**< draws were from so many of them: fewer than
                                n_endpoints is an aperture */
-    uint32_t looks;       /**< at an endpoint, again included */
+    uint32_t looks;       /**< at an endpoint, again included; without the
+                               search for one that is due to be probed */
     int trial;            /**< it may well fail: ilb_ticket_try_timeout_ns */
+    int panic;            /**< fewer are left than panic_threshold_percent, or
+                               none: an ejected one counts as any other, unless
+                               the balancer fails closed */
     int overloaded;       /**< those that are left suffer from the ejections:
-                               an ejected one that is not wholly bad may be
-                               compared */
+                               where costs or requests are compared an ejected
+                               one that is not wholly bad may be, too, unless
+                               the balancer fails closed. Also while `room` is
+                               not 0 */
+    double room;          /**< those that are left cannot carry everything: so
+                               many in flight each, times its weight over the
+                               mean weight, there is room for. Who has more is
+                               ILB_HELD_FULL, and any ejected one may be
+                               compared. 0: no limit */
     uint64_t median_ns;   /**< of the endpoints' latencies; 0: unknown */
     uint64_t hang_ns;     /**< who waits longer is hanging; 0: unknown */
     uint32_t peer_failure_ppm; /**< the share that healthy endpoints fail */
@@ -1104,6 +1130,16 @@ ILB_API const char *ilb_chosen_by_name(ilb_chosen_by by);
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
 ILB_API const char *ilb_fate_name(ilb_fate fate);
+
+/**
+ * The name of why an ejected endpoint could be taken: "panic", "room"; "not".
+ *
+ * @param admitted  Any value.
+ * @return          A static string; NULL for a value that is none.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_admitted_name(ilb_admitted admitted);
 
 /**
  * The name of why an endpoint is held back: "hanging", "suspect"; "not".

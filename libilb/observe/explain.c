@@ -26,7 +26,13 @@ static void explain_how(ilb__line *l, const ilb_explanation *x)
         ilb__line_number(l, x->n_ejected);
         ilb__line_put(l, " ejected");
     }
-    if (x->overloaded)
+    if (x->panic)
+        ilb__line_put(l, ", a panic");
+    if (x->room > 0) {
+        ilb__line_put(l, ", the others have room for ");
+        ilb__line_decimal(l, x->room, true);
+        ilb__line_put(l, " in flight each");
+    } else if (x->overloaded)
         ilb__line_put(l, ", the others are overloaded");
     if (x->trial)
         ilb__line_put(l, ", a trial");
@@ -69,6 +75,10 @@ static void explain_candidate(ilb__line *l, const ilb_explanation *x,
     if (c->held != ILB_HELD_NOT) {
         ilb__line_put(l, ", held back: ");
         explain_named(l, ilb_held_name(c->held));
+    }
+    if (c->admitted != ILB_ADMITTED_NOT) {
+        ilb__line_put(l, ", may be taken: ");
+        explain_named(l, ilb_admitted_name(c->admitted));
     }
     if (c->fate != ILB_FATE_COMPARED) {
         ilb__line_put(l, ", passed over: ");

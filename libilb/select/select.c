@@ -19,7 +19,8 @@ static bool select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
                               r->context.now_ns)) {
             *probe = c;
             claimed = true;
-            ilb__run_chose(r, probe, ILB_CHOSEN_BY_PROBE);
+            probe->admitted = ILB_ADMITTED_PROBE;
+            ilb__run_chose(r, probe, NULL, ILB_CHOSEN_BY_PROBE);
         }
     }
     return claimed;
@@ -90,6 +91,7 @@ static float select_in_flight(const ilb__figures *f, uint32_t n)
 static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
 {
     ilb__draw *d = &r->draw;
+    uint32_t n_ejected;
 
     d->view = ilb__table_view(table);
     d->random = ilb__random_next(&r->selector->random, now_ns);
@@ -106,15 +108,19 @@ static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
             : (float)d->view.n / (float)d->view.weight_total;
     r->context.in_flight = select_in_flight(&r->context.figures, d->view.n);
     ilb__score_prepare(&r->context);
-    r->panic = ilb__judge_panics(r->judge, d->view.n);
+    n_ejected = ilb__load32_relaxed(&r->judge->n_ejected);
+    r->panic = ILB_UNLIKELY(n_ejected != 0) &&
+               ilb__cap_panics(r->judge, n_ejected, d->view.n);
     r->none = true;
     d->width = d->view.n;
     if (r->context.latency && d->view.weight_total == 0 &&
         r->context.figures.aperture < d->width)
         d->width = r->context.figures.aperture;
-    if (ILB_UNLIKELY(r->trace != NULL))
-        ilb__trace_begin(r->trace, r->selector->policy, r->judge, d,
-                         &r->context);
+    if (ILB_UNLIKELY(r->trace != NULL)) {
+        ilb__trace_begin(r->trace, r->selector->policy, d, &r->context);
+        r->trace->n_ejected = n_ejected;
+        r->trace->panic = r->panic;
+    }
 }
 
 ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,

@@ -17,6 +17,20 @@ static ilb_ticket explained(ilb_balancer *b, const ilb_pick_options *options)
     must(why.chosen < why.n_candidates);
     must(why.looks >= why.n_candidates || why.looks >= ILB_CANDIDATES_MAX);
     must_str(why.candidates[why.chosen].address, ilb_ticket_address(b, &t));
+    must_eq(why.candidates[why.chosen].fate, ILB_FATE_COMPARED);
+    for (uint32_t i = 0; i < why.n_candidates; i++) {
+        const ilb_candidate *c = &why.candidates[i];
+
+        /* Who is ejected and may be taken has a reason, and only such have. */
+        must_eq(c->admitted != ILB_ADMITTED_NOT,
+                c->fate == ILB_FATE_COMPARED &&
+                    (c->state == ILB_STATE_EJECTED ||
+                     c->state == ILB_STATE_PROBING));
+        must(c->admitted != ILB_ADMITTED_PANIC || why.panic);
+        must(c->admitted != ILB_ADMITTED_ROOM || why.room > 0);
+        must(c->admitted != ILB_ADMITTED_OVERLOAD || why.overloaded);
+    }
+    must(why.room <= 0 || why.overloaded);
     return t;
 }
 
@@ -257,6 +271,8 @@ START_TEST(a_probe_says_that_it_is_one)
     t = explained(f->b, NULL);
     must_eq(test_number(f->b, &t), 1);
     chosen_by(ILB_CHOSEN_BY_PROBE);
+    must_eq(choice()->admitted, ILB_ADMITTED_PROBE);
+    must_eq(why.looks, 1);
     must_eq(choice()->state, ILB_STATE_EJECTED);
     test_ejected_free(f);
 }
@@ -297,6 +313,8 @@ START_TEST(fail_open_is_told)
     chosen_by(ILB_CHOSEN_BY_FAIL_OPEN);
     must_eq(choice()->state, ILB_STATE_EJECTED);
     must_eq(choice()->fate, ILB_FATE_COMPARED);
+    must_eq(choice()->admitted, ILB_ADMITTED_LAST);
+    must_eq(why.panic, 0);
     must(choice()->failure_ppm > 0);
     test_ejected_free(f);
 }
@@ -339,6 +357,128 @@ START_TEST(a_search_is_told)
     }
     must(searched > 10 && full > 10);
     ilb_balancer_free(b);
+}
+END_TEST
+
+/* Two of four are ejected by a failure each, and that is a panic. */
+static ilb_balancer *panicking(test_clock *clock, ilb_policy policy)
+{
+    ilb_options o = test_options(clock, policy, 1);
+    ilb_balancer *b;
+
+    o.consecutive_failures = 1;
+    o.panic_threshold_percent = 75;
+    b = test_new(&o);
+    test_update(b, 0, 4);
+    while (test_stats(b, 0).state != ILB_STATE_EJECTED ||
+           test_stats(b, 1).state != ILB_STATE_EJECTED) {
+        ilb_ticket t = test_pick(b);
+
+        clock->now_ns += US_NS;
+        test_done(b, &t, test_number(b, &t) < 2 ? ILB_FAILURE : ILB_SUCCESS);
+    }
+    return b;
+}
+
+/* Whatever was looked at could be taken: so the first was, without a cost. */
+START_TEST(in_a_panic_each_look_is_told)
+{
+    static const ilb_policy policies[] = {ILB_POLICY_RANDOM,
+                                          ILB_POLICY_ROUND_ROBIN};
+
+    for (int p = 0; p < 2; p++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_balancer *b = panicking(&clock, policies[p]);
+        uint32_t open = 0;
+
+        for (int i = 0; i < 200; i++) {
+            ilb_ticket t = explained(b, NULL);
+
+            must_eq(why.looks, 1);
+            must_eq(why.panic, 1);
+            must_eq(why.n_ejected, 2);
+            must_eq(why.n_candidates, 1);
+            must_eq(choice()->fate, ILB_FATE_COMPARED);
+            must(choice()->cost == 0);
+            open += why.chosen_by == ILB_CHOSEN_BY_FAIL_OPEN;
+            test_done(b, &t, ILB_CANCELLED);
+        }
+        must_be_within(open, 60, 140);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+/* Passed over at one look for its slow start, taken at the next. */
+START_TEST(the_choice_is_never_one_that_was_passed_over)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_RANDOM, 1);
+    uint32_t again = 0;
+    ilb_balancer *b;
+
+    o.slow_start_ns = 100 * S_NS;
+    b = test_new(&o);
+    test_update(b, 0, 1);
+    test_update(b, 1, 2);
+    for (int i = 0; i < 300; i++) {
+        ilb_ticket t = explained(b, NULL);
+
+        must_eq(choice()->fate, ILB_FATE_COMPARED);
+        must(why.looks >= why.n_candidates);
+        again += why.looks > why.n_candidates;
+        test_done(b, &t, ILB_SUCCESS);
+    }
+    must(again > 100);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* The search sees ejected ones as well; where one may be taken that is not
+ * ejected, they are not compared. */
+START_TEST(a_search_passes_over_who_is_ejected)
+{
+    for (int mode = ILB_FAIL_OPEN; mode <= ILB_FAIL_CLOSED; mode++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, ILB_POLICY_RANDOM, 1);
+        uint32_t searched = 0;
+        ilb_balancer *b;
+
+        o.consecutive_failures = 1;
+        o.fail_mode = (ilb_fail_mode)mode;
+        o.base_ejection_time_ns = o.max_ejection_time_ns = 1000 * S_NS;
+        b = test_new(&o);
+        test_update(b, 0, 250);
+        for (uint32_t i = 0; i < 20000; i++) {
+            ilb_ticket t = test_pick(b);
+
+            clock.now_ns += US_NS;
+            test_done(b, &t,
+                      test_number(b, &t) > 0 ? ILB_FAILURE : ILB_SUCCESS);
+            if (i > 2000 && test_stats(b, 1).state == ILB_STATE_EJECTED)
+                break;
+        }
+        for (uint32_t i = 0; i < 300; i++) {
+            ilb_ticket t = explained(b, NULL);
+
+            if (why.chosen_by == ILB_CHOSEN_BY_SEARCH) {
+                searched++;
+                must_eq(why.looks, 64 + 250);
+            }
+            for (uint32_t k = 0; k < why.n_candidates; k++) {
+                const ilb_candidate *c = &why.candidates[k];
+
+                must_eq(c->fate, c->state == ILB_STATE_EJECTED
+                                     ? ILB_FATE_EJECTED
+                                     : ILB_FATE_COMPARED);
+                must_eq(c->cost > 0, c->fate == ILB_FATE_COMPARED &&
+                                         why.chosen_by == ILB_CHOSEN_BY_SEARCH);
+            }
+            test_done(b, &t, ILB_SUCCESS);
+        }
+        must(searched > 10);
+        ilb_balancer_free(b);
+    }
 }
 END_TEST
 
@@ -467,6 +607,18 @@ START_TEST(as_text)
           "others are overloaded, a trial: 10.0.0.2:80 ejected, 0 in flight, "
           "passed over: ejected; 10.0.0.1:80 warming, cost 3.0, latency 2.1 "
           "ms, 2 in flight of load 7.5, 20.0 % failed");
+    why.panic = 1;
+    why.room = 4.5;
+    why.trial = 0;
+    why.n_candidates = 1;
+    why.chosen = 0;
+    why.chosen_by = ILB_CHOSEN_BY_FAIL_OPEN;
+    why.candidates[0].fate = ILB_FATE_COMPARED;
+    why.candidates[0].admitted = ILB_ADMITTED_PANIC;
+    why.width = 200;
+    reads("10.0.0.2:80 by fail_open, looked at 1 of 200, 5 ejected, a panic, "
+          "the others have room for 4.5 in flight each: 10.0.0.2:80 ejected, "
+          "0 in flight, may be taken: panic");
 }
 END_TEST
 
@@ -480,13 +632,15 @@ START_TEST(text_that_does_not_fit_is_cut_and_none_is_longer_than_promised)
     must(ilb_explanation_text(&why, NULL, 0) > 100);
     why.n_candidates = ILB_CANDIDATES_MAX;
     why.n_endpoints = why.width = why.n_ejected = UINT32_MAX;
-    why.overloaded = 1;
+    why.overloaded = why.panic = why.trial = 1;
+    why.room = 1e17;
     for (uint32_t i = 0; i < ILB_CANDIDATES_MAX; i++) {
         ilb_candidate *c = &why.candidates[i];
 
         memset(c->address, 'x', ILB_ADDRESS_MAX);
         c->fate = ILB_FATE_EXCLUDED;
         c->held = ILB_HELD_SUSPECT;
+        c->admitted = ILB_ADMITTED_OVERLOAD;
         c->state = ILB_STATE_NOT_READY;
         c->in_flight = c->failure_ppm = UINT32_MAX;
         c->latency_ns = UINT64_MAX;
@@ -532,6 +686,9 @@ Suite *suite_api_explain(void)
     tcase_add_test(tc, who_is_excluded_is_told);
     tcase_add_test(tc, fail_open_is_told);
     tcase_add_test(tc, a_search_is_told);
+    tcase_add_test(tc, in_a_panic_each_look_is_told);
+    tcase_add_test(tc, the_choice_is_never_one_that_was_passed_over);
+    tcase_add_test(tc, a_search_passes_over_who_is_ejected);
     tcase_add_test(tc, the_width_of_an_aperture_is_told);
     tcase_add_test(tc, an_endpoint_with_too_many_in_flight_is_told);
     tcase_add_test(tc, what_is_refused_writes_nothing);
