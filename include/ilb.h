@@ -817,8 +817,9 @@ typedef enum ilb_event_type {
                                         Told once in base_ejection_time_ns */
     ILB_EVENT_UNEJECT = 3,         /**< returned by a good probe, or by checks
                                         that passed if `detector` says so; with
-                                          ILB_REASON_CAP: before its time, as fewer
-                                          may be ejected now */
+                                        ILB_REASON_CAP or ILB_REASON_FLOOR:
+                                        before its time, as fewer may be ejected
+                                        now */
     ILB_EVENT_PROBE_STARTED = 4,   /**< a request tries it; from "probing": the
                                         probe before was lost */
     ILB_EVENT_PROBE_FAILED = 5,    /**< ejected again, until until_ns */
