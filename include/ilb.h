@@ -652,7 +652,8 @@ ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome);
  * it went; a good answer brings the endpoint back, anything else ejects it
  * again. While this is called at least once in ILB_PROBE_HOST_NS, picks leave
  * endpoints that are due to it; those of which no probe was taken so long after
- * they were due are tried by requests again.
+ * they were due are tried by requests again. So call it once to begin with, and
+ * then whenever ilb_probe_due_ns says so, even where an ejection lasts longer.
  *
  * @param b       Not NULL.
  * @param ticket  Receives the choice; not NULL; written only on success.
@@ -669,11 +670,15 @@ ILB_API ILB_NODISCARD int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket,
 #define ILB_PROBE_HOST_NS UINT64_C(10000000000)
 
 /**
- * When ilb_probe_next is worth calling again: no ejected endpoint is due
- * before. For a timer; an ejection or a check may make it earlier meanwhile.
+ * When to call ilb_probe_next again: no ejected endpoint is due before. Once it
+ * has been called, also half of ILB_PROBE_HOST_NS after the last call, so that
+ * picks go on leaving probes to it; who calls it then, up to that half late,
+ * loses no user's request. For a timer; an ejection or a check may make it
+ * earlier meanwhile: ask again when one is told (on_event), or every second.
  *
  * @param b  Not NULL.
- * @return   On the balancer's clock; UINT64_MAX: none is ejected, or b is NULL.
+ * @return   On the balancer's clock, and may have passed: call now. UINT64_MAX:
+ *           none is ejected, or b is NULL.
  *
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */

@@ -105,9 +105,9 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 
 ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b)
 {
-    if (b == NULL)
+    if (b == NULL || ilb__load32_relaxed(&b->judge.n_ejected) == 0)
         return UINT64_MAX;
-    return ilb__time_outside(&b->time, ilb__load_relaxed(&b->judge.next_due_ns),
+    return ilb__time_outside(&b->time, ilb__judge_host_due_ns(&b->judge),
                              ilb__load_relaxed(&b->time.last_ns));
 }
 

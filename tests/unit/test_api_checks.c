@@ -354,6 +354,51 @@ START_TEST(requests_are_spared)
 }
 END_TEST
 
+/* A caller who probes whenever ilb_probe_due_ns says so, and asks it after each
+ * request, is called seldom and spares all of them; however long an ejection
+ * lasts. */
+START_TEST(when_to_call_is_often_enough)
+{
+    ilb_options o = options();
+    uint32_t probes = 0, calls = 1;
+    uint64_t end_ns;
+    ilb_balancer *b;
+    ilb_ticket t;
+
+    o.base_ejection_time_ns = 30 * S_NS;
+    b = balancer(&o);
+    must_eq(ilb_probe_next(b, &t, 0), ILB_ENOTDUE);
+    must(ilb_probe_due_ns(b) == UINT64_MAX);
+    clock_.now_ns += 60 * S_NS;
+    eject(b);
+    for (end_ns = clock_.now_ns + 600 * S_NS; clock_.now_ns < end_ns;) {
+        /* Timers are late, by up to 2 s here. */
+        uint64_t late_ns = calls % 5 * 500 * MS_NS;
+
+        if (clock_.now_ns < late_ns ||
+            ilb_probe_due_ns(b) > clock_.now_ns - late_ns) {
+            must_eq(serve(b, clock_.now_ns + 10 * MS_NS), 0);
+            continue;
+        }
+        calls++;
+        if (ilb_probe_next(b, &t, 0) != ILB_OK)
+            continue;
+        probes++;
+        clock_.now_ns += MS_NS;
+        test_done(b, &t, ILB_FAILURE);
+    }
+    must_be_within(probes, 5, 20);
+    /* A search is made again after a second (health/probe.h). */
+    must_be_within(calls, 60, 600);
+    /* One that answers is back, and nothing is due. */
+    while (ilb_probe_next(b, &t, 0) != ILB_OK)
+        clock_.now_ns += S_NS;
+    test_done(b, &t, ILB_SUCCESS);
+    must(ilb_probe_due_ns(b) == UINT64_MAX);
+    ilb_balancer_free(b);
+}
+END_TEST
+
 /* Several are due at once: each is handed out once. */
 START_TEST(each_that_is_due_is_handed_out_once)
 {
@@ -424,6 +469,7 @@ Suite *suite_api_checks(void)
     tc = test_case(s, "probes");
     tcase_add_test(tc, a_probe_is_handed_out_when_it_is_due);
     tcase_add_test(tc, requests_are_spared);
+    tcase_add_test(tc, when_to_call_is_often_enough);
     tcase_add_test(tc, each_that_is_due_is_handed_out_once);
     tcase_add_test(tc, closed_heals_by_probes_of_ones_own);
     return s;
