@@ -747,7 +747,8 @@ typedef struct ilb_endpoint_stats {
     uint32_t weight;
     ilb_state state;
     uint64_t in_flight;
-    uint64_t latency_ns; /**< what the score uses now; 0: nothing known, of it
+    uint64_t latency_ns; /**< expected of it now, or what its oldest request
+                              waits if that is more; 0: nothing known, of it
                               nor of its peers */
     uint64_t oldest_ns;  /**< its oldest unanswered request is at least this
                               old; 0: none, or only such as have waited since
@@ -1025,8 +1026,14 @@ typedef struct ilb_candidate {
     uint32_t weight;
     uint32_t in_flight;   /**< without this request */
     uint32_t failure_ppm; /**< recent share of failures */
-    uint64_t latency_ns;  /**< expected of it; 0: nothing known */
-    uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none */
+    uint64_t latency_ns;  /**< expected of it, as its cost has it; 0: nothing
+                               known */
+    uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none, or
+                               none since the clock jumped */
+    int again;   /**< its oldest request has waited for so long that it may just
+                      be a long one, and another is to find out. With
+                      peak_ewma that one neither waits nor is load, for its
+                      cost and `held` */
     double load; /**< what is in flight, by its costs in ordinary requests;
                       without what has waited since before it returned from
                       hanging; those that last for seconds, long polls, count

@@ -67,6 +67,8 @@ static void explain_candidate(ilb__line *l, const ilb_explanation *x,
         ilb__line_put(l, " of load ");
         ilb__line_decimal(l, c->load, true);
     }
+    if (c->again)
+        ilb__line_put(l, ", to be asked again");
     if (c->failure_ppm > 0) {
         ilb__line_put(l, ", ");
         ilb__line_decimal(l, c->failure_ppm / 1e4, true);

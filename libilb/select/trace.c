@@ -62,6 +62,8 @@ static void trace_describe(ilb_candidate *k, const ilb__candidate *c,
                            const ilb__score_context *context)
 {
     const ilb__slot *slot = c->slot;
+    uint64_t age_ns =
+        ilb__score_age_ns(slot, c->load, &context->figures, context->now_ns);
 
     memset(k, 0, sizeof *k);
     /* False: the view does not hold. See the header. */
@@ -73,9 +75,13 @@ static void trace_describe(ilb_candidate *k, const ilb__candidate *c,
     k->load = (double)ilb__score_load(slot, c->load, &context->figures);
     k->failure_ppm =
         trace_ppm(ilb__failures_share(&slot->failures, context->now_ns));
-    k->latency_ns = trace_ns(ilb__score_latency_ns(
-        slot, c->load, &context->figures, context->now_ns));
-    k->oldest_ns = ilb__load_age_ns(&slot->load, c->load, context->now_ns);
+    k->oldest_ns = age_ns;
+    k->again = ilb__score_asks_again(slot, c->load, (float)age_ns, context);
+    k->latency_ns = trace_ns(
+        k->again ? ilb__latency_read_ns(&slot->latency, &context->figures,
+                                        context->now_ns)
+                 : ilb__score_latency_ns(slot, c->load, &context->figures,
+                                         context->now_ns));
 }
 
 /* What was made of it. */

@@ -80,7 +80,10 @@ static void it_is_what_the_snapshot_says(ilb_balancer *b)
         must_eq(c->in_flight + (i == why.chosen), s.in_flight);
         must_be_within(c->load, c->in_flight, c->in_flight);
         must_eq(c->weight, s.weight);
-        must_eq(c->latency_ns, s.latency_ns);
+        if (c->again) /* there it is what the oldest waits */
+            must(c->latency_ns < s.latency_ns && s.latency_ns >= s.oldest_ns);
+        else
+            must_eq(c->latency_ns, s.latency_ns);
         must_eq(c->oldest_ns, s.oldest_ns);
         must_be_within(c->failure_ppm, s.failure_ppm, s.failure_ppm + 1);
         if (why.chosen_by != ILB_CHOSEN_BY_PROBE)
@@ -199,6 +202,59 @@ START_TEST(costs_are_told_without_what_holding_back_adds)
     must_eq(candidate(test_number(b, &held))->oldest_ns, 20 * MS_NS);
     must_eq(choice()->held, ILB_HELD_NOT);
     must(test_number(b, &t) != test_number(b, &held));
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* One that waits alone for so long may be a long one: somebody has to ask. */
+START_TEST(who_is_asked_again_shows_why)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_balancer *b = test_new(&o);
+    const ilb_candidate *c;
+    ilb_ticket t, held;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)test_request(b, &clock, 2 * MS_NS, ILB_SUCCESS);
+    held = test_pick(b);
+    clock.now_ns += 40 * MS_NS;
+    t = explained(b, NULL);
+    c = candidate(test_number(b, &held));
+    must_eq(c->held, ILB_HELD_NOT);
+    must_eq(c->again, 1);
+    must_eq(c->oldest_ns, 40 * MS_NS);
+    must_eq(c->in_flight, 1);
+    must_be_within(c->latency_ns, 1.99e6, 2.01e6);
+    must_be_within(c->cost, 1.99e6, 2.01e6);
+    must_eq(choice()->again, test_number(b, &t) == test_number(b, &held));
+    it_is_what_the_snapshot_says(b);
+    test_done(b, &t, ILB_SUCCESS);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* What passed in a leap of the clock is no wait. */
+START_TEST(a_clock_that_jumped_makes_no_request_old)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t, held;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)test_request(b, &clock, 2 * MS_NS, ILB_SUCCESS);
+    held = test_pick(b);
+    clock.now_ns += 3600 * S_NS;
+    t = explained(b, NULL);
+    test_done(b, &t, ILB_SUCCESS);
+    clock.now_ns += MS_NS;
+    t = explained(b, NULL);
+    must(candidate(test_number(b, &held))->oldest_ns <= MS_NS);
+    it_is_what_the_snapshot_says(b);
+    test_done(b, &t, ILB_SUCCESS);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -680,6 +736,8 @@ Suite *suite_api_explain(void)
     tcase_add_test(tc, every_pick_of_a_rough_hour_is_explained);
     tcase_add_test(tc, the_faster_of_two_wins_and_shows_why);
     tcase_add_test(tc, costs_are_told_without_what_holding_back_adds);
+    tcase_add_test(tc, who_is_asked_again_shows_why);
+    tcase_add_test(tc, a_clock_that_jumped_makes_no_request_old);
     tcase_add_test(tc, what_is_in_flight_is_told_by_number_and_by_cost);
     tcase_add_test(tc, policies_without_a_cost_say_so);
     tcase_add_test(tc, a_probe_says_that_it_is_one);
