@@ -1003,6 +1003,22 @@ typedef enum ilb_held {
     ILB_HELD_COUNT = 8
 } ilb_held;
 
+/** Why a request is a trial: ilb_ticket_try_timeout_ns. */
+typedef enum ilb_trial {
+    ILB_TRIAL_NOT = 0,      /**< it is none; or trials have failed so often that
+                                 no more are called so, nobody has answered yet,
+                                 or ilb_explanation.room is not 0 */
+    ILB_TRIAL_PROBE = 1,    /**< its endpoint is ejected */
+    ILB_TRIAL_AGAIN = 2,    /**< another waits there: ilb_candidate.again */
+    ILB_TRIAL_UNTRIED = 3,  /**< no good answer came from there so far */
+    ILB_TRIAL_SLOW = 4,     /**< its answers were peaks, three times apart */
+    ILB_TRIAL_SUSPECT = 5,  /**< its last request failed */
+    ILB_TRIAL_FAILING = 6,  /**< a share of its requests fails */
+    ILB_TRIAL_RETURNED = 7, /**< it was ejected of late */
+    ILB_TRIAL_REFUSED = 8,  /**< it refused for load within a minute */
+    ILB_TRIAL_COUNT = 9
+} ilb_trial;
+
 /** Why an endpoint that is ejected could be taken all the same. */
 typedef enum ilb_admitted {
     ILB_ADMITTED_NOT = 0,      /**< it could not, or is not ejected */
@@ -1058,7 +1074,7 @@ typedef struct ilb_explanation {
                                n_endpoints is an aperture */
     uint32_t looks;       /**< at an endpoint, again included; without the
                                search for one that is due to be probed */
-    int trial;            /**< it may well fail: ilb_ticket_try_timeout_ns */
+    ilb_trial trial;      /**< why it may well fail; NOT: it should not */
     int panic;            /**< fewer are left than panic_threshold_percent, or
                                none: an ejected one counts as any other, unless
                                the balancer fails closed */
@@ -1143,6 +1159,16 @@ ILB_API const char *ilb_chosen_by_name(ilb_chosen_by by);
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
 ILB_API const char *ilb_fate_name(ilb_fate fate);
+
+/**
+ * The name of why a request is a trial: "untried", "failing"; "not".
+ *
+ * @param trial  Any value.
+ * @return       A static string; NULL for a value that is none.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_trial_name(ilb_trial trial);
 
 /**
  * The name of why an ejected endpoint could be taken: "panic", "room"; "not".

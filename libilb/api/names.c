@@ -33,6 +33,9 @@ static const char *const names_held[ILB_HELD_COUNT] = {
     "not", "hanging", "cap", "slow", "failed", "suspect", "refused", "full"};
 static const char *const names_admitted[ILB_ADMITTED_COUNT] = {
     "not", "probe", "panic", "room", "overload", "last"};
+static const char *const names_trial[ILB_TRIAL_COUNT] = {
+    "not",     "probe",   "again",    "untried", "slow",
+    "suspect", "failing", "returned", "refused"};
 
 #define NAMES_N(table) (sizeof(table) / sizeof(table)[0])
 
@@ -99,6 +102,11 @@ ILB_API const char *ilb_admitted_name(ilb_admitted admitted)
 {
     return (size_t)admitted < ILB_ADMITTED_COUNT ? names_admitted[admitted]
                                                  : NULL;
+}
+
+ILB_API const char *ilb_trial_name(ilb_trial trial)
+{
+    return (size_t)trial < ILB_TRIAL_COUNT ? names_trial[trial] : NULL;
 }
 
 #undef NAMES_N

@@ -132,7 +132,6 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
     rc = pick_ticket(b, ticket, options, &trace);
     if (rc != ILB_OK)
         return rc;
-    trace.trial = ilb__ticket_is_trial(ticket);
     trace.time_ns = ilb__time_outside(&b->time, trace.time_ns, trace.time_ns);
     memcpy(explanation, &trace, sizeof trace);
     return ILB_OK;

@@ -34,8 +34,10 @@ static void explain_how(ilb__line *l, const ilb_explanation *x)
         ilb__line_put(l, " in flight each");
     } else if (x->overloaded)
         ilb__line_put(l, ", the others are overloaded");
-    if (x->trial)
-        ilb__line_put(l, ", a trial");
+    if (x->trial != ILB_TRIAL_NOT) {
+        ilb__line_put(l, ", a trial: ");
+        explain_named(l, ilb_trial_name(x->trial));
+    }
 }
 
 static void explain_cost(ilb__line *l, const ilb_explanation *x,

@@ -40,17 +40,18 @@ static bool select_asks_again(const ilb__run *r, const ilb__candidate *c)
 }
 
 /* Where nobody has answered yet, all are the same risk. */
-static ilb__trial select_trial(const ilb__run *r, const ilb__candidate *c,
-                               bool probe)
+static ilb_trial select_trial(const ilb__run *r, const ilb__candidate *c,
+                              bool probe)
 {
-    ilb__trial trial = ilb__score_trial(c->slot, c->health, &r->context);
+    ilb_trial trial = ilb__score_trial(c->slot, c->health, &r->context);
 
-    if (probe || select_asks_again(r, c))
-        trial = ILB__TRIAL_TIMED;
-    if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
-        r->context.figures.p99_ns == 0 || r->context.figures.room != 0 ||
-        !ilb__pool_trial_ok(&r->selector->pool))
-        return ILB__TRIAL_NONE;
+    if (probe)
+        trial = ILB_TRIAL_PROBE;
+    else if (select_asks_again(r, c))
+        trial = ILB_TRIAL_AGAIN;
+    if (ILB_LIKELY(trial == ILB_TRIAL_NOT) || r->context.figures.p99_ns == 0 ||
+        r->context.figures.room != 0 || !ilb__pool_trial_ok(&r->selector->pool))
+        return ILB_TRIAL_NOT;
     return trial;
 }
 
@@ -60,12 +61,16 @@ static bool select_take(const ilb__run *r, const ilb__candidate *c, bool probe,
     choice->id = c->id;
     choice->probe = probe;
     choice->trial = select_trial(r, c, probe);
+    choice->timed =
+        ilb__score_trial_is_timed(choice->trial, &r->context.figures);
     choice->probe_lost =
         probe && ilb__health_state_of(c->health) == ILB__PROBING;
     if (ilb__load_take(&c->slot->load, c->load,
                        ilb__endpoint_id_generation(c->id), r->context.now_ns,
                        &choice->parity)) {
         ilb__cost_take(&c->slot->extra_cost, choice->cost);
+        if (ILB_UNLIKELY(r->trace != NULL))
+            r->trace->trial = choice->trial;
         return true;
     }
     if (probe)

@@ -91,10 +91,31 @@ static void it_is_what_the_snapshot_says(ilb_balancer *b)
     }
 }
 
+/* Why the choice is a trial, as far as it can be seen from outside. */
+static void the_trial_is_true(ilb_balancer *b, const ilb_ticket *t)
+{
+    ilb_endpoint_stats s = test_stats(b, test_number(b, t));
+    uint64_t limit_ns = ilb_ticket_try_timeout_ns(b, t);
+
+    must_eq(why.trial != ILB_TRIAL_NOT, limit_ns != 0);
+    must_eq(why.trial == ILB_TRIAL_PROBE,
+            why.chosen_by == ILB_CHOSEN_BY_PROBE && limit_ns != 0);
+    must(why.trial != ILB_TRIAL_AGAIN || choice()->again);
+    must(why.trial != ILB_TRIAL_UNTRIED || s.state == ILB_STATE_WARMING);
+    must(why.trial != ILB_TRIAL_SUSPECT || s.failures_in_a_row > 0);
+    must(why.trial != ILB_TRIAL_FAILING || s.failure_ppm > 0);
+    must(why.trial != ILB_TRIAL_RETURNED || s.ejections > 0);
+    must(why.trial != ILB_TRIAL_REFUSED || s.done[ILB_OVERLOAD] > 0);
+    if (why.trial == ILB_TRIAL_RETURNED || why.trial == ILB_TRIAL_REFUSED)
+        must(limit_ns == UINT64_MAX);
+    else
+        must(limit_ns != UINT64_MAX || why.trial == ILB_TRIAL_UNTRIED);
+}
+
 START_TEST(every_pick_of_a_rough_hour_is_explained)
 {
     uint32_t by[ILB_CHOSEN_BY_COUNT] = {0}, held[ILB_HELD_COUNT] = {0};
-    uint32_t fate[ILB_FATE_COUNT] = {0}, trials = 0;
+    uint32_t fate[ILB_FATE_COUNT] = {0}, trials[ILB_TRIAL_COUNT] = {0};
     test_clock clock = TEST_CLOCK_INIT;
     ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 3);
     ilb_balancer *b;
@@ -129,9 +150,8 @@ START_TEST(every_pick_of_a_rough_hour_is_explained)
         must_eq(why.policy, ILB_POLICY_PEAK_EWMA);
         must_eq(why.n_endpoints, 5);
         must_eq(why.width, 5);
-        must_eq(why.trial != 0,
-                ilb_ticket_try_timeout_ns(b, &flying[n - 1]) != 0);
-        trials += why.trial != 0;
+        the_trial_is_true(b, &flying[n - 1]);
+        trials[why.trial]++;
         it_is_what_the_snapshot_says(b);
         if (why.chosen_by == ILB_CHOSEN_BY_COST)
             the_cheapest_was_chosen();
@@ -143,7 +163,8 @@ START_TEST(every_pick_of_a_rough_hour_is_explained)
     }
     must(by[ILB_CHOSEN_BY_COST] > 5000 && by[ILB_CHOSEN_BY_PROBE] > 5);
     must(fate[ILB_FATE_EJECTED] > 100);
-    must(trials > 5);
+    for (int i = 0; i < ILB_TRIAL_COUNT; i++)
+        must(trials[i] > 5 || i == ILB_TRIAL_AGAIN || i == ILB_TRIAL_SLOW);
     for (int i = 0; i < ILB_HELD_COUNT; i++)
         must(held[i] > 5 || i == ILB_HELD_FULL); /* test_api_room.c */
     ilb_balancer_free(b);
@@ -230,7 +251,61 @@ START_TEST(who_is_asked_again_shows_why)
     must_be_within(c->cost, 1.99e6, 2.01e6);
     must_eq(choice()->again, test_number(b, &t) == test_number(b, &held));
     it_is_what_the_snapshot_says(b);
+    for (int i = 0; i < 100 && why.trial == ILB_TRIAL_NOT; i++) {
+        must(test_number(b, &t) != test_number(b, &held));
+        test_done(b, &t, ILB_CANCELLED);
+        t = explained(b, NULL);
+    }
+    must_eq(test_number(b, &t), test_number(b, &held));
+    must_eq(why.trial, ILB_TRIAL_AGAIN);
     test_done(b, &t, ILB_SUCCESS);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* Other requests go on, to number 0, as fast as ever. */
+static void others_go_on(ilb_balancer *b, test_clock *clock, uint32_t n)
+{
+    while (n > 0) {
+        ilb_ticket t = test_pick(b);
+        bool it = test_number(b, &t) == 0;
+
+        clock->now_ns += 20 * MS_NS;
+        test_done(b, &t, it ? ILB_SUCCESS : ILB_CANCELLED);
+        n -= it;
+    }
+}
+
+/* A hundred times as long, again and again, after it had been forgotten. */
+START_TEST(a_slow_one_is_a_trial)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_pick_options p = ILB_PICK_OPTIONS_INIT;
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t, other;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)test_request(b, &clock, 20 * MS_NS, ILB_SUCCESS);
+    for (int i = 0; i < 6; i++) {
+        other = test_pick(b);
+        while (test_number(b, &other) != 0) {
+            test_done(b, &other, ILB_CANCELLED);
+            others_go_on(b, &clock, 1);
+            other = test_pick(b);
+        }
+        p.exclude = &other;
+        p.n_exclude = 1;
+        t = explained(b, &p);
+        must_eq(test_number(b, &t), 1);
+        must_eq(why.trial == ILB_TRIAL_SLOW, i >= 3);
+        clock.now_ns += 20 * MS_NS;
+        test_done(b, &other, ILB_SUCCESS);
+        clock.now_ns += 1980 * MS_NS;
+        test_done(b, &t, ILB_SUCCESS);
+        others_go_on(b, &clock, 5000);
+    }
     ilb_balancer_free(b);
 }
 END_TEST
@@ -658,14 +733,15 @@ START_TEST(as_text)
     why.candidates[1].cost = 3;
     why.candidates[1].held = ILB_HELD_NOT;
     why.candidates[1].load = 7.5;
-    why.trial = 1;
+    why.trial = ILB_TRIAL_UNTRIED;
     reads("10.0.0.1:80 by search, looked at 2 of 12 of 200, 5 ejected, the "
-          "others are overloaded, a trial: 10.0.0.2:80 ejected, 0 in flight, "
+          "others are overloaded, a trial: untried: 10.0.0.2:80 ejected, 0 in "
+          "flight, "
           "passed over: ejected; 10.0.0.1:80 warming, cost 3.0, latency 2.1 "
           "ms, 2 in flight of load 7.5, 20.0 % failed");
     why.panic = 1;
     why.room = 4.5;
-    why.trial = 0;
+    why.trial = ILB_TRIAL_NOT;
     why.n_candidates = 1;
     why.chosen = 0;
     why.chosen_by = ILB_CHOSEN_BY_FAIL_OPEN;
@@ -688,7 +764,8 @@ START_TEST(text_that_does_not_fit_is_cut_and_none_is_longer_than_promised)
     must(ilb_explanation_text(&why, NULL, 0) > 100);
     why.n_candidates = ILB_CANDIDATES_MAX;
     why.n_endpoints = why.width = why.n_ejected = UINT32_MAX;
-    why.overloaded = why.panic = why.trial = 1;
+    why.overloaded = why.panic = 1;
+    why.trial = ILB_TRIAL_RETURNED;
     why.room = 1e17;
     for (uint32_t i = 0; i < ILB_CANDIDATES_MAX; i++) {
         ilb_candidate *c = &why.candidates[i];
@@ -737,6 +814,7 @@ Suite *suite_api_explain(void)
     tcase_add_test(tc, the_faster_of_two_wins_and_shows_why);
     tcase_add_test(tc, costs_are_told_without_what_holding_back_adds);
     tcase_add_test(tc, who_is_asked_again_shows_why);
+    tcase_add_test(tc, a_slow_one_is_a_trial);
     tcase_add_test(tc, a_clock_that_jumped_makes_no_request_old);
     tcase_add_test(tc, what_is_in_flight_is_told_by_number_and_by_cost);
     tcase_add_test(tc, policies_without_a_cost_say_so);
