@@ -8,19 +8,41 @@ static void explain_named(ilb__line *l, const char *name)
     ilb__line_put(l, name == NULL ? "?" : name);
 }
 
-/* "by cost, looked at 2 of 3"; "... of 12 of 200" with an aperture. */
-static void explain_how(ilb__line *l, const ilb_explanation *x)
+/* Not drawn, but found among all. */
+static bool explain_searched(const ilb_explanation *x)
 {
-    ilb__line_put(l, " by ");
-    explain_named(l, ilb_chosen_by_name(x->chosen_by));
-    ilb__line_put(l, ", looked at ");
+    return x->chosen_by == ILB_CHOSEN_BY_SEARCH ||
+           x->chosen_by == ILB_CHOSEN_BY_PROBE ||
+           x->candidates[x->chosen].admitted == ILB_ADMITTED_LAST;
+}
+
+/* "2 of 3"; "... of 12 of 200" with an aperture; "... in 5 looks" where some
+ * were looked at again, or there is no room to tell of more. */
+static void explain_looks(ilb__line *l, const ilb_explanation *x)
+{
     ilb__line_number(l, x->n_candidates);
-    if (x->width < x->n_endpoints) {
+    if (x->n_candidates == ILB_CANDIDATES_MAX && x->looks > x->n_candidates)
+        ilb__line_put(l, " or more");
+    if (x->width < x->n_endpoints && !explain_searched(x)) {
         ilb__line_put(l, " of ");
         ilb__line_number(l, x->width);
     }
     ilb__line_put(l, " of ");
     ilb__line_number(l, x->n_endpoints);
+    if (x->looks > x->n_candidates) {
+        ilb__line_put(l, " in ");
+        ilb__line_number(l, x->looks);
+        ilb__line_put(l, " looks");
+    }
+}
+
+/* "by cost, looked at 2 of 3, 1 ejected, a panic" */
+static void explain_how(ilb__line *l, const ilb_explanation *x)
+{
+    ilb__line_put(l, " by ");
+    explain_named(l, ilb_chosen_by_name(x->chosen_by));
+    ilb__line_put(l, ", looked at ");
+    explain_looks(l, x);
     if (x->n_ejected > 0) {
         ilb__line_put(l, ", ");
         ilb__line_number(l, x->n_ejected);

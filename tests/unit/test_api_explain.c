@@ -734,7 +734,7 @@ START_TEST(as_text)
     why.candidates[1].held = ILB_HELD_NOT;
     why.candidates[1].load = 7.5;
     why.trial = ILB_TRIAL_UNTRIED;
-    reads("10.0.0.1:80 by search, looked at 2 of 12 of 200, 5 ejected, the "
+    reads("10.0.0.1:80 by search, looked at 2 of 200, 5 ejected, the "
           "others are overloaded, a trial: untried: 10.0.0.2:80 ejected, 0 in "
           "flight, "
           "passed over: ejected; 10.0.0.1:80 warming, cost 3.0, latency 2.1 "
@@ -751,6 +751,58 @@ START_TEST(as_text)
     reads("10.0.0.2:80 by fail_open, looked at 1 of 200, 5 ejected, a panic, "
           "the others have room for 4.5 in flight each: 10.0.0.2:80 ejected, "
           "0 in flight, may be taken: panic");
+}
+END_TEST
+
+/* As many as there were, and from as many. */
+START_TEST(as_text_with_the_looks_that_there_were)
+{
+    made_up();
+    why.looks = 5;
+    why.n_candidates = 1;
+    why.candidates[0].latency_ns = 0;
+    why.candidates[0].cost = 0;
+    reads("10.0.0.2:80 by cost, looked at 1 of 3 in 5 looks: 10.0.0.2:80 "
+          "healthy, 0 in flight");
+    /* All were searched, not those of the aperture; so for a probe. */
+    why.looks = 1;
+    why.width = 12;
+    why.n_endpoints = 200;
+    why.chosen_by = ILB_CHOSEN_BY_SEARCH;
+    reads("10.0.0.2:80 by search, looked at 1 of 200: 10.0.0.2:80 healthy, 0 "
+          "in flight");
+    why.chosen_by = ILB_CHOSEN_BY_PROBE;
+    reads("10.0.0.2:80 by probe, looked at 1 of 200: 10.0.0.2:80 healthy, 0 "
+          "in flight");
+    why.chosen_by = ILB_CHOSEN_BY_COST;
+    reads("10.0.0.2:80 by cost, looked at 1 of 12 of 200: 10.0.0.2:80 healthy, "
+          "0 in flight");
+    why.chosen_by = ILB_CHOSEN_BY_FAIL_OPEN;
+    why.candidates[0].admitted = ILB_ADMITTED_PANIC;
+    reads("10.0.0.2:80 by fail_open, looked at 1 of 12 of 200: 10.0.0.2:80 "
+          "healthy, 0 in flight, may be taken: panic");
+    why.candidates[0].admitted = ILB_ADMITTED_LAST;
+    reads("10.0.0.2:80 by fail_open, looked at 1 of 200: 10.0.0.2:80 healthy, "
+          "0 in flight, may be taken: last");
+}
+END_TEST
+
+/* More than an explanation can tell of. */
+START_TEST(as_text_with_more_than_it_tells_of)
+{
+    static char buf[ILB_EXPLANATION_TEXT_MAX];
+
+    made_up();
+    for (uint32_t i = 2; i < ILB_CANDIDATES_MAX; i++)
+        why.candidates[i] = why.candidates[1];
+    why.n_candidates = ILB_CANDIDATES_MAX;
+    why.n_endpoints = why.width = 250;
+    why.looks = ILB_CANDIDATES_MAX;
+    (void)ilb_explanation_text(&why, buf, sizeof buf);
+    must(strstr(buf, ", looked at 16 of 250: ") != NULL);
+    why.looks = 314;
+    (void)ilb_explanation_text(&why, buf, sizeof buf);
+    must(strstr(buf, ", looked at 16 or more of 250 in 314 looks: ") != NULL);
 }
 END_TEST
 
@@ -829,6 +881,8 @@ Suite *suite_api_explain(void)
     tcase_add_test(tc, an_endpoint_with_too_many_in_flight_is_told);
     tcase_add_test(tc, what_is_refused_writes_nothing);
     tcase_add_test(tc, as_text);
+    tcase_add_test(tc, as_text_with_the_looks_that_there_were);
+    tcase_add_test(tc, as_text_with_more_than_it_tells_of);
     tcase_add_test(
         tc, text_that_does_not_fit_is_cut_and_none_is_longer_than_promised);
     tcase_add_test(tc, what_is_no_explanation_is_refused);
