@@ -442,8 +442,15 @@ ILB_API ILB_NODISCARD int ilb_balancer_update(ilb_balancer *b,
 
 /**
  * Say that one endpoint has become ready, not ready, or is draining, as its
- * readiness check or its own announcement tells. An endpoint that becomes
- * ready starts gently. The next update's list has the last word.
+ * readiness check or its own announcement tells. The next update's list has
+ * the last word.
+ *
+ * An endpoint that becomes ready, here or by an update, starts gently and anew:
+ * it is warming, also if it was ejected, and what failed or was slow before
+ * counts no more, nor do checks that failed or passed before in a row
+ * (ilb_balancer_report_check). Its latency, its weight and its counts of
+ * requests and ejections are kept. To say that it is ready when it is already
+ * changes nothing.
  *
  * @param b          Not NULL.
  * @param address    Of an endpoint in the set; not NULL.
@@ -466,7 +473,9 @@ ILB_API ILB_NODISCARD int ilb_balancer_set_readiness(ilb_balancer *b,
  * ejected while they go on failing: for twice the time between two of them, so
  * that it is tried again if they end. ilb_options.healthy_threshold that passed
  * in a row bring it back as ilb_options.check_effect says. Neither climbs the
- * ladder of ejection times.
+ * ladder of ejection times. An endpoint that becomes ready begins to count
+ * anew. One that is not ready is not ejected, and checks of it count for
+ * nothing once it is.
  *
  * In Envoy a failed check takes an endpoint out without a cap, and one that
  * passes returns it whatever its requests say; but one whose /healthz answers
@@ -809,8 +818,9 @@ typedef enum ilb_reason {
                                   allows */
     ILB_REASON_FLOOR = 3,    /**< it is the last, or one of the last that must
                                   stay */
-    ILB_REASON_CAPACITY = 4, /**< the others need it, slow as it is, or suffer
-                                  from the ejections that there are */
+    ILB_REASON_CAPACITY = 4, /**< the others need it, though it is slow or
+                                  refuses, or suffer from the ejections that
+                                  there are */
     ILB_REASON_COUNT = 5
 } ilb_reason;
 
@@ -866,7 +876,9 @@ typedef struct ilb_event {
                                       the first that counts so many failed; as
                                       many as 65,535 are counted. 0: it is not
                                       of failures */
-    uint64_t until_ns;  /**< EJECT, PROBE_FAILED: when the next probe is due;
+    uint64_t until_ns;  /**< EJECT, PROBE_FAILED: when the next probe is due, as
+                             of now: checks and ilb_result.retry_after_ns may
+                             change it, see ejected_until_ns in a snapshot;
                              PROBE_STARTED: when this one counts as lost */
     uint64_t ejections; /**< of this endpoint, in all */
     uint32_t entered, left, readiness; /**< UPDATED: how many */
@@ -966,7 +978,9 @@ ILB_API const char *ilb_event_type_name(ilb_event_type type);
 
 /** What made the choice. */
 typedef enum ilb_chosen_by {
-    ILB_CHOSEN_BY_COST = 0,   /**< the lowest of those compared */
+    ILB_CHOSEN_BY_COST = 0,   /**< the lowest of those compared; as many are
+                                   as it takes to find one that is good enough,
+                                   or that fits its weight */
     ILB_CHOSEN_BY_TURN = 1,   /**< round_robin */
     ILB_CHOSEN_BY_CHANCE = 2, /**< random */
     ILB_CHOSEN_BY_PROBE = 3,  /**< an ejected one was due to be tried */
@@ -989,7 +1003,9 @@ typedef enum ilb_fate {
     ILB_FATE_COUNT = 5
 } ilb_fate;
 
-/** Why an endpoint is held back: any other that is not is better. */
+/** Why an endpoint is held back, by peak_ewma: any other that is not is better.
+ * Of those that are, the cheaper one; but HANGING, FAILED and SUSPECT lose
+ * against the others, and FULL against all. */
 typedef enum ilb_held {
     ILB_HELD_NOT = 0,
     ILB_HELD_HANGING = 1, /**< its oldest request waits far too long */
@@ -1054,9 +1070,11 @@ typedef struct ilb_candidate {
                       without what has waited since before it returned from
                       hanging; those that last for seconds, long polls, count
                       as a small part of one */
-    double cost; /**< peak_ewma: nanoseconds; least_request: requests. 0: was
-                      not worked out. Whoever is held back loses against any
-                      cost */
+    double cost; /**< peak_ewma: nanoseconds, its latency and what its failures
+                      add, times 1 + its load by its weight over the mean
+                      weight; else requests, 1 + that load. Slow start adds to
+                      the load. 0: was not worked out. Whoever is held back
+                      loses against any cost of one that is not */
 } ilb_candidate;
 
 /** Endpoints that an explanation can tell of. */

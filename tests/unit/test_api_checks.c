@@ -293,6 +293,58 @@ START_TEST(bad_arguments_are_refused)
 }
 END_TEST
 
+/* Becoming ready begins the count anew, and ends an ejection. */
+START_TEST(becoming_ready_forgets_checks)
+{
+    static const ilb_readiness away[] = {ILB_NOT_READY, ILB_DRAINING};
+
+    for (int k = 0; k < 2; k++) {
+        ilb_options o = options();
+        ilb_balancer *b = balancer(&o);
+        ilb_endpoint all[4];
+
+        check(b, 1, 0, 2);
+        must_eq(ilb_balancer_set_readiness(b, test_address(1), away[k]),
+                ILB_OK);
+        check(b, 1, 0, 5);
+        must_eq(ilb_balancer_set_readiness(b, test_address(1), ILB_READY),
+                ILB_OK);
+        check(b, 1, 0, 2);
+        must(is(b, ILB_STATE_WARMING));
+        check(b, 1, 0, 1);
+        must(is(b, ILB_STATE_EJECTED));
+        /* By an update as well. */
+        test_endpoints(all, 0, 4);
+        all[1].readiness = away[k];
+        must_eq(ilb_balancer_update(b, all, 4), ILB_OK);
+        test_update(b, 0, 4);
+        must(is(b, ILB_STATE_WARMING));
+        check(b, 1, 0, 2);
+        must(is(b, ILB_STATE_WARMING));
+        check(b, 1, 0, 1);
+        must(is(b, ILB_STATE_EJECTED));
+        must_eq(test_stats(b, 1).ejections, 2);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+START_TEST(saying_ready_again_changes_nothing)
+{
+    ilb_options o = options();
+    ilb_balancer *b = balancer(&o);
+
+    check(b, 1, 0, 2);
+    must_eq(ilb_balancer_set_readiness(b, test_address(1), ILB_READY), ILB_OK);
+    check(b, 1, 0, 1);
+    must(is(b, ILB_STATE_EJECTED));
+    must_eq(ilb_balancer_set_readiness(b, test_address(1), ILB_READY), ILB_OK);
+    test_update(b, 0, 4);
+    must(is(b, ILB_STATE_EJECTED));
+    ilb_balancer_free(b);
+}
+END_TEST
+
 /* ---- Probes of one's own ----------------------------------------------- */
 
 START_TEST(a_probe_is_handed_out_when_it_is_due)
@@ -466,6 +518,8 @@ Suite *suite_api_checks(void)
     tcase_add_test(tc, a_check_that_passes_again_makes_it_due);
     tcase_add_test(tc, checks_that_do_what_requests_do_return_it);
     tcase_add_test(tc, bad_arguments_are_refused);
+    tcase_add_test(tc, becoming_ready_forgets_checks);
+    tcase_add_test(tc, saying_ready_again_changes_nothing);
     tc = test_case(s, "probes");
     tcase_add_test(tc, a_probe_is_handed_out_when_it_is_due);
     tcase_add_test(tc, requests_are_spared);
