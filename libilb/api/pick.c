@@ -84,6 +84,8 @@ static int pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
     if (rc != ILB_OK)
         return rc;
     pick_write(b, ticket, &choice, now_ns);
+    if (ILB_UNLIKELY(trace != NULL))
+        trace->trial = choice.trial;
     return ILB_OK;
 }
 

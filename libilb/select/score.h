@@ -140,12 +140,11 @@ ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
 ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                         const ilb__score_context *c);
 
-/* May it also take for ever? */
+/* May a trial also take for ever? */
 static inline bool ilb__score_trial_is_timed(ilb_trial trial,
                                              const ilb__figures *f)
 {
-    return trial != ILB_TRIAL_NOT && trial != ILB_TRIAL_RETURNED &&
-           trial != ILB_TRIAL_REFUSED &&
+    return trial != ILB_TRIAL_RETURNED && trial != ILB_TRIAL_REFUSED &&
            !(trial == ILB_TRIAL_UNTRIED && f->cold);
 }
 

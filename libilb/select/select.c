@@ -62,6 +62,7 @@ static bool select_take(const ilb__run *r, const ilb__candidate *c, bool probe,
     choice->probe = probe;
     choice->trial = select_trial(r, c, probe);
     choice->timed =
+        ILB_UNLIKELY(choice->trial != ILB_TRIAL_NOT) &&
         ilb__score_trial_is_timed(choice->trial, &r->context.figures);
     choice->probe_lost =
         probe && ilb__health_state_of(c->health) == ILB__PROBING;
@@ -69,8 +70,6 @@ static bool select_take(const ilb__run *r, const ilb__candidate *c, bool probe,
                        ilb__endpoint_id_generation(c->id), r->context.now_ns,
                        &choice->parity)) {
         ilb__cost_take(&c->slot->extra_cost, choice->cost);
-        if (ILB_UNLIKELY(r->trace != NULL))
-            r->trace->trial = choice->trial;
         return true;
     }
     if (probe)
