@@ -31,6 +31,11 @@ static const char *const names_fate[ILB_FATE_COUNT] = {
     "compared", "ejected", "excluded", "full", "ramping"};
 static const char *const names_held[ILB_HELD_COUNT] = {
     "not", "hanging", "cap", "slow", "failed", "suspect", "refused", "full"};
+static const char *const names_admitted[ILB_ADMITTED_COUNT] = {
+    "not", "probe", "panic", "room", "overload", "last", "early"};
+static const char *const names_trial[ILB_TRIAL_COUNT] = {
+    "not",     "probe",   "again",    "untried", "slow",
+    "suspect", "failing", "returned", "refused"};
 
 #define NAMES_N(table) (sizeof(table) / sizeof(table)[0])
 
@@ -91,6 +96,17 @@ ILB_API const char *ilb_fate_name(ilb_fate fate)
 ILB_API const char *ilb_held_name(ilb_held held)
 {
     return (size_t)held < ILB_HELD_COUNT ? names_held[held] : NULL;
+}
+
+ILB_API const char *ilb_admitted_name(ilb_admitted admitted)
+{
+    return (size_t)admitted < ILB_ADMITTED_COUNT ? names_admitted[admitted]
+                                                 : NULL;
+}
+
+ILB_API const char *ilb_trial_name(ilb_trial trial)
+{
+    return (size_t)trial < ILB_TRIAL_COUNT ? names_trial[trial] : NULL;
 }
 
 #undef NAMES_N

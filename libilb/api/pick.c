@@ -84,6 +84,8 @@ static int pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
     if (rc != ILB_OK)
         return rc;
     pick_write(b, ticket, &choice, now_ns);
+    if (ILB_UNLIKELY(trace != NULL))
+        trace->trial = choice.trial;
     return ILB_OK;
 }
 
@@ -105,9 +107,9 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 
 ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b)
 {
-    if (b == NULL)
+    if (b == NULL || ilb__load32_relaxed(&b->judge.n_ejected) == 0)
         return UINT64_MAX;
-    return ilb__time_outside(&b->time, ilb__load_relaxed(&b->judge.next_due_ns),
+    return ilb__time_outside(&b->time, ilb__judge_host_due_ns(&b->judge),
                              ilb__load_relaxed(&b->time.last_ns));
 }
 
@@ -132,7 +134,6 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
     rc = pick_ticket(b, ticket, options, &trace);
     if (rc != ILB_OK)
         return rc;
-    trace.trial = ilb__ticket_is_trial(ticket);
     trace.time_ns = ilb__time_outside(&b->time, trace.time_ns, trace.time_ns);
     memcpy(explanation, &trace, sizeof trace);
     return ILB_OK;

@@ -205,7 +205,7 @@ ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
     ilb__word_warm(&h);
     if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
         return;
-    ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_CAP, word,
+    ilb__tell(j, slot, ILB_EVENT_UNEJECT, ilb__cap_refusal(j, n_ready), word,
               ilb__word_pack(h), NULL, now_ns);
     ilb__health_returned(j, slot, word, now_ns);
 }

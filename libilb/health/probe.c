@@ -2,6 +2,9 @@
 /* See probe.h. */
 #include "health/probe.h"
 
+/* So soon a caller is to ask again: timers are late. */
+#define PROBE_HOST_AGAIN_NS (ILB_PROBE_HOST_NS / 2)
+
 /* As the word has it. */
 static uint64_t probe_rounded_ns(uint64_t until_ns)
 {
@@ -46,6 +49,15 @@ ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j, uint64_t now_ns)
         ilb__elapsed_ns(host_ns, now_ns) >= ILB_PROBE_HOST_NS)
         return now_ns;
     return now_ns > ILB_PROBE_HOST_NS ? now_ns - ILB_PROBE_HOST_NS : 0;
+}
+
+ILB_INTERNAL uint64_t ilb__judge_host_due_ns(const ilb__judge *j)
+{
+    uint64_t host_ns = ilb__load_relaxed(&j->host_ns);
+    uint64_t due_ns = ilb__load_relaxed(&j->next_due_ns);
+    uint64_t again_ns = ilb__later_ns(host_ns, PROBE_HOST_AGAIN_NS);
+
+    return host_ns == 0 || due_ns < again_ns ? due_ns : again_ns;
 }
 
 ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,

@@ -43,6 +43,10 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j,
                                            uint64_t now_ns);
 
+/* When a caller who makes probes of his own should ask for one: when the next
+ * is due, and before requests would be probes again for want of his asking. */
+ILB_INTERNAL uint64_t ilb__judge_host_due_ns(const ilb__judge *j);
+
 /* Begins the search of endpoints that were due by `due_by_ns`: true for one
  * caller, who passes every endpoint of the table to ilb__health_claim until
  * that is true. */

@@ -8,28 +8,58 @@ static void explain_named(ilb__line *l, const char *name)
     ilb__line_put(l, name == NULL ? "?" : name);
 }
 
-/* "by cost, looked at 2 of 3"; "... of 12 of 200" with an aperture. */
-static void explain_how(ilb__line *l, const ilb_explanation *x)
+/* Not drawn, but found among all. */
+static bool explain_searched(const ilb_explanation *x)
 {
-    ilb__line_put(l, " by ");
-    explain_named(l, ilb_chosen_by_name(x->chosen_by));
-    ilb__line_put(l, ", looked at ");
+    return x->chosen_by == ILB_CHOSEN_BY_SEARCH ||
+           x->chosen_by == ILB_CHOSEN_BY_PROBE ||
+           x->candidates[x->chosen].admitted == ILB_ADMITTED_LAST;
+}
+
+/* "2 of 3"; "... of 12 of 200" with an aperture; "... in 5 looks" where some
+ * were looked at again, or there is no room to tell of more. */
+static void explain_looks(ilb__line *l, const ilb_explanation *x)
+{
     ilb__line_number(l, x->n_candidates);
-    if (x->width < x->n_endpoints) {
+    if (x->n_candidates == ILB_CANDIDATES_MAX && x->looks > x->n_candidates)
+        ilb__line_put(l, " or more");
+    if (x->width < x->n_endpoints && !explain_searched(x)) {
         ilb__line_put(l, " of ");
         ilb__line_number(l, x->width);
     }
     ilb__line_put(l, " of ");
     ilb__line_number(l, x->n_endpoints);
+    if (x->looks > x->n_candidates) {
+        ilb__line_put(l, " in ");
+        ilb__line_number(l, x->looks);
+        ilb__line_put(l, " looks");
+    }
+}
+
+/* "by cost, looked at 2 of 3, 1 ejected, a panic" */
+static void explain_how(ilb__line *l, const ilb_explanation *x)
+{
+    ilb__line_put(l, " by ");
+    explain_named(l, ilb_chosen_by_name(x->chosen_by));
+    ilb__line_put(l, ", looked at ");
+    explain_looks(l, x);
     if (x->n_ejected > 0) {
         ilb__line_put(l, ", ");
         ilb__line_number(l, x->n_ejected);
         ilb__line_put(l, " ejected");
     }
-    if (x->overloaded)
+    if (x->panic)
+        ilb__line_put(l, ", a panic");
+    if (x->room > 0) {
+        ilb__line_put(l, ", the others have room for ");
+        ilb__line_decimal(l, x->room, true);
+        ilb__line_put(l, " in flight each");
+    } else if (x->overloaded)
         ilb__line_put(l, ", the others are overloaded");
-    if (x->trial)
-        ilb__line_put(l, ", a trial");
+    if (x->trial != ILB_TRIAL_NOT) {
+        ilb__line_put(l, ", a trial: ");
+        explain_named(l, ilb_trial_name(x->trial));
+    }
 }
 
 static void explain_cost(ilb__line *l, const ilb_explanation *x,
@@ -61,6 +91,8 @@ static void explain_candidate(ilb__line *l, const ilb_explanation *x,
         ilb__line_put(l, " of load ");
         ilb__line_decimal(l, c->load, true);
     }
+    if (c->again)
+        ilb__line_put(l, ", to be asked again");
     if (c->failure_ppm > 0) {
         ilb__line_put(l, ", ");
         ilb__line_decimal(l, c->failure_ppm / 1e4, true);
@@ -69,6 +101,10 @@ static void explain_candidate(ilb__line *l, const ilb_explanation *x,
     if (c->held != ILB_HELD_NOT) {
         ilb__line_put(l, ", held back: ");
         explain_named(l, ilb_held_name(c->held));
+    }
+    if (c->admitted != ILB_ADMITTED_NOT) {
+        ilb__line_put(l, ", may be taken: ");
+        explain_named(l, ilb_admitted_name(c->admitted));
     }
     if (c->fate != ILB_FATE_COMPARED) {
         ilb__line_put(l, ", passed over: ");

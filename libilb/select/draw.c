@@ -45,6 +45,7 @@ ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
     c->load = ilb__load_relaxed(&c->slot->load.word);
     c->health = ilb__load_relaxed(&c->slot->health);
     c->ramping = false;
+    c->admitted = ILB_ADMITTED_NOT;
     return ilb__load_generation(c->load) ==
                ilb__endpoint_id_generation(c->id) &&
            ilb__load_in_flight(c->load) < ILB_LOAD_MAX &&

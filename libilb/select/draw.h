@@ -27,7 +27,8 @@ typedef struct ilb__candidate {
     ilb__endpoint_id id;
     uint64_t load;
     uint64_t health;
-    bool ramping; /* slow start: passed over this time */
+    bool ramping;     /* slow start: passed over this time */
+    uint8_t admitted; /* an ilb_admitted: ejected, but may be taken */
 } ilb__candidate;
 
 /* A number below `n` from the draw's random bits. */

@@ -51,17 +51,40 @@ static bool policy_ramping(ilb__run *r, ilb__candidate *c)
     return c->ramping;
 }
 
-/* May it be drawn? In a panic also an ejected one and, while the others are
- * overloaded, one that is not wholly bad; any while these have no room. None if
+/* Why an ejected one may be compared: in a panic and, while the others are
+ * overloaded, if it is not wholly bad; any while these have no room. Not if
  * that fails closed. */
-static bool policy_eligible(const ilb__run *r, const ilb__candidate *c)
+static ilb_admitted policy_admits(const ilb__run *r, const ilb__slot *slot)
+{
+    if (r->judge->fail_closed)
+        return ILB_ADMITTED_NOT;
+    if (r->panic)
+        return ILB_ADMITTED_PANIC;
+    if (r->context.figures.room != 0)
+        return ILB_ADMITTED_ROOM;
+    return r->context.figures.overloaded && policy_helps(r, slot)
+               ? ILB_ADMITTED_OVERLOAD
+               : ILB_ADMITTED_NOT;
+}
+
+/* May it be compared? */
+static bool policy_eligible(const ilb__run *r, ilb__candidate *c)
 {
     if (ILB_LIKELY(ilb__candidate_eligible(c)))
         return true;
-    if (r->judge->fail_closed)
+    c->admitted = (uint8_t)policy_admits(r, c->slot);
+    return c->admitted != ILB_ADMITTED_NOT;
+}
+
+/* May it be taken where nothing is compared? Ejected ones in a panic only. */
+static bool policy_takes(const ilb__run *r, ilb__candidate *c)
+{
+    if (ILB_LIKELY(ilb__candidate_eligible(c)))
+        return true;
+    if (!r->panic || r->judge->fail_closed)
         return false;
-    return r->panic || r->context.figures.room != 0 ||
-           (r->context.figures.overloaded && policy_helps(r, c->slot));
+    c->admitted = ILB_ADMITTED_PANIC;
+    return true;
 }
 
 /* The cheapest of two eligible draws or, while that is not cheap enough, of
@@ -106,7 +129,7 @@ static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
     if (n == 0)
         return false;
     r->held = best_score.held;
-    ilb__run_chose(r, best, ILB_CHOSEN_BY_COST);
+    ilb__run_chose(r, best, &best_score, ILB_CHOSEN_BY_COST);
     return true;
 }
 
@@ -129,13 +152,12 @@ static bool policy_single(ilb__run *r, bool in_turn, ilb__candidate *c)
 {
     for (int tries = 0; tries < POLICY_TRIES; tries++) {
         uint32_t column = in_turn ? policy_turn(r) : ilb__draw_column(&r->draw);
+        bool takes = ilb__draw_look(&r->draw, column, c) &&
+                     policy_takes(r, c) && !policy_ramping(r, c);
 
-        if (ilb__draw_look(&r->draw, column, c) &&
-            (ilb__candidate_eligible(c) ||
-             (r->panic && !r->judge->fail_closed)) &&
-            !policy_ramping(r, c)) {
-            ilb__run_chose(r, c,
-                           in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
+        if (takes) {
+            ilb__run_took(r, c,
+                          in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
             return true;
         }
         ilb__run_saw(r, c, NULL);
@@ -179,12 +201,12 @@ static bool policy_any(ilb__run *r, ilb__candidate *best)
         may = ilb__draw_look(&r->draw, (first + k) % n, &c);
         eligible = ilb__candidate_eligible(&c);
         r->none = r->none && !eligible;
-        if (!may) {
+        if (!may || (!eligible && (n_eligible > 0 || r->judge->fail_closed))) {
             ilb__run_saw(r, &c, NULL);
             continue;
         }
-        if (!eligible && (n_eligible > 0 || r->judge->fail_closed))
-            continue;
+        if (!eligible)
+            c.admitted = ILB_ADMITTED_LAST;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         ilb__run_saw(r, &c, &score);
         if (!found || (eligible && n_eligible == 0) ||
@@ -198,7 +220,7 @@ static bool policy_any(ilb__run *r, ilb__candidate *best)
     if (!found)
         return false;
     r->held = best_score.held;
-    ilb__run_chose(r, best,
+    ilb__run_chose(r, best, &best_score,
                    n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
                                   : ILB_CHOSEN_BY_FAIL_OPEN);
     return true;

@@ -50,15 +50,26 @@ static inline void ilb__run_saw(const ilb__run *r, const ilb__candidate *c,
         ilb__trace_look(r->trace, c, score, r->draw.exclusion, &r->context);
 }
 
-/* The choice, unless something happens to it. */
+/* The choice, unless something happens to it. `score` NULL: none was worked
+ * out. */
 static inline void ilb__run_chose(const ilb__run *r, const ilb__candidate *c,
-                                  ilb_chosen_by by)
+                                  const ilb__score *score, ilb_chosen_by by)
 {
     if (ILB_LIKELY(r->trace == NULL))
         return;
     if (r->panic && by != ILB_CHOSEN_BY_PROBE && !ilb__candidate_eligible(c))
         by = ILB_CHOSEN_BY_FAIL_OPEN;
-    ilb__trace_choose(r->trace, c, by, &r->context);
+    ilb__trace_choose(r->trace, c, score, by, &r->context);
+}
+
+/* Seen and chosen at once. */
+static inline void ilb__run_took(const ilb__run *r, const ilb__candidate *c,
+                                 ilb_chosen_by by)
+{
+    if (ILB_LIKELY(r->trace == NULL))
+        return;
+    ilb__run_saw(r, c, NULL);
+    ilb__run_chose(r, c, NULL, by);
 }
 
 /* False: there is none that may be chosen. */

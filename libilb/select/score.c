@@ -62,32 +62,31 @@ static bool score_suspect(const ilb__slot *slot)
 }
 
 /* Nothing is held against it any more, but it was ejected, or refused. */
-static ilb__trial score_of_late(const ilb__slot *slot, uint64_t health,
-                                uint64_t now_ns)
+static ilb_trial score_of_late(const ilb__slot *slot, uint64_t health,
+                               uint64_t now_ns)
 {
-    return ilb__health_of_late(health) ||
-                   ilb__refusals_lately(&slot->refusals, now_ns)
-               ? ILB__TRIAL
-               : ILB__TRIAL_NONE;
+    if (ilb__health_of_late(health))
+        return ILB_TRIAL_RETURNED;
+    return ilb__refusals_lately(&slot->refusals, now_ns) ? ILB_TRIAL_REFUSED
+                                                         : ILB_TRIAL_NOT;
 }
 
-ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__score_context *c)
+ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                        const ilb__score_context *c)
 {
-    const ilb__figures *f = &c->figures;
     ilb__evidence_sums e;
 
     if (ilb__health_untried(health))
-        return f->cold ? ILB__TRIAL : ILB__TRIAL_TIMED;
+        return ILB_TRIAL_UNTRIED;
     if (ilb__latency_level(&slot->latency) >= SCORE_TRIAL_LEVEL)
-        return ILB__TRIAL_TIMED;
+        return ILB_TRIAL_SLOW;
     if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
         return score_of_late(slot, health, c->now_ns);
     if (score_suspect(slot))
-        return ILB__TRIAL_TIMED;
+        return ILB_TRIAL_SUSPECT;
     e = ilb__evidence_read(&slot->evidence);
     return e.broken >= SCORE_TRIAL_BROKEN || e.faulty >= SCORE_TRIAL_FAULTY
-               ? ILB__TRIAL_TIMED
+               ? ILB_TRIAL_FAILING
                : score_of_late(slot, health, c->now_ns);
 }
 

@@ -59,14 +59,15 @@
  * A request to an endpoint of which nothing good is known is a trial: somebody
  * has to be the first to ask. The caller is told (ilb_ticket_try_timeout_ns),
  * so that he can send it elsewhere when it fails:
- *   - TIMED, also when it takes longer than hanging: no good answer so far
- *     (unless that is so of many), suspect, slow three times apart, or `broken`
+ *   - timed, also when it takes longer than hanging: a probe, another waits
+ *     there alone (above), no good answer so far (not timed if that is so of
+ *     many), suspect, slow three times apart, or `broken`
  *     is at 1 nat or `faulty` at 2: a share of its requests fails, and some
  *     fail by waiting. One that is given up early adds to `faulty`, so that the
  *     next are trials still;
- *   - else, when it was ejected of late, it refused within a minute
- *     (signal/refusals.h), or another waits there alone (above): it may fail,
- *     but to give it up early says more against it than it deserves.
+ *   - else, when it was ejected of late, or refused within a minute
+ *     (signal/refusals.h): it may fail, but to give it up early says more
+ *     against it than it deserves.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -135,16 +136,17 @@ ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
                                   const ilb__score *s,
                                   const ilb__score_context *c);
 
-/* Is a request to it a trial, that may well fail? TIMED: it may also take for
- * ever. */
-typedef enum ilb__trial {
-    ILB__TRIAL_NONE = 0,
-    ILB__TRIAL,      /* it was ejected of late, or refused */
-    ILB__TRIAL_TIMED /* it may wait in vain as well */
-} ilb__trial;
+/* Is a request to it a trial, that may well fail, and why? */
+ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                        const ilb__score_context *c);
 
-ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__score_context *c);
+/* May a trial also take for ever? */
+static inline bool ilb__score_trial_is_timed(ilb_trial trial,
+                                             const ilb__figures *f)
+{
+    return trial != ILB_TRIAL_RETURNED && trial != ILB_TRIAL_REFUSED &&
+           !(trial == ILB_TRIAL_UNTRIED && f->cold);
+}
 
 /* Has it been silent for so long that another may ask? */
 static inline bool ilb__score_asks_again(const ilb__slot *slot, uint64_t load,

@@ -19,7 +19,8 @@ static bool select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
                               r->context.now_ns)) {
             *probe = c;
             claimed = true;
-            ilb__run_chose(r, probe, ILB_CHOSEN_BY_PROBE);
+            probe->admitted = ILB_ADMITTED_PROBE;
+            ilb__run_chose(r, probe, NULL, ILB_CHOSEN_BY_PROBE);
         }
     }
     return claimed;
@@ -42,7 +43,8 @@ static bool select_early(ilb__run *r, ilb__candidate *probe)
         if (ilb__draw_look(&r->draw, (first + i) % n, &c) &&
             ilb__health_claim_early(r->judge, c.slot, r->context.now_ns)) {
             *probe = c;
-            ilb__run_chose(r, probe, ILB_CHOSEN_BY_PROBE);
+            probe->admitted = ILB_ADMITTED_EARLY;
+            ilb__run_chose(r, probe, NULL, ILB_CHOSEN_BY_PROBE);
             return true;
         }
     }
@@ -63,17 +65,18 @@ static bool select_asks_again(const ilb__run *r, const ilb__candidate *c)
 }
 
 /* Where nobody has answered yet, all are the same risk. */
-static ilb__trial select_trial(const ilb__run *r, const ilb__candidate *c,
-                               bool probe)
+static ilb_trial select_trial(const ilb__run *r, const ilb__candidate *c,
+                              bool probe)
 {
-    ilb__trial trial = ilb__score_trial(c->slot, c->health, &r->context);
+    ilb_trial trial = ilb__score_trial(c->slot, c->health, &r->context);
 
-    if (probe || select_asks_again(r, c))
-        trial = ILB__TRIAL_TIMED;
-    if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
-        r->context.figures.p99_ns == 0 || r->context.figures.room != 0 ||
-        !ilb__pool_trial_ok(&r->selector->pool))
-        return ILB__TRIAL_NONE;
+    if (probe)
+        trial = ILB_TRIAL_PROBE;
+    else if (select_asks_again(r, c))
+        trial = ILB_TRIAL_AGAIN;
+    if (ILB_LIKELY(trial == ILB_TRIAL_NOT) || r->context.figures.p99_ns == 0 ||
+        r->context.figures.room != 0 || !ilb__pool_trial_ok(&r->selector->pool))
+        return ILB_TRIAL_NOT;
     return trial;
 }
 
@@ -83,6 +86,9 @@ static bool select_take(const ilb__run *r, const ilb__candidate *c, bool probe,
     choice->id = c->id;
     choice->probe = probe;
     choice->trial = select_trial(r, c, probe);
+    choice->timed =
+        ILB_UNLIKELY(choice->trial != ILB_TRIAL_NOT) &&
+        ilb__score_trial_is_timed(choice->trial, &r->context.figures);
     choice->probe_lost =
         probe && ilb__health_state_of(c->health) == ILB__PROBING;
     if (ilb__load_take(&c->slot->load, c->load,
@@ -114,6 +120,7 @@ static float select_in_flight(const ilb__figures *f, uint32_t n)
 static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
 {
     ilb__draw *d = &r->draw;
+    uint32_t n_ejected;
 
     d->view = ilb__table_view(table);
     d->random = ilb__random_next(&r->selector->random, now_ns);
@@ -130,16 +137,20 @@ static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
             : (float)d->view.n / (float)d->view.weight_total;
     r->context.in_flight = select_in_flight(&r->context.figures, d->view.n);
     ilb__score_prepare(&r->context);
-    r->panic = ilb__judge_panics(r->judge, d->view.n);
+    n_ejected = ilb__load32_relaxed(&r->judge->n_ejected);
+    r->panic = ILB_UNLIKELY(n_ejected != 0) &&
+               ilb__cap_panics(r->judge, n_ejected, d->view.n);
     r->none = true;
     r->held = ILB_HELD_NOT;
     d->width = d->view.n;
     if (r->context.latency && d->view.weight_total == 0 &&
         r->context.figures.aperture < d->width)
         d->width = r->context.figures.aperture;
-    if (ILB_UNLIKELY(r->trace != NULL))
-        ilb__trace_begin(r->trace, r->selector->policy, r->judge, d,
-                         &r->context);
+    if (ILB_UNLIKELY(r->trace != NULL)) {
+        ilb__trace_begin(r->trace, r->selector->policy, d, &r->context);
+        r->trace->n_ejected = n_ejected;
+        r->trace->panic = r->panic;
+    }
 }
 
 ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,

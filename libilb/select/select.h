@@ -17,9 +17,10 @@ typedef struct ilb__choice {
     ilb__endpoint_id id;
     uint32_t parity; /* for ilb__load_return */
     bool probe;
-    ilb__trial trial; /* TIMED for every probe */
-    uint32_t cost;    /* signal/cost.h; set by the caller */
-    bool probe_lost;  /* the probe before it has not come back */
+    ilb_trial trial;
+    bool timed;      /* a trial that may wait in vain as well */
+    uint32_t cost;   /* signal/cost.h; set by the caller */
+    bool probe_lost; /* the probe before it has not come back */
 } ilb__choice;
 
 /* ILB_OK: one more is in flight to the chosen endpoint. ILB_EEMPTY,

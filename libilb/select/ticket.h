@@ -84,12 +84,12 @@ static inline bool ilb__ticket_is_timed(const ilb_ticket *t)
 static inline void ilb__ticket_write(uint64_t secret, ilb_ticket *t,
                                      const ilb__choice *choice, uint64_t now_ns)
 {
-    t->internal[0] =
-        choice->id | (choice->parity ? ILB_TICKET_PARITY : 0) |
-        (choice->probe ? ILB_TICKET_PROBE : 0) |
-        (choice->trial ? ILB_TICKET_TRIAL : 0) |
-        (choice->trial == ILB__TRIAL_TIMED ? ILB_TICKET_TIMED : 0) |
-        ILB_TICKET_IN_FLIGHT;
+    t->internal[0] = choice->id | (choice->parity ? ILB_TICKET_PARITY : 0) |
+                     (choice->probe ? ILB_TICKET_PROBE : 0) |
+                     ILB_TICKET_IN_FLIGHT;
+    if (ILB_UNLIKELY(choice->trial != ILB_TRIAL_NOT))
+        t->internal[0] |=
+            ILB_TICKET_TRIAL | (choice->timed ? ILB_TICKET_TIMED : 0);
     t->internal[1] = now_ns;
     t->internal[2] = (uint64_t)choice->cost << ILB_TICKET_COST_SHIFT;
     t->internal[3] = ilb__ticket_check(secret, t);

@@ -11,9 +11,9 @@
 
 #include "select/draw.h"
 
-/* Nothing looked at yet. */
+/* Nothing looked at yet. The caller adds n_ejected and panic. */
 ILB_INTERNAL void ilb__trace_begin(ilb_explanation *x, ilb_policy policy,
-                                   const ilb__judge *j, const ilb__draw *d,
+                                   const ilb__draw *d,
                                    const ilb__score_context *context);
 
 /* An endpoint was looked at. `score` NULL: none was worked out. */
@@ -22,9 +22,9 @@ ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
                                   const ilb__exclusion *exclusion,
                                   const ilb__score_context *context);
 
-/* One that was looked at, or is now, is the choice. */
+/* One that was looked at is the choice; a probe is looked at now. */
 ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
-                                    ilb_chosen_by by,
+                                    const ilb__score *score, ilb_chosen_by by,
                                     const ilb__score_context *context);
 
 #endif

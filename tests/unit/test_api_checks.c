@@ -293,6 +293,58 @@ START_TEST(bad_arguments_are_refused)
 }
 END_TEST
 
+/* Becoming ready begins the count anew, and ends an ejection. */
+START_TEST(becoming_ready_forgets_checks)
+{
+    static const ilb_readiness away[] = {ILB_NOT_READY, ILB_DRAINING};
+
+    for (int k = 0; k < 2; k++) {
+        ilb_options o = options();
+        ilb_balancer *b = balancer(&o);
+        ilb_endpoint all[4];
+
+        check(b, 1, 0, 2);
+        must_eq(ilb_balancer_set_readiness(b, test_address(1), away[k]),
+                ILB_OK);
+        check(b, 1, 0, 5);
+        must_eq(ilb_balancer_set_readiness(b, test_address(1), ILB_READY),
+                ILB_OK);
+        check(b, 1, 0, 2);
+        must(is(b, ILB_STATE_WARMING));
+        check(b, 1, 0, 1);
+        must(is(b, ILB_STATE_EJECTED));
+        /* By an update as well. */
+        test_endpoints(all, 0, 4);
+        all[1].readiness = away[k];
+        must_eq(ilb_balancer_update(b, all, 4), ILB_OK);
+        test_update(b, 0, 4);
+        must(is(b, ILB_STATE_WARMING));
+        check(b, 1, 0, 2);
+        must(is(b, ILB_STATE_WARMING));
+        check(b, 1, 0, 1);
+        must(is(b, ILB_STATE_EJECTED));
+        must_eq(test_stats(b, 1).ejections, 2);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+START_TEST(saying_ready_again_changes_nothing)
+{
+    ilb_options o = options();
+    ilb_balancer *b = balancer(&o);
+
+    check(b, 1, 0, 2);
+    must_eq(ilb_balancer_set_readiness(b, test_address(1), ILB_READY), ILB_OK);
+    check(b, 1, 0, 1);
+    must(is(b, ILB_STATE_EJECTED));
+    must_eq(ilb_balancer_set_readiness(b, test_address(1), ILB_READY), ILB_OK);
+    test_update(b, 0, 4);
+    must(is(b, ILB_STATE_EJECTED));
+    ilb_balancer_free(b);
+}
+END_TEST
+
 /* ---- Probes of one's own ----------------------------------------------- */
 
 START_TEST(a_probe_is_handed_out_when_it_is_due)
@@ -350,6 +402,51 @@ START_TEST(requests_are_spared)
     must_eq(serve(b, clock_.now_ns + 9 * S_NS), 0);
     must(serve(b, clock_.now_ns + 30 * S_NS) > 100);
     must(is(b, ILB_STATE_HEALTHY));
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* A caller who probes whenever ilb_probe_due_ns says so, and asks it after each
+ * request, is called seldom and spares all of them; however long an ejection
+ * lasts. */
+START_TEST(when_to_call_is_often_enough)
+{
+    ilb_options o = options();
+    uint32_t probes = 0, calls = 1;
+    uint64_t end_ns;
+    ilb_balancer *b;
+    ilb_ticket t;
+
+    o.base_ejection_time_ns = 30 * S_NS;
+    b = balancer(&o);
+    must_eq(ilb_probe_next(b, &t, 0), ILB_ENOTDUE);
+    must(ilb_probe_due_ns(b) == UINT64_MAX);
+    clock_.now_ns += 60 * S_NS;
+    eject(b);
+    for (end_ns = clock_.now_ns + 600 * S_NS; clock_.now_ns < end_ns;) {
+        /* Timers are late, by up to 2 s here. */
+        uint64_t late_ns = calls % 5 * 500 * MS_NS;
+
+        if (clock_.now_ns < late_ns ||
+            ilb_probe_due_ns(b) > clock_.now_ns - late_ns) {
+            must_eq(serve(b, clock_.now_ns + 10 * MS_NS), 0);
+            continue;
+        }
+        calls++;
+        if (ilb_probe_next(b, &t, 0) != ILB_OK)
+            continue;
+        probes++;
+        clock_.now_ns += MS_NS;
+        test_done(b, &t, ILB_FAILURE);
+    }
+    must_be_within(probes, 5, 20);
+    /* A search is made again after a second (health/probe.h). */
+    must_be_within(calls, 60, 600);
+    /* One that answers is back, and nothing is due. */
+    while (ilb_probe_next(b, &t, 0) != ILB_OK)
+        clock_.now_ns += S_NS;
+    test_done(b, &t, ILB_SUCCESS);
+    must(ilb_probe_due_ns(b) == UINT64_MAX);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -421,9 +518,12 @@ Suite *suite_api_checks(void)
     tcase_add_test(tc, a_check_that_passes_again_makes_it_due);
     tcase_add_test(tc, checks_that_do_what_requests_do_return_it);
     tcase_add_test(tc, bad_arguments_are_refused);
+    tcase_add_test(tc, becoming_ready_forgets_checks);
+    tcase_add_test(tc, saying_ready_again_changes_nothing);
     tc = test_case(s, "probes");
     tcase_add_test(tc, a_probe_is_handed_out_when_it_is_due);
     tcase_add_test(tc, requests_are_spared);
+    tcase_add_test(tc, when_to_call_is_often_enough);
     tcase_add_test(tc, each_that_is_due_is_handed_out_once);
     tcase_add_test(tc, closed_heals_by_probes_of_ones_own);
     return s;

@@ -74,6 +74,35 @@ START_TEST(while_one_answers_it_is_left_alone)
 }
 END_TEST
 
+/* It is said why. */
+START_TEST(it_is_explained)
+{
+    test_sim *sim = ejected_sim(2, 1);
+
+    test_sim_run(sim, 500 * MS_NS, PER_SECOND);
+    for (int i = 0; i < 1000; i++) {
+        ilb_explanation x;
+        ilb_ticket t;
+
+        must_eq(ilb_pick_explained(sim->b, &t, NULL, &x, sizeof x), ILB_OK);
+        must_eq(test_number(sim->b, &t), x.chosen_by == ILB_CHOSEN_BY_PROBE
+                                             ? 0
+                                             : 1);
+        must_eq(x.candidates[x.chosen].admitted,
+                x.chosen_by == ILB_CHOSEN_BY_PROBE ? ILB_ADMITTED_EARLY
+                                                   : ILB_ADMITTED_NOT);
+        test_done(sim->b, &t, ILB_CANCELLED);
+        if (x.chosen_by == ILB_CHOSEN_BY_PROBE) {
+            must_eq(x.trial, ILB_TRIAL_PROBE);
+            test_sim_free(sim);
+            return;
+        }
+        sim->clock.now_ns += MS_NS;
+    }
+    must(false);
+}
+END_TEST
+
 /* Nor to one that has asked for it. */
 START_TEST(who_says_when_to_come_back_is_left_alone)
 {
@@ -113,6 +142,7 @@ Suite *suite_api_early(void)
     tcase_add_test(tc, who_is_well_by_now_is_found);
     tcase_add_test(tc, who_is_not_is_asked_seldom);
     tcase_add_test(tc, while_one_answers_it_is_left_alone);
+    tcase_add_test(tc, it_is_explained);
     tcase_add_test(tc, who_says_when_to_come_back_is_left_alone);
     return s;
 }

@@ -354,6 +354,30 @@ END_TEST
 
 START_TEST(a_return_that_the_cap_forces_is_told)
 {
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_RANDOM, 1);
+    ilb_balancer *b;
+    uint64_t last;
+
+    o.max_ejection_percent = 25;
+    b = test_new(&o);
+    test_update(b, 0, 8);
+    for (uint32_t i = 0; i < 8; i++)
+        end_for(b, &clock, i, 15, ILB_SUCCESS);
+    for (uint32_t i = 6; i < 8; i++)
+        while (test_stats(b, i).state != ILB_STATE_EJECTED)
+            end_for(b, &clock, i, 1, ILB_FAILURE);
+    last = test_events_last(b);
+    test_update(b, 1, 7);
+    must_eq(test_events_read(b, last), 2);
+    must_eq(test_events[1].type, ILB_EVENT_UNEJECT);
+    must_eq(test_events[1].reason, ILB_REASON_CAP);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+START_TEST(a_return_that_the_floor_forces_is_told)
+{
     test_ejected *f = test_ejected_new(2, 1);
     uint64_t last = test_events_last(f->b);
 
@@ -363,7 +387,7 @@ START_TEST(a_return_that_the_cap_forces_is_told)
              ILB_STATE_DRAINING);
     is_about(&test_events[1], 1, ILB_EVENT_UNEJECT, ILB_STATE_EJECTED,
              ILB_STATE_WARMING);
-    must_eq(test_events[1].reason, ILB_REASON_CAP);
+    must_eq(test_events[1].reason, ILB_REASON_FLOOR);
     test_ejected_free(f);
 }
 END_TEST
@@ -388,5 +412,6 @@ Suite *suite_api_events(void)
         tc, the_last_endpoint_is_not_ejected_and_that_is_told_now_and_then);
     tcase_add_test(tc, one_more_than_the_cap_is_refused_and_told);
     tcase_add_test(tc, a_return_that_the_cap_forces_is_told);
+    tcase_add_test(tc, a_return_that_the_floor_forces_is_told);
     return s;
 }

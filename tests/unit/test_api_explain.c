@@ -17,6 +17,20 @@ static ilb_ticket explained(ilb_balancer *b, const ilb_pick_options *options)
     must(why.chosen < why.n_candidates);
     must(why.looks >= why.n_candidates || why.looks >= ILB_CANDIDATES_MAX);
     must_str(why.candidates[why.chosen].address, ilb_ticket_address(b, &t));
+    must_eq(why.candidates[why.chosen].fate, ILB_FATE_COMPARED);
+    for (uint32_t i = 0; i < why.n_candidates; i++) {
+        const ilb_candidate *c = &why.candidates[i];
+
+        /* Who is ejected and may be taken has a reason, and only such have. */
+        must_eq(c->admitted != ILB_ADMITTED_NOT,
+                c->fate == ILB_FATE_COMPARED &&
+                    (c->state == ILB_STATE_EJECTED ||
+                     c->state == ILB_STATE_PROBING));
+        must(c->admitted != ILB_ADMITTED_PANIC || why.panic);
+        must(c->admitted != ILB_ADMITTED_ROOM || why.room > 0);
+        must(c->admitted != ILB_ADMITTED_OVERLOAD || why.overloaded);
+    }
+    must(why.room <= 0 || why.overloaded);
     return t;
 }
 
@@ -66,7 +80,10 @@ static void it_is_what_the_snapshot_says(ilb_balancer *b)
         must_eq(c->in_flight + (i == why.chosen), s.in_flight);
         must_be_within(c->load, c->in_flight, c->in_flight);
         must_eq(c->weight, s.weight);
-        must_eq(c->latency_ns, s.latency_ns);
+        if (c->again) /* there it is what the oldest waits */
+            must(c->latency_ns < s.latency_ns && s.latency_ns >= s.oldest_ns);
+        else
+            must_eq(c->latency_ns, s.latency_ns);
         must_eq(c->oldest_ns, s.oldest_ns);
         must_be_within(c->failure_ppm, s.failure_ppm, s.failure_ppm + 1);
         if (why.chosen_by != ILB_CHOSEN_BY_PROBE)
@@ -74,10 +91,31 @@ static void it_is_what_the_snapshot_says(ilb_balancer *b)
     }
 }
 
+/* Why the choice is a trial, as far as it can be seen from outside. */
+static void the_trial_is_true(ilb_balancer *b, const ilb_ticket *t)
+{
+    ilb_endpoint_stats s = test_stats(b, test_number(b, t));
+    uint64_t limit_ns = ilb_ticket_try_timeout_ns(b, t);
+
+    must_eq(why.trial != ILB_TRIAL_NOT, limit_ns != 0);
+    must_eq(why.trial == ILB_TRIAL_PROBE,
+            why.chosen_by == ILB_CHOSEN_BY_PROBE && limit_ns != 0);
+    must(why.trial != ILB_TRIAL_AGAIN || choice()->again);
+    must(why.trial != ILB_TRIAL_UNTRIED || s.state == ILB_STATE_WARMING);
+    must(why.trial != ILB_TRIAL_SUSPECT || s.failures_in_a_row > 0);
+    must(why.trial != ILB_TRIAL_FAILING || s.failure_ppm > 0);
+    must(why.trial != ILB_TRIAL_RETURNED || s.ejections > 0);
+    must(why.trial != ILB_TRIAL_REFUSED || s.done[ILB_OVERLOAD] > 0);
+    if (why.trial == ILB_TRIAL_RETURNED || why.trial == ILB_TRIAL_REFUSED)
+        must(limit_ns == UINT64_MAX);
+    else
+        must(limit_ns != UINT64_MAX || why.trial == ILB_TRIAL_UNTRIED);
+}
+
 START_TEST(every_pick_of_a_rough_hour_is_explained)
 {
     uint32_t by[ILB_CHOSEN_BY_COUNT] = {0}, held[ILB_HELD_COUNT] = {0};
-    uint32_t fate[ILB_FATE_COUNT] = {0}, trials = 0;
+    uint32_t fate[ILB_FATE_COUNT] = {0}, trials[ILB_TRIAL_COUNT] = {0};
     test_clock clock = TEST_CLOCK_INIT;
     ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 3);
     ilb_balancer *b;
@@ -112,9 +150,8 @@ START_TEST(every_pick_of_a_rough_hour_is_explained)
         must_eq(why.policy, ILB_POLICY_PEAK_EWMA);
         must_eq(why.n_endpoints, 5);
         must_eq(why.width, 5);
-        must_eq(why.trial != 0,
-                ilb_ticket_try_timeout_ns(b, &flying[n - 1]) != 0);
-        trials += why.trial != 0;
+        the_trial_is_true(b, &flying[n - 1]);
+        trials[why.trial]++;
         it_is_what_the_snapshot_says(b);
         if (why.chosen_by == ILB_CHOSEN_BY_COST)
             the_cheapest_was_chosen();
@@ -126,7 +163,8 @@ START_TEST(every_pick_of_a_rough_hour_is_explained)
     }
     must(by[ILB_CHOSEN_BY_COST] > 5000 && by[ILB_CHOSEN_BY_PROBE] > 5);
     must(fate[ILB_FATE_EJECTED] > 100);
-    must(trials > 5);
+    for (int i = 0; i < ILB_TRIAL_COUNT; i++)
+        must(trials[i] > 5 || i == ILB_TRIAL_AGAIN || i == ILB_TRIAL_SLOW);
     for (int i = 0; i < ILB_HELD_COUNT; i++)
         must(held[i] > 5 || i == ILB_HELD_FULL); /* test_api_room.c */
     ilb_balancer_free(b);
@@ -185,6 +223,113 @@ START_TEST(costs_are_told_without_what_holding_back_adds)
     must_eq(candidate(test_number(b, &held))->oldest_ns, 20 * MS_NS);
     must_eq(choice()->held, ILB_HELD_NOT);
     must(test_number(b, &t) != test_number(b, &held));
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* One that waits alone for so long may be a long one: somebody has to ask. */
+START_TEST(who_is_asked_again_shows_why)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_balancer *b = test_new(&o);
+    const ilb_candidate *c;
+    ilb_ticket t, held;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)test_request(b, &clock, 2 * MS_NS, ILB_SUCCESS);
+    held = test_pick(b);
+    clock.now_ns += 40 * MS_NS;
+    t = explained(b, NULL);
+    c = candidate(test_number(b, &held));
+    must_eq(c->held, ILB_HELD_NOT);
+    must_eq(c->again, 1);
+    must_eq(c->oldest_ns, 40 * MS_NS);
+    must_eq(c->in_flight, 1);
+    must_be_within(c->latency_ns, 1.99e6, 2.01e6);
+    must_be_within(c->cost, 1.99e6, 2.01e6);
+    must_eq(choice()->again, test_number(b, &t) == test_number(b, &held));
+    it_is_what_the_snapshot_says(b);
+    for (int i = 0; i < 100 && why.trial == ILB_TRIAL_NOT; i++) {
+        must(test_number(b, &t) != test_number(b, &held));
+        test_done(b, &t, ILB_CANCELLED);
+        t = explained(b, NULL);
+    }
+    must_eq(test_number(b, &t), test_number(b, &held));
+    must_eq(why.trial, ILB_TRIAL_AGAIN);
+    test_done(b, &t, ILB_SUCCESS);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* Other requests go on, to number 0, as fast as ever. */
+static void others_go_on(ilb_balancer *b, test_clock *clock, uint32_t n)
+{
+    while (n > 0) {
+        ilb_ticket t = test_pick(b);
+        bool it = test_number(b, &t) == 0;
+
+        clock->now_ns += 20 * MS_NS;
+        test_done(b, &t, it ? ILB_SUCCESS : ILB_CANCELLED);
+        n -= it;
+    }
+}
+
+/* A hundred times as long, again and again, after it had been forgotten. */
+START_TEST(a_slow_one_is_a_trial)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_pick_options p = ILB_PICK_OPTIONS_INIT;
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t, other;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)test_request(b, &clock, 20 * MS_NS, ILB_SUCCESS);
+    for (int i = 0; i < 6; i++) {
+        other = test_pick(b);
+        while (test_number(b, &other) != 0) {
+            test_done(b, &other, ILB_CANCELLED);
+            others_go_on(b, &clock, 1);
+            other = test_pick(b);
+        }
+        p.exclude = &other;
+        p.n_exclude = 1;
+        t = explained(b, &p);
+        must_eq(test_number(b, &t), 1);
+        must_eq(why.trial == ILB_TRIAL_SLOW, i >= 3);
+        clock.now_ns += 20 * MS_NS;
+        test_done(b, &other, ILB_SUCCESS);
+        clock.now_ns += 1980 * MS_NS;
+        test_done(b, &t, ILB_SUCCESS);
+        others_go_on(b, &clock, 5000);
+    }
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* What passed in a leap of the clock is no wait. */
+START_TEST(a_clock_that_jumped_makes_no_request_old)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_DEFAULT, 1);
+    ilb_balancer *b = test_new(&o);
+    ilb_ticket t, held;
+
+    test_update(b, 0, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)test_request(b, &clock, 2 * MS_NS, ILB_SUCCESS);
+    held = test_pick(b);
+    clock.now_ns += 3600 * S_NS;
+    t = explained(b, NULL);
+    test_done(b, &t, ILB_SUCCESS);
+    clock.now_ns += MS_NS;
+    t = explained(b, NULL);
+    must(candidate(test_number(b, &held))->oldest_ns <= MS_NS);
+    it_is_what_the_snapshot_says(b);
+    test_done(b, &t, ILB_SUCCESS);
     ilb_balancer_free(b);
 }
 END_TEST
@@ -257,6 +402,8 @@ START_TEST(a_probe_says_that_it_is_one)
     t = explained(f->b, NULL);
     must_eq(test_number(f->b, &t), 1);
     chosen_by(ILB_CHOSEN_BY_PROBE);
+    must_eq(choice()->admitted, ILB_ADMITTED_PROBE);
+    must_eq(why.looks, 1);
     must_eq(choice()->state, ILB_STATE_EJECTED);
     test_ejected_free(f);
 }
@@ -297,6 +444,8 @@ START_TEST(fail_open_is_told)
     chosen_by(ILB_CHOSEN_BY_FAIL_OPEN);
     must_eq(choice()->state, ILB_STATE_EJECTED);
     must_eq(choice()->fate, ILB_FATE_COMPARED);
+    must_eq(choice()->admitted, ILB_ADMITTED_LAST);
+    must_eq(why.panic, 0);
     must(choice()->failure_ppm > 0);
     test_ejected_free(f);
 }
@@ -339,6 +488,128 @@ START_TEST(a_search_is_told)
     }
     must(searched > 10 && full > 10);
     ilb_balancer_free(b);
+}
+END_TEST
+
+/* Two of four are ejected by a failure each, and that is a panic. */
+static ilb_balancer *panicking(test_clock *clock, ilb_policy policy)
+{
+    ilb_options o = test_options(clock, policy, 1);
+    ilb_balancer *b;
+
+    o.consecutive_failures = 1;
+    o.panic_threshold_percent = 75;
+    b = test_new(&o);
+    test_update(b, 0, 4);
+    while (test_stats(b, 0).state != ILB_STATE_EJECTED ||
+           test_stats(b, 1).state != ILB_STATE_EJECTED) {
+        ilb_ticket t = test_pick(b);
+
+        clock->now_ns += US_NS;
+        test_done(b, &t, test_number(b, &t) < 2 ? ILB_FAILURE : ILB_SUCCESS);
+    }
+    return b;
+}
+
+/* Whatever was looked at could be taken: so the first was, without a cost. */
+START_TEST(in_a_panic_each_look_is_told)
+{
+    static const ilb_policy policies[] = {ILB_POLICY_RANDOM,
+                                          ILB_POLICY_ROUND_ROBIN};
+
+    for (int p = 0; p < 2; p++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_balancer *b = panicking(&clock, policies[p]);
+        uint32_t open = 0;
+
+        for (int i = 0; i < 200; i++) {
+            ilb_ticket t = explained(b, NULL);
+
+            must_eq(why.looks, 1);
+            must_eq(why.panic, 1);
+            must_eq(why.n_ejected, 2);
+            must_eq(why.n_candidates, 1);
+            must_eq(choice()->fate, ILB_FATE_COMPARED);
+            must(choice()->cost == 0);
+            open += why.chosen_by == ILB_CHOSEN_BY_FAIL_OPEN;
+            test_done(b, &t, ILB_CANCELLED);
+        }
+        must_be_within(open, 60, 140);
+        ilb_balancer_free(b);
+    }
+}
+END_TEST
+
+/* Passed over at one look for its slow start, taken at the next. */
+START_TEST(the_choice_is_never_one_that_was_passed_over)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_options o = test_options(&clock, ILB_POLICY_RANDOM, 1);
+    uint32_t again = 0;
+    ilb_balancer *b;
+
+    o.slow_start_ns = 100 * S_NS;
+    b = test_new(&o);
+    test_update(b, 0, 1);
+    test_update(b, 1, 2);
+    for (int i = 0; i < 300; i++) {
+        ilb_ticket t = explained(b, NULL);
+
+        must_eq(choice()->fate, ILB_FATE_COMPARED);
+        must(why.looks >= why.n_candidates);
+        again += why.looks > why.n_candidates;
+        test_done(b, &t, ILB_SUCCESS);
+    }
+    must(again > 100);
+    ilb_balancer_free(b);
+}
+END_TEST
+
+/* The search sees ejected ones as well; where one may be taken that is not
+ * ejected, they are not compared. */
+START_TEST(a_search_passes_over_who_is_ejected)
+{
+    for (int mode = ILB_FAIL_OPEN; mode <= ILB_FAIL_CLOSED; mode++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, ILB_POLICY_RANDOM, 1);
+        uint32_t searched = 0;
+        ilb_balancer *b;
+
+        o.consecutive_failures = 1;
+        o.fail_mode = (ilb_fail_mode)mode;
+        o.base_ejection_time_ns = o.max_ejection_time_ns = 1000 * S_NS;
+        b = test_new(&o);
+        test_update(b, 0, 250);
+        for (uint32_t i = 0; i < 20000; i++) {
+            ilb_ticket t = test_pick(b);
+
+            clock.now_ns += US_NS;
+            test_done(b, &t,
+                      test_number(b, &t) > 0 ? ILB_FAILURE : ILB_SUCCESS);
+            if (i > 2000 && test_stats(b, 1).state == ILB_STATE_EJECTED)
+                break;
+        }
+        for (uint32_t i = 0; i < 300; i++) {
+            ilb_ticket t = explained(b, NULL);
+
+            if (why.chosen_by == ILB_CHOSEN_BY_SEARCH) {
+                searched++;
+                must_eq(why.looks, 64 + 250);
+            }
+            for (uint32_t k = 0; k < why.n_candidates; k++) {
+                const ilb_candidate *c = &why.candidates[k];
+
+                must_eq(c->fate, c->state == ILB_STATE_EJECTED
+                                     ? ILB_FATE_EJECTED
+                                     : ILB_FATE_COMPARED);
+                must_eq(c->cost > 0, c->fate == ILB_FATE_COMPARED &&
+                                         why.chosen_by == ILB_CHOSEN_BY_SEARCH);
+            }
+            test_done(b, &t, ILB_SUCCESS);
+        }
+        must(searched > 10);
+        ilb_balancer_free(b);
+    }
 }
 END_TEST
 
@@ -462,11 +733,76 @@ START_TEST(as_text)
     why.candidates[1].cost = 3;
     why.candidates[1].held = ILB_HELD_NOT;
     why.candidates[1].load = 7.5;
-    why.trial = 1;
-    reads("10.0.0.1:80 by search, looked at 2 of 12 of 200, 5 ejected, the "
-          "others are overloaded, a trial: 10.0.0.2:80 ejected, 0 in flight, "
+    why.trial = ILB_TRIAL_UNTRIED;
+    reads("10.0.0.1:80 by search, looked at 2 of 200, 5 ejected, the "
+          "others are overloaded, a trial: untried: 10.0.0.2:80 ejected, 0 in "
+          "flight, "
           "passed over: ejected; 10.0.0.1:80 warming, cost 3.0, latency 2.1 "
           "ms, 2 in flight of load 7.5, 20.0 % failed");
+    why.panic = 1;
+    why.room = 4.5;
+    why.trial = ILB_TRIAL_NOT;
+    why.n_candidates = 1;
+    why.chosen = 0;
+    why.chosen_by = ILB_CHOSEN_BY_FAIL_OPEN;
+    why.candidates[0].fate = ILB_FATE_COMPARED;
+    why.candidates[0].admitted = ILB_ADMITTED_PANIC;
+    why.width = 200;
+    reads("10.0.0.2:80 by fail_open, looked at 1 of 200, 5 ejected, a panic, "
+          "the others have room for 4.5 in flight each: 10.0.0.2:80 ejected, "
+          "0 in flight, may be taken: panic");
+}
+END_TEST
+
+/* As many as there were, and from as many. */
+START_TEST(as_text_with_the_looks_that_there_were)
+{
+    made_up();
+    why.looks = 5;
+    why.n_candidates = 1;
+    why.candidates[0].latency_ns = 0;
+    why.candidates[0].cost = 0;
+    reads("10.0.0.2:80 by cost, looked at 1 of 3 in 5 looks: 10.0.0.2:80 "
+          "healthy, 0 in flight");
+    /* All were searched, not those of the aperture; so for a probe. */
+    why.looks = 1;
+    why.width = 12;
+    why.n_endpoints = 200;
+    why.chosen_by = ILB_CHOSEN_BY_SEARCH;
+    reads("10.0.0.2:80 by search, looked at 1 of 200: 10.0.0.2:80 healthy, 0 "
+          "in flight");
+    why.chosen_by = ILB_CHOSEN_BY_PROBE;
+    reads("10.0.0.2:80 by probe, looked at 1 of 200: 10.0.0.2:80 healthy, 0 "
+          "in flight");
+    why.chosen_by = ILB_CHOSEN_BY_COST;
+    reads("10.0.0.2:80 by cost, looked at 1 of 12 of 200: 10.0.0.2:80 healthy, "
+          "0 in flight");
+    why.chosen_by = ILB_CHOSEN_BY_FAIL_OPEN;
+    why.candidates[0].admitted = ILB_ADMITTED_PANIC;
+    reads("10.0.0.2:80 by fail_open, looked at 1 of 12 of 200: 10.0.0.2:80 "
+          "healthy, 0 in flight, may be taken: panic");
+    why.candidates[0].admitted = ILB_ADMITTED_LAST;
+    reads("10.0.0.2:80 by fail_open, looked at 1 of 200: 10.0.0.2:80 healthy, "
+          "0 in flight, may be taken: last");
+}
+END_TEST
+
+/* More than an explanation can tell of. */
+START_TEST(as_text_with_more_than_it_tells_of)
+{
+    static char buf[ILB_EXPLANATION_TEXT_MAX];
+
+    made_up();
+    for (uint32_t i = 2; i < ILB_CANDIDATES_MAX; i++)
+        why.candidates[i] = why.candidates[1];
+    why.n_candidates = ILB_CANDIDATES_MAX;
+    why.n_endpoints = why.width = 250;
+    why.looks = ILB_CANDIDATES_MAX;
+    (void)ilb_explanation_text(&why, buf, sizeof buf);
+    must(strstr(buf, ", looked at 16 of 250: ") != NULL);
+    why.looks = 314;
+    (void)ilb_explanation_text(&why, buf, sizeof buf);
+    must(strstr(buf, ", looked at 16 or more of 250 in 314 looks: ") != NULL);
 }
 END_TEST
 
@@ -480,13 +816,16 @@ START_TEST(text_that_does_not_fit_is_cut_and_none_is_longer_than_promised)
     must(ilb_explanation_text(&why, NULL, 0) > 100);
     why.n_candidates = ILB_CANDIDATES_MAX;
     why.n_endpoints = why.width = why.n_ejected = UINT32_MAX;
-    why.overloaded = 1;
+    why.overloaded = why.panic = 1;
+    why.trial = ILB_TRIAL_RETURNED;
+    why.room = 1e17;
     for (uint32_t i = 0; i < ILB_CANDIDATES_MAX; i++) {
         ilb_candidate *c = &why.candidates[i];
 
         memset(c->address, 'x', ILB_ADDRESS_MAX);
         c->fate = ILB_FATE_EXCLUDED;
         c->held = ILB_HELD_SUSPECT;
+        c->admitted = ILB_ADMITTED_OVERLOAD;
         c->state = ILB_STATE_NOT_READY;
         c->in_flight = c->failure_ppm = UINT32_MAX;
         c->latency_ns = UINT64_MAX;
@@ -526,16 +865,24 @@ Suite *suite_api_explain(void)
     tcase_add_test(tc, every_pick_of_a_rough_hour_is_explained);
     tcase_add_test(tc, the_faster_of_two_wins_and_shows_why);
     tcase_add_test(tc, costs_are_told_without_what_holding_back_adds);
+    tcase_add_test(tc, who_is_asked_again_shows_why);
+    tcase_add_test(tc, a_slow_one_is_a_trial);
+    tcase_add_test(tc, a_clock_that_jumped_makes_no_request_old);
     tcase_add_test(tc, what_is_in_flight_is_told_by_number_and_by_cost);
     tcase_add_test(tc, policies_without_a_cost_say_so);
     tcase_add_test(tc, a_probe_says_that_it_is_one);
     tcase_add_test(tc, who_is_excluded_is_told);
     tcase_add_test(tc, fail_open_is_told);
     tcase_add_test(tc, a_search_is_told);
+    tcase_add_test(tc, in_a_panic_each_look_is_told);
+    tcase_add_test(tc, the_choice_is_never_one_that_was_passed_over);
+    tcase_add_test(tc, a_search_passes_over_who_is_ejected);
     tcase_add_test(tc, the_width_of_an_aperture_is_told);
     tcase_add_test(tc, an_endpoint_with_too_many_in_flight_is_told);
     tcase_add_test(tc, what_is_refused_writes_nothing);
     tcase_add_test(tc, as_text);
+    tcase_add_test(tc, as_text_with_the_looks_that_there_were);
+    tcase_add_test(tc, as_text_with_more_than_it_tells_of);
     tcase_add_test(
         tc, text_that_does_not_fit_is_cut_and_none_is_longer_than_promised);
     tcase_add_test(tc, what_is_no_explanation_is_refused);

@@ -148,6 +148,16 @@ static const char *fate_name(int i)
     return ilb_fate_name((ilb_fate)i);
 }
 
+static const char *admitted_name(int i)
+{
+    return ilb_admitted_name((ilb_admitted)i);
+}
+
+static const char *trial_name(int i)
+{
+    return ilb_trial_name((ilb_trial)i);
+}
+
 static const char *held_name(int i)
 {
     return ilb_held_name((ilb_held)i);
@@ -161,6 +171,8 @@ START_TEST(what_events_and_explanations_say_has_names)
     all_distinct(chosen_by_name, ILB_CHOSEN_BY_COUNT);
     all_distinct(fate_name, ILB_FATE_COUNT);
     all_distinct(held_name, ILB_HELD_COUNT);
+    all_distinct(trial_name, ILB_TRIAL_COUNT);
+    all_distinct(admitted_name, ILB_ADMITTED_COUNT);
     must_str(ilb_detector_name(ILB_DETECTOR_CONSECUTIVE_FAILURES),
              "consecutive_failures");
     must_str(ilb_detector_name(ILB_DETECTOR_FAILURE_PERCENTAGE),
@@ -173,6 +185,10 @@ START_TEST(what_events_and_explanations_say_has_names)
     must_str(ilb_chosen_by_name(ILB_CHOSEN_BY_FAIL_OPEN), "fail_open");
     must_str(ilb_fate_name(ILB_FATE_FULL), "full");
     must_str(ilb_held_name(ILB_HELD_SUSPECT), "suspect");
+    must_str(ilb_trial_name(ILB_TRIAL_UNTRIED), "untried");
+    must_str(ilb_trial_name(ILB_TRIAL_REFUSED), "refused");
+    must_str(ilb_admitted_name(ILB_ADMITTED_ROOM), "room");
+    must_str(ilb_admitted_name(ILB_ADMITTED_LAST), "last");
 }
 END_TEST
 

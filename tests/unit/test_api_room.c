@@ -130,7 +130,7 @@ START_TEST(it_is_explained)
 {
     ilb_options o = ILB_OPTIONS_INIT;
     crowd *c = crowd_new(1, &o);
-    uint32_t n_full = 0, n_ejected = 0;
+    uint32_t n_full = 0, n_ejected = 0, n_room = 0;
 
     (void)crowd_run(c, 20 * S_NS);
     c->out = true;
@@ -146,15 +146,29 @@ START_TEST(it_is_explained)
                 must(x.candidates[k].state == ILB_STATE_HEALTHY ||
                      x.candidates[k].state == ILB_STATE_WARMING);
             }
+        must(x.room <= 0 || x.overloaded);
         if (x.candidates[x.chosen].state == ILB_STATE_EJECTED) {
             n_ejected++;
+            must_eq(x.candidates[x.chosen].admitted,
+                    x.chosen_by == ILB_CHOSEN_BY_PROBE ? ILB_ADMITTED_PROBE
+                    : x.room > 0                       ? ILB_ADMITTED_ROOM
+                                                       : ILB_ADMITTED_OVERLOAD);
+            if (x.candidates[x.chosen].admitted == ILB_ADMITTED_ROOM) {
+                char text[ILB_EXPLANATION_TEXT_MAX];
+
+                n_room++;
+                must(x.room >= 4);
+                (void)ilb_explanation_text(&x, text, sizeof text);
+                must(strstr(text, ", the others have room for ") != NULL);
+                must(strstr(text, ", may be taken: room") != NULL);
+            }
             must_eq(ilb_ticket_try_timeout_ns(c->b, &t), 0);
         }
         test_done(c->b, &t, ILB_CANCELLED);
         (void)crowd_run(c, 10 * MS_NS);
     }
     must(n_full > 100);
-    must(n_ejected > 50);
+    must(n_ejected > 50 && n_room > 50);
     must_str(ilb_held_name(ILB_HELD_FULL), "full");
     crowd_free(c);
 }

@@ -326,12 +326,14 @@ def test_a_pick_explains_itself_when_asked() -> None:
     assert why.choice is why.candidates[why.chosen]
     assert (why.policy, why.chosen_by) == ("peak_ewma", "cost")
     assert (why.n_endpoints, why.n_ejected, why.width, why.looks) == (2, 0, 2, 2)
-    assert why.overloaded is False and why.trial is False and why.time_ns == clock.now_ns
+    assert why.overloaded is False and why.trial is None and why.time_ns == clock.now_ns
+    assert why.panic is False and why.room == 0.0
     assert why.median_ns == pytest.approx(2e6, rel=0.05)
     assert 0 <= why.peer_failure_share < 0.01
     assert {c.address for c in why.candidates} == set(PODS[:2])
     for c in why.candidates:
-        assert (c.fate, c.held) == ("compared", None)
+        assert (c.fate, c.held, c.admitted) == ("compared", None, None)
+        assert c.again is False
         assert c.state == next(
             s.state for s in lb.snapshot() if s.address == c.address)
         assert (c.weight, c.in_flight, c.load, c.oldest_ns) == (1, 0, 0.0, 0)
@@ -360,6 +362,8 @@ def test_why_others_were_not_taken() -> None:
     with lb.pick(explain=1) as probe:  # type: ignore[arg-type]
         assert probe.explanation is not None
         assert probe.explanation.chosen_by == "probe"
+        assert probe.explanation.choice.admitted == "probe"
+        assert probe.explanation.trial == "probe"
     first.success()
 
 
@@ -397,7 +401,7 @@ def test_a_pick_that_fails_has_nothing_to_explain() -> None:
 @pytest.mark.parametrize("alias, prefix", [
     ("State", "STATE"), ("EventType", "EVENT"), ("Detector", "DETECTOR"),
     ("Reason", "REASON"), ("ChosenBy", "CHOSEN_BY"), ("Fate", "FATE"),
-    ("Held", "HELD"),
+    ("Held", "HELD"), ("Admitted", "ADMITTED"), ("Trial", "TRIAL"),
 ])
 def test_the_names_are_the_librarys(alias: str, prefix: str) -> None:
     names = re.findall(rf"^ +ILB_{prefix}_(\w+) = \d", VENDOR.read_text(), re.M)

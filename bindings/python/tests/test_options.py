@@ -120,7 +120,9 @@ def test_panic(mode: str) -> None:
     for _ in range(400):
         with lb.pick(explain=True) as endpoint:
             assert endpoint.explanation is not None
+            assert endpoint.explanation.panic and endpoint.explanation.looks == 1
             if endpoint.explanation.chosen_by == "fail_open":
+                assert endpoint.explanation.choice.admitted == "panic"
                 seen[endpoint.address] += 1
     assert set(seen) == set(PODS[:2])
 

@@ -91,9 +91,11 @@ static PyGetSetDef balancer_getset[] = {
      "have changed.",
      NULL},
     {"probe_due_ns", balancer_get_probe_due_ns, NULL,
-     "When `probe_next` is worth calling again, an int on the balancer's\n"
-     "clock: time.CLOCK_MONOTONIC, or its ManualClock. It may be too early:\n"
-     "no ejected endpoint is due before. None: none is ejected.",
+     "When to call `probe_next` again, an int on the balancer's clock:\n"
+     "time.CLOCK_MONOTONIC, or its ManualClock. It may be too early: no\n"
+     "ejected endpoint is due before, but once `probe_next` has been called\n"
+     "it is 5 s after the last call at most, so that picks go on leaving\n"
+     "probes to it. It may have passed: call now. None: none is ejected.",
      NULL},
     {"leaked", balancer_get_leaked, NULL,
      "Tickets that were garbage collected before they were done, an int.",

@@ -58,8 +58,8 @@ PyDoc_STRVAR(
     "request of your own there, that is no user's, and report how it went.\n"
     "A good answer brings the endpoint back, anything else ejects it again.\n"
     "While this is called at least once in 10 s, picks leave such endpoints\n"
-    "to it. Raises NotDueError if none is due: ask again later, see\n"
-    "`probe_due_ns`.");
+    "to it: call it once to begin with, then whenever `probe_due_ns` says.\n"
+    "Raises NotDueError if none is due: ask again later.");
 
 static PyObject *balancer_probe_next(PyObject *self, PyObject *const *args,
                                      Py_ssize_t n_args, PyObject *keywords)

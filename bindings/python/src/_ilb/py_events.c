@@ -187,12 +187,13 @@ static PyObject *balancer_tick(PyObject *self, PyObject *const *args,
 static PyObject *explanation_candidate(py_state *state, const ilb_candidate *c)
 {
     return PyObject_CallFunction(
-        state->candidate_class, "ssszIIdKKdd", c->address,
+        state->candidate_class, "ssszzIIdKKOdd", c->address,
         ilb_fate_name(c->fate), ilb_state_name(c->state),
         c->held == ILB_HELD_NOT ? NULL : ilb_held_name(c->held),
+        c->admitted == ILB_ADMITTED_NOT ? NULL : ilb_admitted_name(c->admitted),
         (unsigned)c->weight, (unsigned)c->in_flight, c->failure_ppm / 1e6,
         (unsigned long long)c->latency_ns, (unsigned long long)c->oldest_ns,
-        c->load, c->cost);
+        c->again ? Py_True : Py_False, c->load, c->cost);
 }
 
 static PyObject *explanation_candidates(py_state *state,
@@ -220,11 +221,13 @@ static PyObject *py_explanation_make(py_state *state, const ilb_explanation *x)
         return NULL;
     (void)ilb_explanation_text(x, text, sizeof text);
     return PyObject_CallFunction(
-        state->explanation_class, "KssIIIIOOKKdINs",
+        state->explanation_class, "KssIIIIzOOdKKdINs",
         (unsigned long long)x->time_ns, ilb_policy_name(x->policy),
         ilb_chosen_by_name(x->chosen_by), (unsigned)x->n_endpoints,
         (unsigned)x->n_ejected, (unsigned)x->width, (unsigned)x->looks,
-        x->trial ? Py_True : Py_False, x->overloaded ? Py_True : Py_False,
-        (unsigned long long)x->median_ns, (unsigned long long)x->hang_ns,
-        x->peer_failure_ppm / 1e6, (unsigned)x->chosen, candidates, text);
+        x->trial == ILB_TRIAL_NOT ? NULL : ilb_trial_name(x->trial),
+        x->panic ? Py_True : Py_False, x->overloaded ? Py_True : Py_False,
+        x->room, (unsigned long long)x->median_ns,
+        (unsigned long long)x->hang_ns, x->peer_failure_ppm / 1e6,
+        (unsigned)x->chosen, candidates, text);
 }

@@ -126,10 +126,13 @@ static PyObject *balancer_update(PyObject *self, PyObject *endpoints)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(balancer_set_readiness_doc,
-             "set_readiness($self, address, readiness, /)\n--\n\n"
-             "Say that one endpoint is 'ready', 'not_ready' or 'draining'.\n"
-             "The next update's list has the last word.");
+PyDoc_STRVAR(
+    balancer_set_readiness_doc,
+    "set_readiness($self, address, readiness, /)\n--\n\n"
+    "Say that one endpoint is 'ready', 'not_ready' or 'draining'.\n"
+    "The next update's list has the last word. One that becomes\n"
+    "ready starts gently and anew: it is not ejected, and what failed\n"
+    "before, requests and checks, counts no more.");
 
 static PyObject *balancer_set_readiness(PyObject *self, PyObject *const *args,
                                         Py_ssize_t n_args)

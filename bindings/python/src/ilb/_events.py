@@ -34,6 +34,13 @@ Fate: TypeAlias = Literal["compared", "ejected", "excluded", "full", "ramping"]
 Held: TypeAlias = Literal[
     "hanging", "cap", "slow", "failed", "suspect", "refused", "full"
 ]
+Admitted: TypeAlias = Literal[
+    "probe", "panic", "room", "overload", "last", "early",
+]
+Trial: TypeAlias = Literal[
+    "probe", "again", "untried", "slow", "suspect", "failing", "returned",
+    "refused",
+]
 
 _log = logging.getLogger("ilb")
 _log.addHandler(logging.NullHandler())
@@ -108,6 +115,9 @@ class Candidate:
     state: State
     #: Why any other that is not held back is better; None: it is not.
     held: Optional[Held]
+    #: Why it could be taken though it is ejected; None: it could not, or is
+    #: not ejected.
+    admitted: Optional[Admitted]
     #: Its share against the others'.
     weight: int
     #: Requests, without this one.
@@ -118,10 +128,13 @@ class Candidate:
     latency_ns: int
     #: How long its oldest request waits; 0: none does.
     oldest_ns: int
+    #: That has waited for so long that it may just be a long one, and another
+    #: is to find out: under "peak_ewma" it neither counts as waiting nor as
+    #: load.
+    again: bool
     #: What is in flight, by its costs in ordinary requests.
     load: float
-    #: Nanoseconds under "peak_ewma", requests under "least_request"; 0: was
-    #: not worked out.
+    #: Nanoseconds under "peak_ewma", else requests; 0: was not worked out.
     cost: float
 
 
@@ -143,10 +156,18 @@ class Explanation:
     width: int
     #: At an endpoint, again included.
     looks: int
-    #: The request may well fail: somebody has to be the first to ask.
-    trial: bool
-    #: Those that are left suffer from the ejections.
+    #: Why the request may well fail: somebody has to be the first to ask.
+    #: None: it should not.
+    trial: Optional[Trial]
+    #: Too few are left: an ejected one counts as any other, unless the
+    #: balancer fails closed.
+    panic: bool
+    #: Those that are left suffer from the ejections: an ejected one that is
+    #: not much worse may be compared, or any while there is no `room`.
     overloaded: bool
+    #: Those that are left cannot carry everything: so many in flight each
+    #: there is room for, at the mean weight. 0: no limit.
+    room: float
     #: Of the endpoints' latencies; 0: unknown.
     median_ns: int
     #: Who waits longer is hanging; 0: unknown.
