@@ -80,14 +80,13 @@ START_TEST(it_is_explained)
     test_sim *sim = ejected_sim(2, 1);
 
     test_sim_run(sim, 500 * MS_NS, PER_SECOND);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 10000; i++) {
         ilb_explanation x;
         ilb_ticket t;
 
         must_eq(ilb_pick_explained(sim->b, &t, NULL, &x, sizeof x), ILB_OK);
-        must_eq(test_number(sim->b, &t), x.chosen_by == ILB_CHOSEN_BY_PROBE
-                                             ? 0
-                                             : 1);
+        must_eq(test_number(sim->b, &t),
+                x.chosen_by == ILB_CHOSEN_BY_PROBE ? 0 : 1);
         must_eq(x.candidates[x.chosen].admitted,
                 x.chosen_by == ILB_CHOSEN_BY_PROBE ? ILB_ADMITTED_EARLY
                                                    : ILB_ADMITTED_NOT);
