@@ -39,7 +39,7 @@
  *             information instead of load.)
  *   cold      over a quarter of the endpoints, and more than two, have given no
  *             good answer yet: then a newcomer is nothing out of the ordinary.
- *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
+ *   trials    a budget, as Finagle's for retries: 10 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
  *   overload  those that are left suffer from the ejections, or have no room
  *             for everything (overload.h).
@@ -92,7 +92,7 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count);
 
 /* May a request be called a trial, which its caller sends again when it fails?
- * Only while trials that failed are at most 2 % of the requests, so that they
+ * Only while trials that failed are at most 10 % of the requests, so that they
  * cannot become a storm. */
 ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
 
