@@ -146,7 +146,8 @@ ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
                                ? x->n_candidates++
                                : ILB_CANDIDATES_MAX - 1];
         *k = choice;
-    }
+    } else if (by == ILB_CHOSEN_BY_PROBE)
+        *k = choice; /* early: passed over before */
     x->chosen_by = by;
     x->chosen = (uint32_t)(k - x->candidates);
 }
