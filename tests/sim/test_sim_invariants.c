@@ -9,8 +9,8 @@
  *
  * The text of a script that fails is printed. Saved as FILE.sim it runs the
  * same in `ilb-sim run FILE.sim --policy ilb --seeds 1 --first-seed NUMBER`, or
- * with ilb-plain if its first line says so, unless it has another cap than 100
- * %. Exit status 1: something was found, or a mutant was not.
+ * with ilb-plain if its first line says so, unless its second line has options.
+ * Exit status 1: something was found, or a mutant was not.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,9 +27,12 @@
 
 static void invariants_print(const script *s)
 {
-    printf("# script %" PRIu64 ", max_ejection_percent %" PRIu32 ", %s\n%s",
-           s->number, s->max_ejection_percent, s->follows ? "ilb" : "ilb-plain",
-           s->text);
+    char options[SCRIPT_OPTIONS_BYTES];
+
+    script_options_text(s, options);
+    printf("# script %" PRIu64 ", %s\n# options:%s\n%s", s->number,
+           s->follows ? "ilb" : "ilb-plain",
+           *options == '\0' ? " all defaults" : options, s->text);
 }
 
 /* How many scripts fail. */
@@ -59,6 +62,11 @@ static unsigned invariants_check(const watch_subject *subject, uint64_t first,
            100 * (double)watch_all.failed / (double)watch_all.requests,
            100 * (double)watch_all.ejected / (double)watch_all.looks,
            watch_all.fullest, (double)watch_all.slowest_ns / 1e9);
+    printf("  %" PRIu64 " picks explained, %" PRIu64
+           " refused as it was closed, "
+           "%" PRIu64 " checks handed in, %" PRIu64 " tickets to probe with\n",
+           watch_all.explained, watch_all.closed, watch_all.checks,
+           watch_all.probes);
     return found;
 }
 
@@ -87,11 +95,11 @@ static bool invariants_mutant(const watch_subject *subject)
 
 static int invariants_mutants(void)
 {
-    watch_subject ilb, loses;
+    const watch_subject *ilb = watch_ilb_subjects();
     unsigned wrong = 0;
 
-    watch_ilb_init(&ilb, &loses);
-    wrong += !invariants_mutant(&loses);
+    for (ilb++; ilb->policy.name != NULL; ilb++)
+        wrong += !invariants_mutant(ilb);
     for (size_t i = 0; toy_subjects[i] != NULL; i++)
         wrong += !invariants_mutant(toy_subjects[i]);
     printf("mutants: %u wrong\n", wrong);
@@ -110,7 +118,6 @@ int main(int argc, char **argv)
         {NULL, SIM_CLI_FLAG, NULL, 0, 0},
     };
     int n = sim_cli_parse(INVARIANTS_NAME, options, argc - 1, argv + 1);
-    watch_subject ilb, loses;
     script s;
 
     if (n > 0)
@@ -124,6 +131,5 @@ int main(int argc, char **argv)
         invariants_print(&s);
         return 0;
     }
-    watch_ilb_init(&ilb, &loses);
-    return invariants_check(&ilb, first, scripts) == 0 ? 0 : 1;
+    return invariants_check(watch_ilb_subjects(), first, scripts) == 0 ? 0 : 1;
 }

@@ -18,13 +18,25 @@
  * ejection, 120 s and 10 % of jitter, by some seconds for the probe. */
 #define SCRIPT_QUIET_MS 140000u
 
+/* Options of the balancer, as ilb.h has them, 0: the default; and what its
+ * client does besides. */
+typedef struct script_options {
+    uint32_t max_ejection_percent, min_endpoints, panic_threshold_percent;
+    uint32_t detectors_off, detectors_shadow, policy;
+    uint64_t slow_start_ns;
+    bool fail_closed;
+    uint32_t check_ticks; /* 0: no active checks; else one in so many ticks */
+    bool check_unejects;
+    bool probes; /* it calls ilb_probe_next in each tick */
+} script_options;
+
 typedef struct script {
     uint64_t number;
     char text[SCRIPT_BYTES]; /* of the scenario */
     size_t n;
-    uint64_t healed_ns;            /* all is well from then on */
-    uint32_t max_ejection_percent; /* an option of the policy */
-    bool follows;                  /* its client follows advice on trials */
+    uint64_t healed_ns; /* all is well from then on */
+    bool follows;       /* its client follows advice on trials */
+    script_options options;
     bool noisy; /* some requests fail all the time, whoever serves them */
 
     /* While it is written. */
@@ -39,7 +51,12 @@ typedef struct script {
 /* The same number gives the same scenario. */
 void script_write(script *s, uint64_t number);
 
+/* The options that are not the default, as words; "" if none is. */
+#define SCRIPT_OPTIONS_BYTES 400
+void script_options_text(const script *s, char text[SCRIPT_OPTIONS_BYTES]);
+
 /* For those who write it: */
+void script_draw_options(script *s);
 void script_faults(script *s);
 __attribute__((format(printf, 2, 3))) void script_add(script *s,
                                                       const char *format, ...);
@@ -59,6 +76,7 @@ static inline double script_most_per_s(const script *s)
 typedef struct watch_endpoint {
     uint32_t server;
     bool ready, ejected; /* probing counts as ejected */
+    bool probing;
     uint64_t in_flight;
 } watch_endpoint;
 
@@ -69,6 +87,7 @@ typedef struct watch_endpoint {
 typedef struct watch_view {
     uint32_t n;
     watch_endpoint all[WATCH_ENDPOINTS];
+    uint64_t own;      /* in flight that nobody picked: its probes */
     const char *wrong; /* what it says of them cannot be; NULL: nothing */
 } watch_view;
 
@@ -80,8 +99,9 @@ typedef struct watch_subject {
     const char *expected; /* a mutant: part of what must be found; else NULL */
 } watch_subject;
 
-/* libilb; and with a client that forgets to say done now and then. */
-void watch_ilb_init(watch_subject *right, watch_subject *loses);
+/* libilb first, then libilb with a fault each; ends with a name that is NULL.
+ */
+const watch_subject *watch_ilb_subjects(void);
 
 #define WATCH_ERROR_BYTES 512
 
@@ -89,11 +109,19 @@ void watch_ilb_init(watch_subject *right, watch_subject *loses);
 typedef struct watch_seen {
     uint64_t requests, failed;
     uint64_t looks, ejected; /* looks at one endpoint; it was ejected */
+    uint64_t explained;      /* picks */
+    uint64_t closed;         /* picks that failed as the balancer was closed */
+    uint64_t checks, probes; /* handed in; tickets to probe with */
     uint64_t fullest;        /* looks at all: as many were as the cap allows */
     uint64_t slowest_ns;     /* until one was seen well in the quiet time */
 } watch_seen;
 
 extern watch_seen watch_all;
+
+/* Of so many that are ready: how many may be ejected; are too few left, or
+ * none? As ilb.h has it. */
+uint32_t watch_cap(const script *s, uint32_t n_ready);
+bool watch_panics(const script *s, uint32_t n_ready, uint32_t ejected);
 
 /* Runs the script twice. False: an invariant does not hold, see `error`. */
 bool watch_run(const script *s, const watch_subject *subject,

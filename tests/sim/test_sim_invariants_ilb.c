@@ -1,36 +1,182 @@
 /* SPDX-License-Identifier: MIT */
-/* libilb for the watcher, and libilb with a client that forgets to say done. */
+/*
+ * libilb for the watcher, with the options of the script, and with a client
+ * that makes checks and probes of its own if the script says so; and libilb
+ * with a fault: one that does not do what it was asked for, or that says of
+ * itself what cannot be.
+ */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "policies/policy_ilb.h"
 #include "test_sim_invariants.h"
 
 #define ILB_VIEW_LATENCY_MAX_NS (3 * 3600 * UINT64_C(1000000000))
+#define ILB_VIEW_EXPLAIN_EVERY 100
+#define ILB_VIEW_PROBE_TICKS 10 /* no answer after so many: given up */
 
-/* What an event has shown; the next look tells it. */
-static const char *ilb_view_event_wrong;
+typedef enum ilb_view_fault {
+    ILB_VIEW_RIGHT = 0,
+    ILB_VIEW_LOSES_A_DONE,
+    /* It is asked for something else than the script has. */
+    ILB_VIEW_NO_FLOOR,
+    ILB_VIEW_STAYS_OPEN,
+    ILB_VIEW_CLOSES,
+    ILB_VIEW_IGNORES_OFF,
+    ILB_VIEW_IGNORES_SHADOW,
+    ILB_VIEW_IGNORES_POLICY,
+    /* What it says is spoilt before it is looked at. */
+    ILB_VIEW_FAILS_TOO_OFTEN,
+    ILB_VIEW_OLDEST_OF_NONE,
+    ILB_VIEW_LATENCY_ABSURD,
+    ILB_VIEW_EJECTED_NO_END,
+    ILB_VIEW_EVENT_NAN,
+    ILB_VIEW_EVENT_BELOW,
+    ILB_VIEW_COST_NAN,
+    ILB_VIEW_COST_NEGATIVE,
+    ILB_VIEW_LOAD_NAN,
+    ILB_VIEW_EXPECTS_ABSURD,
+    ILB_VIEW_OTHER_CHOSEN,
+    ILB_VIEW_COUNT
+} ilb_view_fault;
 
-static void ilb_view_event(const ilb_event *e, void *user)
+typedef struct ilb_view_probe {
+    bool out;
+    uint32_t server, ticks;
+    ilb_ticket ticket;
+} ilb_view_probe;
+
+typedef struct ilb_view {
+    void *ilb;
+    const sim_host *host;
+    const script *script;
+    ilb_view_fault fault;
+    const char *wrong; /* of an event or an explanation; the next look tells */
+    sim_member members[WATCH_ENDPOINTS];
+    uint32_t n_members, ticks;
+    ilb_view_probe probes[WATCH_ENDPOINTS];
+} ilb_view;
+
+static bool ilb_view_size_ok(double x)
 {
-    (void)user;
-    if (!isfinite(e->statistic) || !isfinite(e->threshold))
-        ilb_view_event_wrong = "an event has no finite statistic or threshold";
-    else if (e->type == ILB_EVENT_EJECT && e->detector != ILB_DETECTOR_NONE &&
-             !(e->statistic >= e->threshold))
-        ilb_view_event_wrong = "it was ejected below the threshold";
+    return isfinite(x) && x >= 0;
 }
 
-static void *ilb_view_create(const sim_host *host, const script *s)
-{
-    ilb_options o = ILB_OPTIONS_INIT;
+/* ---- What it says of events and picks ---- */
 
-    o.max_ejection_percent = s->max_ejection_percent;
-    o.on_event = ilb_view_event;
-    return policy_ilb_make(host, &o, s->follows);
+static void ilb_view_event(const ilb_event *event, void *user)
+{
+    ilb_view *v = user;
+    ilb_event e = *event;
+
+    if (v->fault == ILB_VIEW_EVENT_NAN)
+        e.statistic = NAN;
+    if (v->fault == ILB_VIEW_EVENT_BELOW)
+        e.threshold = e.statistic + 1;
+    if (!isfinite(e.statistic) || !isfinite(e.threshold))
+        v->wrong = "an event has no finite statistic or threshold";
+    else if (e.type == ILB_EVENT_EJECT && e.detector != ILB_DETECTOR_NONE &&
+             !(e.statistic >= e.threshold))
+        v->wrong = "it was ejected below the threshold";
 }
 
-static const char *ilb_view_wrong(const ilb_endpoint_stats *e)
+static void ilb_view_spoil(ilb_view_fault fault, ilb_explanation *x)
+{
+    ilb_candidate *c = &x->candidates[x->n_candidates - 1];
+
+    if (fault == ILB_VIEW_COST_NAN)
+        c->cost = NAN;
+    else if (fault == ILB_VIEW_COST_NEGATIVE)
+        c->cost = -1;
+    else if (fault == ILB_VIEW_LOAD_NAN)
+        c->load = NAN;
+    else if (fault == ILB_VIEW_EXPECTS_ABSURD)
+        c->latency_ns = UINT64_MAX;
+    else if (fault == ILB_VIEW_OTHER_CHOSEN)
+        x->chosen = x->n_candidates;
+}
+
+static const char *ilb_view_candidate(const ilb_candidate *c)
+{
+    if (!ilb_view_size_ok(c->cost))
+        return "a candidate's cost is no finite number from 0 on";
+    if (!ilb_view_size_ok(c->load))
+        return "a candidate's load is no finite number from 0 on";
+    if (c->latency_ns > ILB_VIEW_LATENCY_MAX_NS)
+        return "a candidate's latency is more than three hours";
+    if (c->failure_ppm > 1000000)
+        return "a candidate fails more than all";
+    return NULL;
+}
+
+static const char *ilb_view_explained(const ilb_view *v,
+                                      const ilb_explanation *x,
+                                      const char *address)
+{
+    uint32_t policy = v->script->options.policy;
+    const char *wrong = NULL;
+
+    if (x->n_candidates > ILB_CANDIDATES_MAX || x->chosen >= x->n_candidates ||
+        strcmp(x->candidates[x->chosen].address, address) != 0)
+        return "another endpoint is explained than was chosen";
+    if (x->policy != (policy == 0 ? ILB_POLICY_PEAK_EWMA : policy))
+        return "it chooses by another policy than it was told";
+    if (x->chosen_by == ILB_CHOSEN_BY_FAIL_OPEN &&
+        v->script->options.fail_closed)
+        return "it fails open though it is to fail closed";
+    if (x->n_ejected > x->n_endpoints || x->peer_failure_ppm > 1000000 ||
+        x->median_ns > ILB_VIEW_LATENCY_MAX_NS)
+        return "what all have in common cannot be";
+    for (uint32_t i = 0; wrong == NULL && i < x->n_candidates; i++)
+        wrong = ilb_view_candidate(&x->candidates[i]);
+    return wrong;
+}
+
+static void ilb_view_tell(const ilb_explanation *explanation,
+                          const char *address, void *user)
+{
+    static ilb_explanation x;
+    ilb_view *v = user;
+    const char *wrong;
+
+    x = *explanation;
+    ilb_view_spoil(v->fault, &x);
+    wrong = ilb_view_explained(v, &x, address);
+    if (wrong != NULL)
+        v->wrong = wrong;
+    watch_all.explained++;
+}
+
+/* ---- What it says of its endpoints ---- */
+
+static void ilb_view_spoil_stats(ilb_view_fault fault, ilb_endpoint_stats *e)
+{
+    if (fault == ILB_VIEW_FAILS_TOO_OFTEN)
+        e->failure_ppm = 1000001;
+    else if (fault == ILB_VIEW_OLDEST_OF_NONE && e->in_flight == 0)
+        e->oldest_ns = 1;
+    else if (fault == ILB_VIEW_LATENCY_ABSURD)
+        e->latency_ns = UINT64_MAX;
+    else if (fault == ILB_VIEW_EJECTED_NO_END)
+        e->ejected_until_ns = 0;
+}
+
+static const char *ilb_view_detectors(const script_options *o,
+                                      const ilb_endpoint_stats *e)
+{
+    for (uint32_t d = 0; d < ILB_DETECTOR_COUNT; d++) {
+        if ((o->detectors_off & ILB_DETECTOR_BIT(d)) != 0 && e->detected[d] > 0)
+            return "a detector that is off has found somebody";
+        if ((o->detectors_shadow & ILB_DETECTOR_BIT(d)) != 0 &&
+            e->enforced[d] > 0)
+            return "a detector in shadow has ejected somebody";
+    }
+    return NULL;
+}
+
+static const char *ilb_view_wrong(const script_options *o,
+                                  const ilb_endpoint_stats *e)
 {
     bool out = e->state == ILB_STATE_EJECTED || e->state == ILB_STATE_PROBING;
 
@@ -42,49 +188,266 @@ static const char *ilb_view_wrong(const ilb_endpoint_stats *e)
         return "an endpoint's latency is more than three hours";
     if (out != (e->ejected_until_ns != 0))
         return "an endpoint is ejected without an end, or the reverse";
-    return NULL;
+    return ilb_view_detectors(o, e);
 }
 
 static void ilb_view_look(void *self, watch_view *view)
 {
     static ilb_endpoint_stats stats[WATCH_ENDPOINTS];
+    ilb_view *v = self;
     size_t n;
 
-    if (ilb_balancer_snapshot(policy_ilb_balancer(self), stats, WATCH_ENDPOINTS,
-                              sizeof stats[0], &n) != ILB_OK ||
+    if (ilb_balancer_snapshot(policy_ilb_balancer(v->ilb), stats,
+                              WATCH_ENDPOINTS, sizeof stats[0], &n) != ILB_OK ||
         n > WATCH_ENDPOINTS)
         abort();
     view->n = (uint32_t)n;
-    view->wrong = ilb_view_event_wrong;
-    ilb_view_event_wrong = NULL;
+    view->wrong = v->wrong;
+    v->wrong = NULL;
+    for (size_t i = 0; i < WATCH_ENDPOINTS; i++)
+        view->own += v->probes[i].out;
     for (size_t i = 0; i < n; i++) {
         ilb_state s = stats[i].state;
 
+        ilb_view_spoil_stats(v->fault, &stats[i]);
         view->all[i] = (watch_endpoint){
             .server = (uint32_t)(uintptr_t)stats[i].user - 1,
             .ready = s != ILB_STATE_NOT_READY && s != ILB_STATE_DRAINING,
             .ejected = s == ILB_STATE_EJECTED || s == ILB_STATE_PROBING,
+            .probing = s == ILB_STATE_PROBING,
             .in_flight = stats[i].in_flight};
         if (view->wrong == NULL)
-            view->wrong = ilb_view_wrong(&stats[i]);
+            view->wrong = ilb_view_wrong(&v->script->options, &stats[i]);
     }
+}
+
+/* ---- Its client's own checks and probes ---- */
+
+static void ilb_view_check(ilb_view *v, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < v->n_members; i++) {
+        char address[POLICY_ILB_ADDRESS_BYTES];
+        double delay_ns =
+            v->host->true_delay_ns(v->host->world, v->members[i].server);
+
+        policy_ilb_address(address, v->members[i].server);
+        if (ilb_balancer_report_check(policy_ilb_balancer(v->ilb), address,
+                                      isfinite(delay_ns), now_ns) != ILB_OK)
+            abort();
+        watch_all.checks++;
+    }
+}
+
+static void ilb_view_probe_done(ilb_view *v, ilb_view_probe *p,
+                                ilb_outcome outcome, uint64_t now_ns)
+{
+    ilb_result r = ILB_RESULT_INIT;
+
+    r.outcome = outcome;
+    r.now_ns = now_ns;
+    if (ilb_done_with(policy_ilb_balancer(v->ilb), &p->ticket, &r) != ILB_OK)
+        abort();
+    p->out = false;
+}
+
+/* One each tick, while there is room; a late one is given up. */
+static void ilb_view_probes(ilb_view *v, uint64_t now_ns)
+{
+    ilb_view_probe *room = NULL;
+    ilb_balancer *b = policy_ilb_balancer(v->ilb);
+
+    for (uint32_t i = 0; i < WATCH_ENDPOINTS; i++) {
+        ilb_view_probe *p = &v->probes[i];
+
+        if (p->out && ++p->ticks > ILB_VIEW_PROBE_TICKS)
+            ilb_view_probe_done(v, p, ILB_TIMEOUT, now_ns);
+        if (!p->out)
+            room = p;
+    }
+    if (room == NULL || ilb_probe_next(b, &room->ticket, now_ns) != ILB_OK)
+        return;
+    room->out = true;
+    room->ticks = 0;
+    room->server = (uint32_t)(uintptr_t)ilb_ticket_user(b, &room->ticket) - 1;
+    watch_all.probes++;
+    v->host->send_probe(v->host->world, v->host->client, room->server);
+}
+
+static void ilb_view_probe_answer(void *self, uint32_t server, double in_flight,
+                                  double latency_ns, uint64_t now_ns)
+{
+    ilb_view *v = self;
+
+    (void)in_flight;
+    (void)latency_ns;
+    for (uint32_t i = 0; i < WATCH_ENDPOINTS; i++)
+        if (v->probes[i].out && v->probes[i].server == server) {
+            ilb_view_probe_done(v, &v->probes[i], ILB_SUCCESS, now_ns);
+            return;
+        }
+}
+
+static void ilb_view_tick(void *self, uint64_t now_ns)
+{
+    ilb_view *v = self;
+    const script_options *o = &v->script->options;
+
+    v->ticks++;
+    if (o->check_ticks > 0 && v->ticks % o->check_ticks == 0)
+        ilb_view_check(v, now_ns);
+    if (o->probes)
+        ilb_view_probes(v, now_ns);
+}
+
+/* ---- The policy ---- */
+
+static void ilb_view_options(const ilb_view *v, ilb_options *o)
+{
+    const script_options *s = &v->script->options;
+
+    o->max_ejection_percent = s->max_ejection_percent;
+    o->min_endpoints = v->fault == ILB_VIEW_NO_FLOOR ? 0 : s->min_endpoints;
+    o->panic_threshold_percent = s->panic_threshold_percent;
+    o->fail_mode = s->fail_closed ? ILB_FAIL_CLOSED : ILB_FAIL_OPEN;
+    if (v->fault == ILB_VIEW_STAYS_OPEN)
+        o->fail_mode = ILB_FAIL_OPEN;
+    if (v->fault == ILB_VIEW_CLOSES)
+        o->fail_mode = ILB_FAIL_CLOSED;
+    if (v->fault != ILB_VIEW_IGNORES_OFF)
+        o->detectors_off = s->detectors_off;
+    if (v->fault != ILB_VIEW_IGNORES_SHADOW)
+        o->detectors_shadow = s->detectors_shadow;
+    if (v->fault != ILB_VIEW_IGNORES_POLICY)
+        o->policy = (ilb_policy)s->policy;
+    o->slow_start_ns = s->slow_start_ns;
+    o->check_effect = s->check_unejects ? ILB_CHECK_UNEJECTS : ILB_CHECK_PROBES;
+}
+
+static void *ilb_view_create(const sim_host *host, const script *s,
+                             ilb_view_fault fault)
+{
+    ilb_options o = ILB_OPTIONS_INIT;
+    ilb_view *v = calloc(1, sizeof *v);
+
+    if (v == NULL)
+        return NULL;
+    v->host = host;
+    v->script = s;
+    v->fault = fault;
+    ilb_view_options(v, &o);
+    o.on_event = ilb_view_event;
+    o.event_user = v;
+    v->ilb = policy_ilb_make(host, &o, s->follows);
+    if (v->ilb == NULL) {
+        free(v);
+        return NULL;
+    }
+    policy_ilb_explain(v->ilb, ILB_VIEW_EXPLAIN_EVERY, ilb_view_tell, v);
+    return v;
+}
+
+static void ilb_view_destroy(void *self)
+{
+    ilb_view *v = self;
+
+    sim_policy_ilb.destroy(v->ilb);
+    free(v);
+}
+
+static void ilb_view_update(void *self, const sim_member *members, uint32_t n,
+                            uint64_t now_ns)
+{
+    ilb_view *v = self;
+
+    memcpy(v->members, members, n * sizeof *members);
+    v->n_members = n;
+    sim_policy_ilb.update(v->ilb, members, n, now_ns);
+}
+
+static bool ilb_view_pick(void *self, sim_attempt *a, uint64_t now_ns)
+{
+    return sim_policy_ilb.pick(((ilb_view *)self)->ilb, a, now_ns);
+}
+
+static void ilb_view_first_byte(void *self, sim_attempt *a, uint64_t now_ns)
+{
+    sim_policy_ilb.first_byte(((ilb_view *)self)->ilb, a, now_ns);
 }
 
 static void ilb_view_done(void *self, sim_attempt *a, sim_outcome outcome,
                           uint64_t retry_after_ns, uint64_t now_ns)
 {
-    if (a->request % 1000 != 999)
-        sim_policy_ilb.done(self, a, outcome, retry_after_ns, now_ns);
+    ilb_view *v = self;
+
+    if (v->fault != ILB_VIEW_LOSES_A_DONE || a->request % 1000 != 999)
+        sim_policy_ilb.done(v->ilb, a, outcome, retry_after_ns, now_ns);
 }
 
-/* Filled in here: to a compiler another file's policy is no constant. */
-void watch_ilb_init(watch_subject *right, watch_subject *loses)
+/* ---- The right one and the others ---- */
+
+#define ILB_VIEW(name_, fault_, expected_)                                     \
+    static void *ilb_view_create_##name_(const sim_host *host,                 \
+                                         const script *s)                      \
+    {                                                                          \
+        return ilb_view_create(host, s, (fault_));                             \
+    }                                                                          \
+    static const ilb_view_kind ilb_view_##name_ = {                            \
+        "ilb-" #name_, ilb_view_create_##name_, (expected_)}
+
+typedef struct ilb_view_kind {
+    const char *name;
+    void *(*create)(const sim_host *host, const script *s);
+    const char *expected;
+} ilb_view_kind;
+
+ILB_VIEW(right, ILB_VIEW_RIGHT, NULL);
+ILB_VIEW(loses_a_done, ILB_VIEW_LOSES_A_DONE, "are in flight, not");
+ILB_VIEW(no_floor, ILB_VIEW_NO_FLOOR, "are ejected, of");
+ILB_VIEW(stays_open, ILB_VIEW_STAYS_OPEN, "closed");
+ILB_VIEW(closes, ILB_VIEW_CLOSES, "no endpoint for it");
+ILB_VIEW(ignores_off, ILB_VIEW_IGNORES_OFF, "that is off");
+ILB_VIEW(ignores_shadow, ILB_VIEW_IGNORES_SHADOW, "in shadow");
+ILB_VIEW(ignores_policy, ILB_VIEW_IGNORES_POLICY, "another policy");
+ILB_VIEW(fails_too_often, ILB_VIEW_FAILS_TOO_OFTEN, "more than all");
+ILB_VIEW(oldest_of_none, ILB_VIEW_OLDEST_OF_NONE, "has an oldest");
+ILB_VIEW(latency_absurd, ILB_VIEW_LATENCY_ABSURD, "an endpoint's latency");
+ILB_VIEW(ejected_no_end, ILB_VIEW_EJECTED_NO_END, "without an end");
+ILB_VIEW(event_nan, ILB_VIEW_EVENT_NAN, "no finite statistic");
+ILB_VIEW(event_below, ILB_VIEW_EVENT_BELOW, "below the threshold");
+ILB_VIEW(cost_nan, ILB_VIEW_COST_NAN, "candidate's cost");
+ILB_VIEW(cost_negative, ILB_VIEW_COST_NEGATIVE, "candidate's cost");
+ILB_VIEW(load_nan, ILB_VIEW_LOAD_NAN, "candidate's load");
+ILB_VIEW(expects_absurd, ILB_VIEW_EXPECTS_ABSURD, "candidate's latency");
+ILB_VIEW(other_chosen, ILB_VIEW_OTHER_CHOSEN, "than was chosen");
+
+static const ilb_view_kind *const ilb_view_kinds[ILB_VIEW_COUNT] = {
+    &ilb_view_right,           &ilb_view_loses_a_done,
+    &ilb_view_no_floor,        &ilb_view_stays_open,
+    &ilb_view_closes,          &ilb_view_ignores_off,
+    &ilb_view_ignores_shadow,  &ilb_view_ignores_policy,
+    &ilb_view_fails_too_often, &ilb_view_oldest_of_none,
+    &ilb_view_latency_absurd,  &ilb_view_ejected_no_end,
+    &ilb_view_event_nan,       &ilb_view_event_below,
+    &ilb_view_cost_nan,        &ilb_view_cost_negative,
+    &ilb_view_load_nan,        &ilb_view_expects_absurd,
+    &ilb_view_other_chosen};
+
+const watch_subject *watch_ilb_subjects(void)
 {
-    *right = (watch_subject){.policy = sim_policy_ilb,
-                             .create = ilb_view_create,
-                             .look = ilb_view_look};
-    *loses = *right;
-    loses->policy.name = "ilb-loses-a-done";
-    loses->policy.done = ilb_view_done;
-    loses->expected = "are in flight, not";
+    static watch_subject all[ILB_VIEW_COUNT + 1];
+
+    for (size_t i = 0; i < ILB_VIEW_COUNT; i++)
+        all[i] =
+            (watch_subject){.policy = {.name = ilb_view_kinds[i]->name,
+                                       .destroy = ilb_view_destroy,
+                                       .update = ilb_view_update,
+                                       .pick = ilb_view_pick,
+                                       .first_byte = ilb_view_first_byte,
+                                       .done = ilb_view_done,
+                                       .tick = ilb_view_tick,
+                                       .probe_answer = ilb_view_probe_answer},
+                            .create = ilb_view_kinds[i]->create,
+                            .look = ilb_view_look,
+                            .expected = ilb_view_kinds[i]->expected};
+    return all;
 }

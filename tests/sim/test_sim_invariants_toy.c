@@ -18,10 +18,14 @@ typedef enum toy_fault {
     TOY_EJECTS_ALL,       /* knows no cap */
     TOY_ONE_TOO_MANY,     /* of the cap in per cent */
     TOY_FORGETS_TO_RAISE, /* the cap is not looked at when others leave */
+    TOY_KNOWS_NO_FLOOR,   /* only the cap in per cent, and the last */
     TOY_REFUSES,          /* fails closed when half of all are ejected */
+    TOY_STAYS_OPEN,       /* though it was to fail closed */
     TOY_SENDS_TO_ALL,     /* whether they are ready or not */
     TOY_FOR_EVER,         /* ejects for ten hours */
     TOY_BELIEVES_CLOCKS,  /* one that went back ejects for as long */
+    TOY_LISTS_TOO_FEW,    /* says nothing of the last one */
+    TOY_ALL_ARE_READY,    /* says so */
     TOY_HAS_A_MEMORY      /* another run is another result */
 } toy_fault;
 
@@ -34,7 +38,7 @@ typedef struct toy_endpoint {
 
 typedef struct toy {
     toy_fault fault;
-    uint32_t max_ejection_percent;
+    const script *script;
     toy_endpoint all[WATCH_ENDPOINTS]; /* by server */
     sim_member members[WATCH_ENDPOINTS];
     uint32_t n_members, next;
@@ -67,15 +71,15 @@ static void toy_count(const toy *t, uint32_t *ready, uint32_t *ejected)
 
 static uint32_t toy_cap(const toy *t, uint32_t ready)
 {
-    uint32_t cap = ready * t->max_ejection_percent / 100;
+    script other = {.options = t->script->options};
+    uint32_t cap;
 
     if (t->fault == TOY_EJECTS_ALL)
         return ready;
-    if (cap == 0)
-        cap = 1;
-    if (t->fault == TOY_ONE_TOO_MANY)
-        cap++;
-    return ready == 0 ? 0 : cap < ready ? cap : ready - 1;
+    if (t->fault == TOY_KNOWS_NO_FLOOR)
+        other.options.min_endpoints = 0;
+    cap = watch_cap(&other, ready);
+    return t->fault == TOY_ONE_TOO_MANY && cap < ready ? cap + 1 : cap;
 }
 
 static void *toy_create(const script *s)
@@ -84,7 +88,7 @@ static void *toy_create(const script *s)
     toy *t = calloc(1, sizeof *t);
 
     if (t != NULL) {
-        t->max_ejection_percent = s->max_ejection_percent;
+        t->script = s;
         t->next = memory++;
     }
     return t;
@@ -135,6 +139,9 @@ static bool toy_pick(void *self, sim_attempt *a, uint64_t now_ns)
     toy_count(t, &ready, &ejected);
     if (t->fault == TOY_REFUSES && ejected > 0 && 2 * ejected >= ready)
         return false;
+    if (t->fault != TOY_STAYS_OPEN && t->script->options.fail_closed &&
+        watch_panics(t->script, ready, ejected))
+        return false;
     t->next++;
     for (int pass = 0; pass < 3; pass++)
         for (uint32_t i = 0; i < t->n_members; i++) {
@@ -181,15 +188,18 @@ static void toy_look(void *self, watch_view *v)
     v->n = 0;
     for (uint32_t i = 0; i < t->n_members; i++) {
         uint32_t server = t->members[i].server;
+        bool ready = t->all[server].ready || t->fault == TOY_ALL_ARE_READY;
 
-        v->all[v->n++] = (watch_endpoint){server, t->all[server].ready,
-                                          toy_is_ejected(t, server),
-                                          t->all[server].in_flight};
+        if (t->fault == TOY_LISTS_TOO_FEW && i + 1 == t->n_members)
+            break;
+        v->all[v->n++] =
+            (watch_endpoint){server, ready, toy_is_ejected(t, server), false,
+                             t->all[server].in_flight};
     }
     for (uint32_t i = 0; i < WATCH_ENDPOINTS; i++)
         if (!t->all[i].listed && t->all[i].in_flight > 0)
             v->all[v->n++] =
-                (watch_endpoint){i, false, false, t->all[i].in_flight};
+                (watch_endpoint){i, false, false, false, t->all[i].in_flight};
 }
 
 /* ---- The mutants ---- */
@@ -221,20 +231,19 @@ TOY(loses_a_done, TOY_LOSES_A_DONE, "are in flight, not");
 TOY(ejects_all, TOY_EJECTS_ALL, "are ejected, of");
 TOY(one_too_many, TOY_ONE_TOO_MANY, "are ejected, of");
 TOY(forgets_to_raise, TOY_FORGETS_TO_RAISE, "are ejected, of");
+TOY(knows_no_floor, TOY_KNOWS_NO_FLOOR, "are ejected, of");
+TOY(stays_open, TOY_STAYS_OPEN, "though it is closed");
 TOY(refuses, TOY_REFUSES, "no endpoint for it");
 TOY(sends_to_all, TOY_SENDS_TO_ALL, "which is not ready");
 TOY(for_ever, TOY_FOR_EVER, "has been ejected for");
 TOY(believes_clocks, TOY_BELIEVES_CLOCKS, "has been ejected for");
+TOY(lists_too_few, TOY_LISTS_TOO_FEW, "endpoints, of");
+TOY(all_are_ready, TOY_ALL_ARE_READY, "is server");
 TOY(has_a_memory, TOY_HAS_A_MEMORY, "the same seed gives another result");
 
-const watch_subject *const toy_subjects[] = {&toy_right,
-                                             &toy_loses_a_done,
-                                             &toy_ejects_all,
-                                             &toy_one_too_many,
-                                             &toy_forgets_to_raise,
-                                             &toy_refuses,
-                                             &toy_sends_to_all,
-                                             &toy_for_ever,
-                                             &toy_believes_clocks,
-                                             &toy_has_a_memory,
-                                             NULL};
+const watch_subject *const toy_subjects[] = {
+    &toy_right,         &toy_loses_a_done,     &toy_ejects_all,
+    &toy_one_too_many,  &toy_forgets_to_raise, &toy_knows_no_floor,
+    &toy_refuses,       &toy_stays_open,       &toy_sends_to_all,
+    &toy_for_ever,      &toy_believes_clocks,  &toy_lists_too_few,
+    &toy_all_are_ready, &toy_has_a_memory,     NULL};

@@ -3,16 +3,21 @@
  * Stands between the simulator and a policy. What must hold:
  *
  *  - as long as one endpoint of the list is ready, a pick finds an endpoint,
- *    and one that is ready;
+ *    and one that is ready; but if it fails closed, and too few are left, it
+ *    finds none, or one to see whether it is well again;
  *  - requests in flight, as the policy counts them, are those that were picked
  *    and are not done: in each tick, and none at the end;
  *  - the list and its readiness are as told;
- *  - never are more ejected than the cap allows, nor the last that is ready:
- *    looked at in each tick, after each update and after each failure;
+ *  - never are more ejected than the cap and the floor allow, nor the last that
+ *    is ready unless it fails closed: looked at in each tick, after each update
+ *    and after each failure;
+ *  - a detector that is off finds nobody, one in shadow ejects nobody; the
+ *    policy is the one that was asked for;
  *  - nobody is ejected for ever: in the quiet time each endpoint of the list
  *    that is ready is seen not ejected;
  *  - no figure is negative, infinite or out of order, and none is missing where
- *    a request was answered;
+ *    a request was answered; nor in what one pick of a hundred says of its
+ *    reasons, or any event of its evidence;
  *  - the same seed gives the same result, bit for bit.
  */
 #include <inttypes.h>
@@ -63,16 +68,28 @@ __attribute__((format(printf, 2, 3))) static void watch_found(
 
 /* ---- What it makes of its endpoints ---- */
 
-/* As ilb.h has it: of the ready ones, one if there are two, never the last. */
-static uint32_t watch_cap(uint32_t n_ready)
+/* Of the ready ones, one if there are two or more; and the floor stays, which
+ * is one unless it fails closed. */
+uint32_t watch_cap(const script *s, uint32_t n_ready)
 {
-    uint32_t cap = n_ready * watch.script->max_ejection_percent / 100;
+    const script_options *o = &s->options;
+    uint32_t cap = n_ready * o->max_ejection_percent / 100;
+    uint32_t floor = o->min_endpoints;
 
-    if (cap == 0)
+    if (cap == 0 && n_ready >= 2)
         cap = 1;
-    if (n_ready == 0)
+    if (floor == 0 && !o->fail_closed)
+        floor = 1;
+    if (n_ready <= floor)
         return 0;
-    return cap < n_ready ? cap : n_ready - 1;
+    return cap < n_ready - floor ? cap : n_ready - floor;
+}
+
+bool watch_panics(const script *s, uint32_t n_ready, uint32_t ejected)
+{
+    return ejected >= n_ready ||
+           (n_ready - ejected) * 100 <
+               n_ready * s->options.panic_threshold_percent;
 }
 
 static void watch_list(const watch_client *c, const watch_view *v)
@@ -90,30 +107,40 @@ static void watch_list(const watch_client *c, const watch_view *v)
                         v->all[i].ready ? "ready" : "not ready");
 }
 
-static void watch_look(const watch_client *c, watch_view *v)
+static uint32_t watch_n_ejected(const watch_view *v)
 {
     uint32_t ejected = 0;
-    uint64_t in_flight = 0;
 
+    for (uint32_t i = 0; i < v->n; i++)
+        ejected += v->all[i].ejected;
+    return ejected;
+}
+
+static void watch_look(const watch_client *c, watch_view *v)
+{
+    uint32_t ejected, cap = watch_cap(watch.script, c->n_ready);
+    uint64_t in_flight = 0, expected;
+
+    v->own = 0;
     watch.subject->look(c->self, v);
     if (v->wrong != NULL)
         watch_found(c, "%s", v->wrong);
     watch_list(c, v);
-    for (uint32_t i = 0; i < v->n; i++) {
-        ejected += v->all[i].ejected;
+    for (uint32_t i = 0; i < v->n; i++)
         in_flight += v->all[i].in_flight;
-    }
+    ejected = watch_n_ejected(v);
     watch_all.looks += v->n;
     watch_all.ejected += ejected;
-    watch_all.fullest += ejected > 0 && ejected == watch_cap(c->n_ready);
-    if (ejected > watch_cap(c->n_ready))
+    watch_all.fullest += ejected > 0 && ejected == cap;
+    if (ejected > cap)
         watch_found(c,
                     "%" PRIu32 " are ejected, of %" PRIu32
                     " that are ready; the cap is %" PRIu32,
-                    ejected, c->n_ready, watch_cap(c->n_ready));
-    if (in_flight != c->picks - c->dones)
+                    ejected, c->n_ready, cap);
+    expected = c->picks - c->dones + v->own;
+    if (in_flight != expected)
         watch_found(c, "%" PRIu64 " are in flight, not %" PRIu64, in_flight,
-                    c->picks - c->dones);
+                    expected);
 }
 
 static void watch_tick(void *self, uint64_t now_ns)
@@ -122,7 +149,8 @@ static void watch_tick(void *self, uint64_t now_ns)
     watch_view v;
     uint64_t quiet_ns;
 
-    (void)now_ns;
+    if (watch.subject->policy.tick != NULL)
+        watch.subject->policy.tick(c->self, now_ns);
     watch_look(c, &v);
     if (c->world->now_ns < watch.script->healed_ns)
         return;
@@ -201,20 +229,56 @@ static bool watch_is_ready(const watch_client *c, uint32_t server)
     return false;
 }
 
+/* Only a balancer that fails closed may have no endpoint while some are ready,
+ * and only when too few are left. */
+static void watch_refused(const watch_client *c)
+{
+    uint32_t ejected;
+    watch_view v;
+
+    if (c->n_ready == 0)
+        return;
+    watch_look(c, &v);
+    ejected = watch_n_ejected(&v);
+    if (watch.script->options.fail_closed &&
+        watch_panics(watch.script, c->n_ready, ejected))
+        watch_all.closed++;
+    else
+        watch_found(c,
+                    "no endpoint for it, but %" PRIu32 " are ready and %" PRIu32
+                    " of them ejected",
+                    c->n_ready, ejected);
+}
+
+/* And then it must have none, but to try whether one is well again. */
+static void watch_closed(const watch_client *c, uint32_t server)
+{
+    watch_view v;
+
+    if (!watch.script->options.fail_closed)
+        return;
+    watch_look(c, &v);
+    if (!watch_panics(watch.script, c->n_ready, watch_n_ejected(&v)))
+        return;
+    for (uint32_t i = 0; i < v.n; i++)
+        if (v.all[i].server == server && !v.all[i].probing)
+            watch_found(c, "it picked server %" PRIu32 " though it is closed",
+                        server);
+}
+
 static bool watch_pick(void *self, sim_attempt *a, uint64_t now_ns)
 {
     watch_client *c = self;
 
     if (!watch.subject->policy.pick(c->self, a, now_ns)) {
-        if (c->n_ready > 0)
-            watch_found(c, "no endpoint for it, but %" PRIu32 " are ready",
-                        c->n_ready);
+        watch_refused(c);
         return false;
     }
     c->picks++;
     if (!watch_is_ready(c, a->server))
         watch_found(c, "it picked server %" PRIu32 ", which is not ready",
                     a->server);
+    watch_closed(c, a->server);
     return true;
 }
 
@@ -236,6 +300,15 @@ static void watch_done(void *self, sim_attempt *a, sim_outcome outcome,
     c->dones++;
     if (outcome != SIM_SUCCESS)
         watch_look(c, &v);
+}
+
+static void watch_probe_answer(void *self, uint32_t server, double in_flight,
+                               double latency_ns, uint64_t now_ns)
+{
+    watch_client *c = self;
+
+    watch.subject->policy.probe_answer(c->self, server, in_flight, latency_ns,
+                                       now_ns);
 }
 
 /* ---- A run ---- */
@@ -263,14 +336,15 @@ static void watch_figures(const sim_scenario *s, const sim_result *r)
 static bool watch_once(const sim_scenario *s, sim_result *r)
 {
     const sim_policy policy = {.name = watch.subject->policy.name,
-                               .passive = true,
+                               .passive = false, /* some have checks */
                                .create = watch_create,
                                .destroy = watch_destroy,
                                .update = watch_update,
                                .pick = watch_pick,
                                .first_byte = watch_first_byte,
                                .done = watch_done,
-                               .tick = watch_tick};
+                               .tick = watch_tick,
+                               .probe_answer = watch_probe_answer};
     char error[WATCH_ERROR_BYTES / 2];
 
     memset(r, 0, sizeof *r);

@@ -20,6 +20,9 @@ typedef struct policy_ilb {
     uint64_t now_ns;
     ilb_endpoint_stats *stats;
     uint32_t n_stats;
+    uint32_t explain_every, to_explain; /* 0: no pick is explained */
+    policy_ilb_tell *tell;
+    void *tell_user;
 } policy_ilb;
 
 static uint64_t policy_ilb_clock(void *user)
@@ -64,6 +67,16 @@ ilb_balancer *policy_ilb_balancer(void *self)
     return ((policy_ilb *)self)->balancer;
 }
 
+void policy_ilb_explain(void *self, uint32_t every, policy_ilb_tell *tell,
+                        void *user)
+{
+    policy_ilb *p = self;
+
+    p->explain_every = p->to_explain = every;
+    p->tell = tell;
+    p->tell_user = user;
+}
+
 static void *policy_ilb_create(const sim_host *host)
 {
     const ilb_options o = ILB_OPTIONS_INIT;
@@ -104,12 +117,18 @@ static void policy_ilb_room(policy_ilb *p, uint32_t server)
     p->n_last = n;
 }
 
+void policy_ilb_address(char address[POLICY_ILB_ADDRESS_BYTES], uint32_t server)
+{
+    snprintf(address, POLICY_ILB_ADDRESS_BYTES, "s%" PRIu32, server);
+}
+
 static void policy_ilb_update(void *self, const sim_member *members, uint32_t n,
                               uint64_t now_ns)
 {
     policy_ilb *p = self;
     ilb_endpoint *list = calloc(n == 0 ? 1 : n, sizeof *list);
-    char(*names)[16] = calloc(n == 0 ? 1 : n, sizeof *names);
+    char(*names)[POLICY_ILB_ADDRESS_BYTES] =
+        calloc(n == 0 ? 1 : n, sizeof *names);
 
     if (list == NULL || names == NULL)
         abort();
@@ -117,7 +136,7 @@ static void policy_ilb_update(void *self, const sim_member *members, uint32_t n,
     for (uint32_t i = 0; i < n; i++) {
         ilb_endpoint e = ILB_ENDPOINT(names[i]);
 
-        snprintf(names[i], sizeof names[i], "s%" PRIu32, members[i].server);
+        policy_ilb_address(names[i], members[i].server);
         e.weight = (uint32_t)(members[i].weight * 100 + 0.5);
         e.readiness = members[i].ready ? ILB_READY : ILB_NOT_READY;
         e.user = (void *)(uintptr_t)(members[i].server + 1);
@@ -143,6 +162,20 @@ static void policy_ilb_advise(const policy_ilb *p, const ilb_ticket *ticket,
     a->try_ns = ns == UINT64_MAX ? 0 : ns;
 }
 
+static bool policy_ilb_choose(policy_ilb *p, ilb_ticket *ticket,
+                              const ilb_pick_options *o)
+{
+    static ilb_explanation x;
+
+    if (p->explain_every == 0 || --p->to_explain > 0)
+        return ilb_pick(p->balancer, ticket, o) == ILB_OK;
+    p->to_explain = p->explain_every;
+    if (ilb_pick_explained(p->balancer, ticket, o, &x, sizeof x) != ILB_OK)
+        return false;
+    p->tell(&x, ilb_ticket_address(p->balancer, ticket), p->tell_user);
+    return true;
+}
+
 static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
 {
     policy_ilb *p = self;
@@ -157,9 +190,9 @@ static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
     for (uint32_t i = 0; i < a->n_tried && i < ILB_EXCLUDE_MAX; i++)
         if (a->tried[i] < p->n_last) /* else it was never in the list */
             exclude[o.n_exclude++] = p->last[a->tried[i]];
-    if (ilb_pick(p->balancer, &ticket, &o) != ILB_OK) {
+    if (!policy_ilb_choose(p, &ticket, &o)) {
         o.n_exclude = 0; /* better the same again than none */
-        if (a->n_tried == 0 || ilb_pick(p->balancer, &ticket, &o) != ILB_OK)
+        if (a->n_tried == 0 || !policy_ilb_choose(p, &ticket, &o))
             return false;
     }
     a->server = (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &ticket) - 1;
