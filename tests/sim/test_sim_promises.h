@@ -21,6 +21,8 @@ typedef struct promise {
     const char *twin;  /* a scenario */
     const char *rival; /* a policy */
     bool ratio;
+
+    const char *missed_by; /* a policy that does not keep it */
 } promise;
 
 extern const promise promises[];
