@@ -21,12 +21,45 @@ static double healthy_size(sim_random *r, double least, double most)
     return least * pow(most / least, sim_random_unit(r));
 }
 
-/* As many workers as keep the load below one that is drawn, at most 70 %. Half
- * of the fleets are no larger than that takes, and their services up to four
- * times longer, so that they are as busy as that. */
+/* A third has collections of garbage, say, which stop a server for a few
+ * milliseconds to some ten: all servers alike, each at its own moments. */
+static void healthy_pauses(healthy_fleet *f, sim_random *r)
+{
+    if (sim_random_unit(r) >= 0.35)
+        return;
+    f->pause_ms = (uint32_t)healthy_size(r, 5, 80);
+    f->pause_every_ms = (uint32_t)healthy_size(r, 2000, 30000);
+}
+
+/* A third has weights, near to what the servers can do. Whoever has more than
+ * that is busier than the others, but no server above the greatest load. */
+static void healthy_weights(healthy_fleet *f, sim_random *r)
+{
+    double weights = 0, speeds = 0, most = 0;
+
+    f->weighted = sim_random_unit(r) < 0.35;
+    for (uint32_t i = 0; i < f->servers; i++) {
+        f->weights[i] =
+            f->weighted ? f->speeds[i] * healthy_size(r, 0.75, 1 / 0.75) : 1;
+        weights += f->weights[i];
+        speeds += f->speeds[i];
+    }
+    for (uint32_t i = 0; i < f->servers; i++)
+        most = fmax(most, f->load * (f->weights[i] / weights) /
+                              (f->speeds[i] / speeds));
+    if (f->weighted && most > HEALTHY_LOAD_MAX) {
+        f->service_ms *= HEALTHY_LOAD_MAX / most;
+        f->load *= HEALTHY_LOAD_MAX / most;
+    }
+}
+
+/* As many workers as keep the load below one that is drawn, at most 70 %, of a
+ * quarter 80 %. Half of the fleets are no larger than that takes, and their
+ * services up to four times longer, so that they are as busy as that. */
 void healthy_draw(healthy_fleet *f, uint64_t number)
 {
     sim_random r = sim_random_stream(number, 0);
+    sim_random more = sim_random_stream(number, 1);
     double spread = healthy_between(&r, 1, 3), all = 0, load, needed;
     bool busy;
 
@@ -40,6 +73,8 @@ void healthy_draw(healthy_fleet *f, uint64_t number)
     f->errors =
         sim_random_unit(&r) < 0.3 ? 0 : healthy_size(&r, 0.00001, 0.001);
     load = healthy_between(&r, 0.05, 0.7);
+    if (sim_random_unit(&more) < 0.25)
+        load = healthy_between(&more, 0.7, HEALTHY_LOAD_MAX);
     needed = f->rate_per_s * f->service_ms / 1e3 / load; /* at speed 1 */
     busy = sim_random_unit(&r) < 0.5;
     if (busy && needed < f->servers)
@@ -56,6 +91,8 @@ void healthy_draw(healthy_fleet *f, uint64_t number)
         f->service_ms *= longer;
         f->load *= longer;
     }
+    healthy_pauses(f, &more);
+    healthy_weights(f, &more);
 }
 
 void healthy_text(const healthy_fleet *f, char text[HEALTHY_BYTES])
@@ -71,8 +108,12 @@ void healthy_text(const healthy_fleet *f, char text[HEALTHY_BYTES])
 
     for (uint32_t i = 0; i < f->servers; i++)
         n += snprintf(text + n, (size_t)(HEALTHY_BYTES - n),
-                      "servers 1 workers %" PRIu32 " speed %.3f\n", f->workers,
-                      f->speeds[i]);
+                      "servers 1 workers %" PRIu32 " speed %.3f weight %.2f\n",
+                      f->workers, f->speeds[i], f->weights[i]);
+    if (f->pause_ms > 0)
+        snprintf(text + n, (size_t)(HEALTHY_BYTES - n),
+                 "stops all every %" PRIu32 "ms for %" PRIu32 "ms random\n",
+                 f->pause_every_ms, f->pause_ms);
 }
 
 void healthy_stop(const char *error)
