@@ -157,7 +157,9 @@ ILB_SIM_TEST_INVARIANTS_SOURCES = \
 	tests/sim/test_sim_invariants.h \
 	tests/sim/test_sim_invariants_faults.c \
 	tests/sim/test_sim_invariants_ilb.c \
+	tests/sim/test_sim_invariants_ilb.h \
 	tests/sim/test_sim_invariants_options.c \
+	tests/sim/test_sim_invariants_say.c \
 	tests/sim/test_sim_invariants_script.c \
 	tests/sim/test_sim_invariants_toy.c \
 	tests/sim/test_sim_invariants_watch.c

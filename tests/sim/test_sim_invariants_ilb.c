@@ -2,44 +2,17 @@
 /*
  * libilb for the watcher, with the options of the script, and with a client
  * that makes checks and probes of its own if the script says so; and libilb
- * with a fault: one that does not do what it was asked for, or that says of
- * itself what cannot be.
+ * with a fault each.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "policies/policy_ilb.h"
-#include "test_sim_invariants.h"
+#include "test_sim_invariants_ilb.h"
 
-#define ILB_VIEW_LATENCY_MAX_NS (3 * 3600 * UINT64_C(1000000000))
 #define ILB_VIEW_EXPLAIN_EVERY 100
 #define ILB_VIEW_PROBE_TICKS 10 /* no answer after so many: given up */
-
-typedef enum ilb_view_fault {
-    ILB_VIEW_RIGHT = 0,
-    ILB_VIEW_LOSES_A_DONE,
-    /* It is asked for something else than the script has. */
-    ILB_VIEW_NO_FLOOR,
-    ILB_VIEW_STAYS_OPEN,
-    ILB_VIEW_CLOSES,
-    ILB_VIEW_IGNORES_OFF,
-    ILB_VIEW_IGNORES_SHADOW,
-    ILB_VIEW_IGNORES_POLICY,
-    /* What it says is spoilt before it is looked at. */
-    ILB_VIEW_FAILS_TOO_OFTEN,
-    ILB_VIEW_OLDEST_OF_NONE,
-    ILB_VIEW_LATENCY_ABSURD,
-    ILB_VIEW_EJECTED_NO_END,
-    ILB_VIEW_EVENT_NAN,
-    ILB_VIEW_EVENT_BELOW,
-    ILB_VIEW_COST_NAN,
-    ILB_VIEW_COST_NEGATIVE,
-    ILB_VIEW_LOAD_NAN,
-    ILB_VIEW_EXPECTS_ABSURD,
-    ILB_VIEW_OTHER_CHOSEN,
-    ILB_VIEW_COUNT
-} ilb_view_fault;
 
 typedef struct ilb_view_probe {
     bool out;
@@ -58,137 +31,27 @@ typedef struct ilb_view {
     ilb_view_probe probes[WATCH_ENDPOINTS];
 } ilb_view;
 
-static bool ilb_view_size_ok(double x)
-{
-    return isfinite(x) && x >= 0;
-}
-
-/* ---- What it says of events and picks ---- */
+/* ---- What it says ---- */
 
 static void ilb_view_event(const ilb_event *event, void *user)
 {
     ilb_view *v = user;
-    ilb_event e = *event;
+    const char *wrong = watch_ilb_event(v->fault, event);
 
-    if (v->fault == ILB_VIEW_EVENT_NAN)
-        e.statistic = NAN;
-    if (v->fault == ILB_VIEW_EVENT_BELOW)
-        e.threshold = e.statistic + 1;
-    if (!isfinite(e.statistic) || !isfinite(e.threshold))
-        v->wrong = "an event has no finite statistic or threshold";
-    else if (e.type == ILB_EVENT_EJECT && e.detector != ILB_DETECTOR_NONE &&
-             !(e.statistic >= e.threshold))
-        v->wrong = "it was ejected below the threshold";
+    if (wrong != NULL)
+        v->wrong = wrong;
 }
 
-static void ilb_view_spoil(ilb_view_fault fault, ilb_explanation *x)
+static void ilb_view_tell(const ilb_explanation *x, const char *address,
+                          void *user)
 {
-    ilb_candidate *c = &x->candidates[x->n_candidates - 1];
-
-    if (fault == ILB_VIEW_COST_NAN)
-        c->cost = NAN;
-    else if (fault == ILB_VIEW_COST_NEGATIVE)
-        c->cost = -1;
-    else if (fault == ILB_VIEW_LOAD_NAN)
-        c->load = NAN;
-    else if (fault == ILB_VIEW_EXPECTS_ABSURD)
-        c->latency_ns = UINT64_MAX;
-    else if (fault == ILB_VIEW_OTHER_CHOSEN)
-        x->chosen = x->n_candidates;
-}
-
-static const char *ilb_view_candidate(const ilb_candidate *c)
-{
-    if (!ilb_view_size_ok(c->cost))
-        return "a candidate's cost is no finite number from 0 on";
-    if (!ilb_view_size_ok(c->load))
-        return "a candidate's load is no finite number from 0 on";
-    if (c->latency_ns > ILB_VIEW_LATENCY_MAX_NS)
-        return "a candidate's latency is more than three hours";
-    if (c->failure_ppm > 1000000)
-        return "a candidate fails more than all";
-    return NULL;
-}
-
-static const char *ilb_view_explained(const ilb_view *v,
-                                      const ilb_explanation *x,
-                                      const char *address)
-{
-    uint32_t policy = v->script->options.policy;
-    const char *wrong = NULL;
-
-    if (x->n_candidates > ILB_CANDIDATES_MAX || x->chosen >= x->n_candidates ||
-        strcmp(x->candidates[x->chosen].address, address) != 0)
-        return "another endpoint is explained than was chosen";
-    if (x->policy != (policy == 0 ? ILB_POLICY_PEAK_EWMA : policy))
-        return "it chooses by another policy than it was told";
-    if (x->chosen_by == ILB_CHOSEN_BY_FAIL_OPEN &&
-        v->script->options.fail_closed)
-        return "it fails open though it is to fail closed";
-    if (x->n_ejected > x->n_endpoints || x->peer_failure_ppm > 1000000 ||
-        x->median_ns > ILB_VIEW_LATENCY_MAX_NS)
-        return "what all have in common cannot be";
-    for (uint32_t i = 0; wrong == NULL && i < x->n_candidates; i++)
-        wrong = ilb_view_candidate(&x->candidates[i]);
-    return wrong;
-}
-
-static void ilb_view_tell(const ilb_explanation *explanation,
-                          const char *address, void *user)
-{
-    static ilb_explanation x;
     ilb_view *v = user;
-    const char *wrong;
+    const char *wrong =
+        watch_ilb_explained(v->fault, &v->script->options, x, address);
 
-    x = *explanation;
-    ilb_view_spoil(v->fault, &x);
-    wrong = ilb_view_explained(v, &x, address);
     if (wrong != NULL)
         v->wrong = wrong;
     watch_all.explained++;
-}
-
-/* ---- What it says of its endpoints ---- */
-
-static void ilb_view_spoil_stats(ilb_view_fault fault, ilb_endpoint_stats *e)
-{
-    if (fault == ILB_VIEW_FAILS_TOO_OFTEN)
-        e->failure_ppm = 1000001;
-    else if (fault == ILB_VIEW_OLDEST_OF_NONE && e->in_flight == 0)
-        e->oldest_ns = 1;
-    else if (fault == ILB_VIEW_LATENCY_ABSURD)
-        e->latency_ns = UINT64_MAX;
-    else if (fault == ILB_VIEW_EJECTED_NO_END)
-        e->ejected_until_ns = 0;
-}
-
-static const char *ilb_view_detectors(const script_options *o,
-                                      const ilb_endpoint_stats *e)
-{
-    for (uint32_t d = 0; d < ILB_DETECTOR_COUNT; d++) {
-        if ((o->detectors_off & ILB_DETECTOR_BIT(d)) != 0 && e->detected[d] > 0)
-            return "a detector that is off has found somebody";
-        if ((o->detectors_shadow & ILB_DETECTOR_BIT(d)) != 0 &&
-            e->enforced[d] > 0)
-            return "a detector in shadow has ejected somebody";
-    }
-    return NULL;
-}
-
-static const char *ilb_view_wrong(const script_options *o,
-                                  const ilb_endpoint_stats *e)
-{
-    bool out = e->state == ILB_STATE_EJECTED || e->state == ILB_STATE_PROBING;
-
-    if (e->failure_ppm > 1000000)
-        return "an endpoint fails more than all";
-    if (e->in_flight == 0 && e->oldest_ns != 0)
-        return "an endpoint with nothing in flight has an oldest request";
-    if (e->latency_ns > ILB_VIEW_LATENCY_MAX_NS)
-        return "an endpoint's latency is more than three hours";
-    if (out != (e->ejected_until_ns != 0))
-        return "an endpoint is ejected without an end, or the reverse";
-    return ilb_view_detectors(o, e);
 }
 
 static void ilb_view_look(void *self, watch_view *view)
@@ -209,7 +72,9 @@ static void ilb_view_look(void *self, watch_view *view)
     for (size_t i = 0; i < n; i++) {
         ilb_state s = stats[i].state;
 
-        ilb_view_spoil_stats(v->fault, &stats[i]);
+        const char *wrong =
+            watch_ilb_stats(v->fault, &v->script->options, &stats[i]);
+
         view->all[i] = (watch_endpoint){
             .server = (uint32_t)(uintptr_t)stats[i].user - 1,
             .ready = s != ILB_STATE_NOT_READY && s != ILB_STATE_DRAINING,
@@ -217,7 +82,7 @@ static void ilb_view_look(void *self, watch_view *view)
             .probing = s == ILB_STATE_PROBING,
             .in_flight = stats[i].in_flight};
         if (view->wrong == NULL)
-            view->wrong = ilb_view_wrong(&v->script->options, &stats[i]);
+            view->wrong = wrong;
     }
 }
 
