@@ -129,6 +129,7 @@ ILB_SIM_TEST_ENGINE_SOURCES = \
 	tests/sim/test_sim_requests.c \
 	tests/sim/test_sim_chance.c \
 	tests/sim/test_sim_asking.c \
+	tests/sim/test_sim_own.c \
 	tests/sim/test_sim_measures.c \
 	tests/sim/test_sim_contract.c \
 	tests/sim/test_sim_refused.c

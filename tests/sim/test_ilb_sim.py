@@ -37,8 +37,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COLUMNS = [
     "scenario", "policy", "passive", "seed", "requests", "failed", "timed_out", "cancelled",
-    "no_endpoint", "attempts", "to_bad", "hidden", "hidden_timed_out", "p50_ns", "p90_ns",
-    "p99_ns", "p999_ns", "max_ns", "mean_ns", "ejections", "events", "hash",
+    "no_endpoint", "attempts", "to_bad", "hidden", "hidden_timed_out", "probes", "p50_ns",
+    "p90_ns", "p99_ns", "p999_ns", "max_ns", "mean_ns", "ejections", "events", "hash",
 ]
 
 WORLD = """\

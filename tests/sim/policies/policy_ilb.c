@@ -18,6 +18,7 @@ typedef struct policy_ilb {
     ilb_ticket *last; /* a ticket of each server, to exclude it by */
     uint32_t n_last;
     uint64_t now_ns;
+    uint64_t asked_ns; /* when probe_next was called; 0: not yet */
     ilb_endpoint_stats *stats;
     uint32_t n_stats;
     uint32_t explain_every, to_explain; /* 0: no pick is explained */
@@ -237,6 +238,26 @@ static void policy_ilb_done(void *self, sim_attempt *a, sim_outcome outcome,
     memcpy(a->state, &ticket, sizeof ticket);
 }
 
+/* When one is due, and often enough for picks to leave them to us. */
+bool policy_ilb_probe(void *self, sim_attempt *a, uint64_t now_ns)
+{
+    policy_ilb *p = self;
+    ilb_ticket ticket;
+
+    p->now_ns = now_ns;
+    if (p->asked_ns != 0 && now_ns >= p->asked_ns &&
+        now_ns - p->asked_ns < ILB_PROBE_HOST_NS / 2 &&
+        now_ns < ilb_probe_due_ns(p->balancer))
+        return false;
+    p->asked_ns = now_ns;
+    if (ilb_probe_next(p->balancer, &ticket, now_ns) != ILB_OK)
+        return false;
+    a->server = (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &ticket) - 1;
+    p->last[a->server] = ticket;
+    memcpy(a->state, &ticket, sizeof ticket);
+    return true;
+}
+
 static uint32_t policy_ilb_n_ejected(void *self, uint64_t *ejections)
 {
     policy_ilb *p = self;
@@ -292,6 +313,22 @@ const sim_policy sim_policy_ilb_plain = {
     .pick = policy_ilb_pick,
     .first_byte = policy_ilb_first_byte,
     .done = policy_ilb_done,
+    .n_ejected = policy_ilb_n_ejected,
+};
+
+const sim_policy sim_policy_ilb_probing = {
+    .name = "ilb-probing",
+    .about = "libilb whose client probes with requests of its own",
+    .source = "this project",
+    .passive = false,
+    .variant = true,
+    .create = policy_ilb_create,
+    .destroy = policy_ilb_destroy,
+    .update = policy_ilb_update,
+    .pick = policy_ilb_pick,
+    .first_byte = policy_ilb_first_byte,
+    .done = policy_ilb_done,
+    .probe = policy_ilb_probe,
     .n_ejected = policy_ilb_n_ejected,
 };
 
