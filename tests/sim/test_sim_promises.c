@@ -28,9 +28,10 @@
 #include "test_sim_promises.h"
 
 #define PROMISES_NAME "test_sim_promises"
+#define PROMISES_POLICY "ilb"
 #define PROMISES_SEEDS 5
 #define PROMISES_PROOF_SEEDS 2
-#define PROMISES_RUNS 80 /* pairs of a scenario and a policy */
+#define PROMISES_RUNS 100 /* pairs of a scenario and a policy */
 
 /* A scenario and a policy, all seeds. */
 typedef struct promises_run {
@@ -140,16 +141,34 @@ static double promises_measure(const promise *p, const promises_run *run,
     return value;
 }
 
+static const sim_policy *promises_policy(const char *name)
+{
+    const sim_policy *policy = sim_policy_find(name);
+
+    if (policy == NULL)
+        promises_stop(name, "no such policy");
+    return policy;
+}
+
+/* Who is asked; another policy than the library has no variants. */
+static const sim_policy *promises_subject(const promises_all *all,
+                                          const promise *p)
+{
+    if (p->variant != NULL && !all->proof &&
+        strcmp(all->subject->name, PROMISES_POLICY) == 0)
+        return promises_policy(p->variant);
+    return all->subject;
+}
+
 static double promises_value(promises_all *all, const promise *p, uint64_t seed)
 {
+    const sim_policy *subject = promises_subject(all, p);
     const sim_policy *other =
-        p->rival == NULL ? all->subject : sim_policy_find(p->rival);
+        p->rival == NULL ? subject : promises_policy(p->rival);
     const char *twin = p->twin == NULL ? p->scenario : p->twin;
     double value =
-        promises_measure(p, promises_get(all, p->scenario, all->subject), seed);
+        promises_measure(p, promises_get(all, p->scenario, subject), seed);
 
-    if (other == NULL)
-        promises_stop(p->rival, "no such policy");
     if (p->twin != NULL || p->rival != NULL) {
         double its = promises_measure(p, promises_get(all, twin, other), seed);
 
@@ -225,9 +244,7 @@ static void promises_prove(promises_all *all, const promise *p)
 
     if (p->missed_by == NULL)
         promises_stop(p->name, "no policy is named that must miss it");
-    all->subject = sim_policy_find(p->missed_by);
-    if (all->subject == NULL)
-        promises_stop(p->missed_by, "no such policy");
+    all->subject = promises_policy(p->missed_by);
     line = promises_ask(all, p);
     all->lines++;
     all->missed += !line.kept;
@@ -280,9 +297,7 @@ static int promises_all_of(promises_all *all, const char *policy, int n,
 
     if (all->seeds == 0)
         all->seeds = all->proof ? PROMISES_PROOF_SEEDS : PROMISES_SEEDS;
-    all->subject = sim_policy_find(policy);
-    if (all->subject == NULL)
-        promises_stop(policy, "no such policy");
+    all->subject = promises_policy(policy);
     all->values = calloc((size_t)all->seeds, sizeof *all->values);
     if (all->values == NULL)
         promises_stop(policy, "out of memory");
@@ -323,5 +338,6 @@ int main(int argc, char **argv)
                                      "--markdown");
         return 2;
     }
-    return promises_all_of(&all, policy == NULL ? "ilb" : policy, n, argv + 1);
+    return promises_all_of(&all, policy == NULL ? PROMISES_POLICY : policy, n,
+                           argv + 1);
 }
