@@ -21,9 +21,7 @@ typedef struct policy_ilb {
     uint64_t asked_ns; /* when probe_next was called; 0: not yet */
     ilb_endpoint_stats *stats;
     uint32_t n_stats;
-    uint32_t explain_every, to_explain; /* 0: no pick is explained */
-    policy_ilb_tell *tell;
-    void *tell_user;
+    ilb_explanation *explanation; /* of the next pick; NULL: nobody asks */
 } policy_ilb;
 
 static uint64_t policy_ilb_clock(void *user)
@@ -68,16 +66,6 @@ ilb_balancer *policy_ilb_balancer(void *self)
     return ((policy_ilb *)self)->balancer;
 }
 
-void policy_ilb_explain(void *self, uint32_t every, policy_ilb_tell *tell,
-                        void *user)
-{
-    policy_ilb *p = self;
-
-    p->explain_every = p->to_explain = every;
-    p->tell = tell;
-    p->tell_user = user;
-}
-
 static void *policy_ilb_create(const sim_host *host)
 {
     const ilb_options o = ILB_OPTIONS_INIT;
@@ -118,18 +106,12 @@ static void policy_ilb_room(policy_ilb *p, uint32_t server)
     p->n_last = n;
 }
 
-void policy_ilb_address(char address[POLICY_ILB_ADDRESS_BYTES], uint32_t server)
-{
-    snprintf(address, POLICY_ILB_ADDRESS_BYTES, "s%" PRIu32, server);
-}
-
 static void policy_ilb_update(void *self, const sim_member *members, uint32_t n,
                               uint64_t now_ns)
 {
     policy_ilb *p = self;
     ilb_endpoint *list = calloc(n == 0 ? 1 : n, sizeof *list);
-    char(*names)[POLICY_ILB_ADDRESS_BYTES] =
-        calloc(n == 0 ? 1 : n, sizeof *names);
+    char(*names)[16] = calloc(n == 0 ? 1 : n, sizeof *names);
 
     if (list == NULL || names == NULL)
         abort();
@@ -137,7 +119,7 @@ static void policy_ilb_update(void *self, const sim_member *members, uint32_t n,
     for (uint32_t i = 0; i < n; i++) {
         ilb_endpoint e = ILB_ENDPOINT(names[i]);
 
-        policy_ilb_address(names[i], members[i].server);
+        snprintf(names[i], sizeof names[i], "s%" PRIu32, members[i].server);
         e.weight = (uint32_t)(members[i].weight * 100 + 0.5);
         e.readiness = members[i].ready ? ILB_READY : ILB_NOT_READY;
         e.user = (void *)(uintptr_t)(members[i].server + 1);
@@ -163,18 +145,18 @@ static void policy_ilb_advise(const policy_ilb *p, const ilb_ticket *ticket,
     a->try_ns = ns == UINT64_MAX ? 0 : ns;
 }
 
-static bool policy_ilb_choose(policy_ilb *p, ilb_ticket *ticket,
-                              const ilb_pick_options *o)
+void policy_ilb_explain(void *self, ilb_explanation *x)
 {
-    static ilb_explanation x;
+    ((policy_ilb *)self)->explanation = x;
+}
 
-    if (p->explain_every == 0 || --p->to_explain > 0)
-        return ilb_pick(p->balancer, ticket, o) == ILB_OK;
-    p->to_explain = p->explain_every;
-    if (ilb_pick_explained(p->balancer, ticket, o, &x, sizeof x) != ILB_OK)
-        return false;
-    p->tell(&x, ilb_ticket_address(p->balancer, ticket), p->tell_user);
-    return true;
+static int policy_ilb_ask(policy_ilb *p, ilb_ticket *ticket,
+                          const ilb_pick_options *o)
+{
+    if (p->explanation == NULL)
+        return ilb_pick(p->balancer, ticket, o);
+    return ilb_pick_explained(p->balancer, ticket, o, p->explanation,
+                              sizeof *p->explanation);
 }
 
 static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
@@ -183,6 +165,7 @@ static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
     ilb_pick_options o = ILB_PICK_OPTIONS_INIT;
     ilb_ticket exclude[ILB_EXCLUDE_MAX];
     ilb_ticket ticket;
+    int rc;
 
     p->now_ns = now_ns;
     o.now_ns = now_ns;
@@ -191,11 +174,14 @@ static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
     for (uint32_t i = 0; i < a->n_tried && i < ILB_EXCLUDE_MAX; i++)
         if (a->tried[i] < p->n_last) /* else it was never in the list */
             exclude[o.n_exclude++] = p->last[a->tried[i]];
-    if (!policy_ilb_choose(p, &ticket, &o)) {
+    rc = policy_ilb_ask(p, &ticket, &o);
+    if (rc != ILB_OK && a->n_tried > 0) {
         o.n_exclude = 0; /* better the same again than none */
-        if (a->n_tried == 0 || !policy_ilb_choose(p, &ticket, &o))
-            return false;
+        rc = policy_ilb_ask(p, &ticket, &o);
     }
+    p->explanation = NULL;
+    if (rc != ILB_OK)
+        return false;
     a->server = (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &ticket) - 1;
     p->last[a->server] = ticket;
     memcpy(a->state, &ticket, sizeof ticket);

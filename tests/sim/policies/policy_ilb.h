@@ -14,19 +14,10 @@ void *policy_ilb_make(const sim_host *host, const ilb_options *with,
 /* sim_policy.probe of such an instance, by ilb_probe_next. */
 bool policy_ilb_probe(void *self, sim_attempt *a, uint64_t now_ns);
 
+/* Its next pick, if it succeeds, is explained there. */
+void policy_ilb_explain(void *self, ilb_explanation *x);
+
 /* Of such an instance. Servers have the `user` pointer (number + 1). */
 ilb_balancer *policy_ilb_balancer(void *self);
-
-/* The address that a server has there. */
-#define POLICY_ILB_ADDRESS_BYTES 16
-void policy_ilb_address(char address[POLICY_ILB_ADDRESS_BYTES],
-                        uint32_t server);
-
-/* One pick of so many of such an instance is explained, and the reasons told
- * before its ticket is used, with the address that the ticket has. */
-typedef void policy_ilb_tell(const ilb_explanation *x, const char *address,
-                             void *user);
-void policy_ilb_explain(void *self, uint32_t every, policy_ilb_tell *tell,
-                        void *user);
 
 #endif
