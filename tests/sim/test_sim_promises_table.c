@@ -12,6 +12,10 @@
  *    second after its fault began; before that it has to be found out.
  *  - A black hole is out as fast as with patient clients: within two seconds,
  *    after which those have told as well, it gets at most one request more.
+ *  - After four minutes an ejection lasts 20 s and up to a tenth: a server that
+ *    is well again at some moment of it is back within 15 s in 75 of 100 seeds
+ *    (errors), 62 (refuses) and 65 (hangs), and within 23 s in all. The median
+ *    keeps the bound, not each seed.
  *  - A newcomer: for five seconds after it has joined.
  *  - Where the client probes by requests of its own (ilb-probing), none of its
  *    users' is lost to looking whether a server is well again. One may be in
