@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ static void healthy_weights(healthy_fleet *f, sim_random *r)
     double weights = 0, speeds = 0, most = 0;
 
     f->weighted = sim_random_unit(r) < 0.35;
+    f->most_load = f->load;
     for (uint32_t i = 0; i < f->servers; i++) {
         f->weights[i] =
             f->weighted ? f->speeds[i] * healthy_size(r, 0.75, 1 / 0.75) : 1;
@@ -47,10 +49,38 @@ static void healthy_weights(healthy_fleet *f, sim_random *r)
     for (uint32_t i = 0; i < f->servers; i++)
         most = fmax(most, f->load * (f->weights[i] / weights) /
                               (f->speeds[i] / speeds));
-    if (f->weighted && most > HEALTHY_LOAD_MAX) {
+    if (!f->weighted)
+        return;
+    f->most_load = fmin(most, HEALTHY_LOAD_MAX);
+    if (most > HEALTHY_LOAD_MAX) {
         f->service_ms *= HEALTHY_LOAD_MAX / most;
         f->load *= HEALTHY_LOAD_MAX / most;
     }
+}
+
+/* A third has bursts, one every few minutes, of 5 to 60 s and of up to four
+ * times the rate, but never more than the greatest load. */
+static void healthy_bursts(healthy_fleet *f, sim_random *r)
+{
+    uint32_t at_s = 60;
+
+    if (sim_random_unit(r) >= 0.35)
+        return;
+    f->burst =
+        fmin(healthy_between(r, 1.2, 4), HEALTHY_LOAD_MAX / f->most_load);
+    if (f->burst < 1.05)
+        return;
+    while (f->n_bursts < HEALTHY_BURSTS) {
+        uint32_t length_s = (uint32_t)healthy_between(r, 5, 60);
+
+        at_s += (uint32_t)healthy_between(r, 30, 400);
+        if (at_s + length_s > 3500)
+            break;
+        f->burst_at_s[f->n_bursts] = at_s;
+        f->burst_s[f->n_bursts++] = length_s;
+        at_s += length_s;
+    }
+    f->most_load *= f->burst;
 }
 
 /* As many workers as keep the load below one that is drawn, at most 70 %, of a
@@ -60,6 +90,7 @@ void healthy_draw(healthy_fleet *f, uint64_t number)
 {
     sim_random r = sim_random_stream(number, 0);
     sim_random more = sim_random_stream(number, 1);
+    sim_random bursts = sim_random_stream(number, 2);
     double spread = healthy_between(&r, 1, 3), all = 0, load, needed;
     bool busy;
 
@@ -93,6 +124,19 @@ void healthy_draw(healthy_fleet *f, uint64_t number)
     }
     healthy_pauses(f, &more);
     healthy_weights(f, &more);
+    healthy_bursts(f, &bursts);
+}
+
+__attribute__((format(printf, 3, 4))) static void healthy_add(
+    char text[HEALTHY_BYTES], int *n, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    *n += vsnprintf(text + *n, (size_t)(HEALTHY_BYTES - *n), format, args);
+    va_end(args);
+    if (*n >= HEALTHY_BYTES)
+        healthy_stop("a fleet's text is too long");
 }
 
 void healthy_text(const healthy_fleet *f, char text[HEALTHY_BYTES])
@@ -107,13 +151,19 @@ void healthy_text(const healthy_fleet *f, char text[HEALTHY_BYTES])
         1000 + 100 * f->service_ms, f->service_ms, f->sigma, 100 * f->errors);
 
     for (uint32_t i = 0; i < f->servers; i++)
-        n += snprintf(text + n, (size_t)(HEALTHY_BYTES - n),
-                      "servers 1 workers %" PRIu32 " speed %.3f weight %.2f\n",
-                      f->workers, f->speeds[i], f->weights[i]);
+        healthy_add(text, &n,
+                    "servers 1 workers %" PRIu32 " speed %.3f weight %.2f\n",
+                    f->workers, f->speeds[i], f->weights[i]);
     if (f->pause_ms > 0)
-        snprintf(text + n, (size_t)(HEALTHY_BYTES - n),
-                 "stops all every %" PRIu32 "ms for %" PRIu32 "ms random\n",
-                 f->pause_every_ms, f->pause_ms);
+        healthy_add(text, &n,
+                    "stops all every %" PRIu32 "ms for %" PRIu32 "ms random\n",
+                    f->pause_every_ms, f->pause_ms);
+    for (uint32_t i = 0; i < f->n_bursts; i++)
+        healthy_add(text, &n,
+                    "at %" PRIu32 "s rate %.3f/s\nat %" PRIu32
+                    "s rate %.3f/s\n",
+                    f->burst_at_s[i], f->rate_per_s * f->burst,
+                    f->burst_at_s[i] + f->burst_s[i], f->rate_per_s);
 }
 
 void healthy_stop(const char *error)
