@@ -43,20 +43,18 @@ static void checks_count(watch_checked *k, const watch_endpoint *before,
 }
 
 static void checks_look(const watch_client *c, const watch_checked *k,
-                        const watch_endpoint *before, uint32_t i)
+                        const watch_endpoint *before, const watch_view *v,
+                        uint32_t i)
 {
     const ilb_options *o = &watch.script->options;
     uint32_t down = o->unhealthy_threshold == 0 ? 3 : o->unhealthy_threshold;
     uint32_t up = o->healthy_threshold == 0 ? 2 : o->healthy_threshold;
     bool returns = before->by_check || o->check_effect == ILB_CHECK_UNEJECTS;
-    const watch_endpoint *e;
+    const watch_endpoint *e = &v->all[i];
     uint32_t ejected = 0;
-    watch_view v;
 
-    watch_look(c, &v);
-    e = &v.all[i];
-    for (uint32_t n = 0; n < v.n; n++)
-        ejected += v.all[n].ejected;
+    for (uint32_t n = 0; n < v->n; n++)
+        ejected += v->all[n].ejected;
     watch_all.checks_eject += e->ejected && !before->ejected;
     watch_all.checks_return += !e->ejected && before->ejected;
     if (!checks_act() || !e->ready)
@@ -77,21 +75,21 @@ void watch_check(watch_client *c, uint64_t now_ns)
 {
     const script_checks *checks = &watch.script->checks;
     uint64_t ms = c->world->now_ns / 1000000;
+    watch_view v;
 
     if (checks->every_ms == 0 || ms % checks->every_ms != 0 ||
         ms > checks->until_ms || watch.subject->check == NULL)
         return;
+    watch_look(c, &v);
     for (uint32_t i = 0; i < c->n_members; i++) {
         uint32_t server = c->members[i].server;
         bool passed = checks_pass(c, server);
-        watch_endpoint before;
-        watch_view v;
+        watch_endpoint before = v.all[i];
 
-        watch_look(c, &v);
-        before = v.all[i];
         checks_count(&c->checked[server], &before, passed);
         watch.subject->check(c->self, server, passed, now_ns);
         watch_all.checks++;
-        checks_look(c, &c->checked[server], &before, i);
+        watch_look(c, &v);
+        checks_look(c, &c->checked[server], &before, &v, i);
     }
 }
