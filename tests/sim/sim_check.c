@@ -231,5 +231,7 @@ const char *sim_check_policy(const sim_policy *p)
         return "it has no create or destroy";
     if (p->update == NULL || p->pick == NULL || p->done == NULL)
         return "it has no update, pick or done";
+    if (p->passive && p->probe != NULL)
+        return "it is passive, but makes requests of its own";
     return NULL;
 }

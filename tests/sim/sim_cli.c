@@ -30,6 +30,15 @@ int sim_cli_failed(const char *command, const char *format, ...)
     return SIM_CLI_FAILED;
 }
 
+void sim_cli_note(const char *command, const char *format, ...)
+{
+    va_list words;
+
+    va_start(words, format);
+    cli_say(command, format, words);
+    va_end(words);
+}
+
 int sim_cli_usage(const char *command, const char *format, ...)
 {
     va_list words;

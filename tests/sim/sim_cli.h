@@ -40,7 +40,12 @@ __attribute__((format(printf, 2, 3))) int sim_cli_failed(const char *command,
                                                          const char *format,
                                                          ...);
 
-/* The same with a hint at --help. Returns SIM_CLI_USAGE. */
+/* The message alone, where it is no failure. */
+__attribute__((format(printf, 2, 3))) void sim_cli_note(const char *command,
+                                                        const char *format,
+                                                        ...);
+
+/* As sim_cli_failed, with a hint at --help. Returns SIM_CLI_USAGE. */
 __attribute__((format(printf, 2, 3))) int sim_cli_usage(const char *command,
                                                         const char *format,
                                                         ...);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sim_probe.h"
+#include "sim_request.h"
 
 /* ---- The list ---- */
 
@@ -77,7 +78,7 @@ void sim_clients_start(sim_world *w)
         if (!clients_make(w, i))
             return;
     sim_clients_update(w);
-    if (w->policy->tick != NULL)
+    if (w->policy->tick != NULL || w->policy->probe != NULL)
         sim_events_push(&w->events, SIM_WORLD_TICK_NS, SIM_EVENT_TICK, 0, 0);
     if (w->scenario->warm_up_ns != 0)
         sim_events_push(&w->events, w->scenario->warm_up_ns, SIM_EVENT_MEASURED,
@@ -95,10 +96,28 @@ void sim_clients_free(sim_world *w)
     free(w->ready);
 }
 
+/* No more than each server one in a tick: else it asks for ever. */
+static void clients_probe(sim_world *w, uint32_t number)
+{
+    uint32_t n = 0;
+
+    if (w->policy->probe == NULL || w->over)
+        return;
+    while (!w->failed && sim_request_own(w, number))
+        if (++n > w->n_members)
+            sim_world_fail(w,
+                           "it makes more than %" PRIu32
+                           " requests of its own at one time",
+                           w->n_members);
+}
+
 void sim_clients_tick(sim_world *w)
 {
-    for (uint32_t i = 0; i < w->scenario->n_clients && !w->failed; i++)
-        w->policy->tick(w->clients[i].self, sim_world_clock(w));
+    for (uint32_t i = 0; i < w->scenario->n_clients && !w->failed; i++) {
+        if (w->policy->tick != NULL)
+            w->policy->tick(w->clients[i].self, sim_world_clock(w));
+        clients_probe(w, i);
+    }
     sim_events_push(&w->events, w->now_ns + SIM_WORLD_TICK_NS, SIM_EVENT_TICK,
                     0, 0);
 }

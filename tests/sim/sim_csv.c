@@ -14,6 +14,30 @@
 #define CSV_COMMAND "run"
 #define CSV_PART ".part"
 
+const char sim_csv_help[] =
+    "\n"
+    "Columns of the CSV, one line a run; counts are of the measured part:\n"
+    "  scenario policy seed   which run it is\n"
+    "  passive                1: a rival that learns from its own requests "
+    "only\n"
+    "  requests failed timed_out cancelled\n"
+    "                         requests; timed_out are some of the failed\n"
+    "  no_endpoint            picks that found no endpoint\n"
+    "  attempts to_bad hidden hidden_timed_out\n"
+    "                         attempts: all; to servers with a fault; failed\n"
+    "                         and tried again elsewhere for the policy, and\n"
+    "                         some of those for they took too long\n"
+    "  probes                 requests of the clients' own, to look whether a\n"
+    "                         server is well again; not among the others\n"
+    "  p50_ns p90_ns p99_ns p999_ns max_ns mean_ns\n"
+    "                         latency, nanoseconds\n"
+    "  ejections              by the policy, 0 if it does not count any\n"
+    "  events                 that the simulator worked off\n"
+    "  hash                   of every pick, in hexadecimal\n"
+    "  measure:NAME           the scenario's measures, in the units above\n"
+    "'nan' is no value, an empty measure is one that the scenario lacks.\n"
+    "docs/simulator.md says more of each.\n";
+
 static void csv_text(FILE *to, const char *text)
 {
     if (strpbrk(text, ",\"\r\n") == NULL) {
@@ -70,7 +94,8 @@ static int csv_collect(const sim_batch *b, csv_measures *all)
 static void csv_head(FILE *to, const csv_measures *all)
 {
     fputs("scenario,policy,passive,seed,requests,failed,timed_out,cancelled,"
-          "no_endpoint,attempts,to_bad,hidden,hidden_timed_out,p50_ns,p90_ns,"
+          "no_endpoint,attempts,to_bad,hidden,hidden_timed_out,probes,p50_ns,"
+          "p90_ns,"
           "p99_ns,p999_ns,max_ns,mean_ns,ejections,events,hash",
           to);
     for (size_t i = 0; i < all->n; i++) {
@@ -96,9 +121,9 @@ static void csv_line(FILE *to, const sim_scenario *s, const sim_policy *policy,
                      const csv_measures *all)
 {
     const uint64_t counts[] = {
-        r->requests,  r->failed,      r->timed_out,
-        r->cancelled, r->no_endpoint, r->attempts,
-        r->to_bad,    r->hidden,      r->hidden_timed_out};
+        r->requests,         r->failed,   r->timed_out, r->cancelled,
+        r->no_endpoint,      r->attempts, r->to_bad,    r->hidden,
+        r->hidden_timed_out, r->probes};
     const double latencies[] = {r->p50_ns,  r->p90_ns, r->p99_ns,
                                 r->p999_ns, r->max_ns, r->mean_ns};
 

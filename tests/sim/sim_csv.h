@@ -14,6 +14,9 @@
 
 #define SIM_CSV_MEASURE "measure:" /* before a measure's name, in the head */
 
+/* The columns, for the help. */
+extern const char sim_csv_help[];
+
 /* 0, or -1 and errno. */
 int sim_csv_write(const sim_batch *b, FILE *to);
 

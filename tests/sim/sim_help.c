@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim_csv.h"
 #include "sim_judge.h"
 #include "sim_report.h"
 
@@ -50,7 +51,7 @@ static const char help_run[] =
     "SCENARIO is a name as in 'ilb-sim list'; all: those that are in no set;\n"
     "a set, such as second: all that are in it; SET/NAME: one of them; or a\n"
     "path (something else with a slash, or that ends in .sim). How to write\n"
-    "one: FORMAT.md, beside them.\n"
+    "one: FORMAT.md, beside them. Whatever is named twice runs once.\n"
     "\n"
     "  --policy LIST    names with commas between them; all; passive: those\n"
     "                   that learn from their own requests only\n"
@@ -83,13 +84,13 @@ static const char help_verdict[] =
 bool sim_help_print(const char *command)
 {
     static const struct {
-        const char *name, *text, *more;
+        const char *name, *text, *more, *last;
     } all[] = {
-        {"list", help_list, ""},
-        {"show", help_show, ""},
-        {"run", help_run, sim_report_help},
-        {"verdict", help_verdict, sim_judge_help},
-        {"help", help_program, ""},
+        {"list", help_list, "", ""},
+        {"show", help_show, "", ""},
+        {"run", help_run, sim_report_help, sim_csv_help},
+        {"verdict", help_verdict, sim_judge_help, ""},
+        {"help", help_program, "", ""},
     };
 
     if (command == NULL)
@@ -98,6 +99,7 @@ bool sim_help_print(const char *command)
         if (strcmp(all[i].name, command) == 0) {
             fputs(all[i].text, stdout);
             fputs(all[i].more, stdout);
+            fputs(all[i].last, stdout);
             return true;
         }
     return false;

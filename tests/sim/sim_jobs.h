@@ -40,6 +40,7 @@ typedef struct sim_job {
     bool waits;         /* the client still does */
     bool counted;       /* arrived in the measured part of the run */
     bool heavy;
+    bool own; /* the policy's own: no user's request */
 
     /* Between them. */
     uint8_t outcome;

@@ -34,6 +34,9 @@ typedef enum sim_outcome {
  */
 #define SIM_ELSEWHERE_MAX 3u
 
+/* The numbers of requests that policies make, see sim_policy.probe. */
+#define SIM_OWN_REQUEST (UINT64_C(1) << 63)
+
 /* One attempt of one request. It lives until `done` has been called. */
 typedef struct sim_attempt {
     uint64_t request;      /* number of the request, from 0 */
@@ -82,8 +85,8 @@ typedef struct sim_policy {
     const char *name;   /* "envoy-least-request" */
     const char *about;  /* one line for `ilb-sim list` */
     const char *source; /* where the formula and the defaults come from */
-    bool passive;       /* learns from its own requests only; false: sends
-                           probes or knows the truth */
+    bool passive;       /* learns from the users' requests only; false: sends
+                           probes, or knows the truth */
     bool variant;       /* of another one: a rival of nobody */
 
     /* NULL: out of memory or refused; the run fails with a message. */
@@ -112,6 +115,14 @@ typedef struct sim_policy {
      * recent median latency at about that load. May be NULL. */
     void (*probe_answer)(void *self, uint32_t server, double in_flight,
                          double latency_ns, uint64_t now_ns);
+
+    /* A request of the client's own, that is no user's: sets a->server. Asked
+     * once in 100 ms, and again at once while it is true; may be NULL. Such a
+     * request has work, and ends, as any other, by `done`: but nobody waits for
+     * it, so that it is no request and no attempt in any figure, is never tried
+     * again, and ends with SIM_TIMEOUT if the client gives up. Its number is
+     * SIM_OWN_REQUEST or more. For active probes. */
+    bool (*probe)(void *self, sim_attempt *a, uint64_t now_ns);
 
     /* How many endpoints are ejected now, of those listed; may be NULL. And
      * how many ejections there were in all, if the policy counts them. */

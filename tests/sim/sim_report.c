@@ -30,6 +30,8 @@ const char sim_report_help[] =
     "  unsent/100k     picks that found no endpoint, per 100,000 requests\n"
     "  hidden/100k     attempts that failed and were tried again elsewhere as\n"
     "                  the policy had asked for; only where there are some\n"
+    "  probes          requests of the clients' own, to look whether a server\n"
+    "                  is well again; only where there are some\n"
     "then, where the scenario has measures, their median, least and most:\n"
     "  share, failed share, in time, peak in %; return in s; p99, p99.9 in "
     "ms;\n"
@@ -80,6 +82,12 @@ static double report_hidden(const sim_result *r, unsigned which)
     return report_of_100k(r->hidden, r);
 }
 
+static double report_probes(const sim_result *r, unsigned which)
+{
+    (void)which;
+    return (double)r->probes;
+}
+
 static double report_ejections(const sim_result *r, unsigned which)
 {
     (void)which;
@@ -108,6 +116,7 @@ static const report_column report_columns[] = {
     {"cancelled/100k", report_cancelled, 0, true},
     {"unsent/100k", report_unsent, 0, true},
     {"hidden/100k", report_hidden, 0, true},
+    {"probes", report_probes, 0, true},
 };
 
 #define REPORT_COLUMNS (sizeof report_columns / sizeof report_columns[0])

@@ -64,11 +64,29 @@ static void request_move(sim_world *w, sim_job *from, sim_job *to)
 static void request_over(sim_world *w, sim_job *job, sim_outcome end)
 {
     request_wait_no_more(w, job);
+    if (job->own)
+        return;
     sim_stats_over(&w->stats, job->counted, job->arrived_ns, end, w->now_ns);
     sim_arrivals_ended(w, job->arrived_ns);
 }
 
 /* ---- Attempts ---- */
+
+static void request_ask(sim_world *w, sim_job *job, uint32_t number)
+{
+    sim_attempt *a = &job->attempt;
+    uint64_t left_ns = job->arrived_ns + w->scenario->deadline_ns - w->now_ns;
+
+    a->number = number;
+    a->tried = job->tried;
+    a->n_tried = number;
+    a->deadline_ns = sim_draw_after(sim_world_clock(w), left_ns);
+    a->server = UINT32_MAX;
+    a->elsewhere = false;
+    a->try_ns = 0;
+    memset(a->state, 0, sizeof a->state);
+    job->tries++;
+}
 
 static void request_send(sim_world *w, sim_job *job)
 {
@@ -84,8 +102,11 @@ static void request_send(sim_world *w, sim_job *job)
     }
     bad = sim_condition_bad(&w->servers.all[server], w->now_ns);
     job->server = server;
-    job->marks =
-        sim_stats_sent(&w->stats, job->counted, server, bad, w->now_ns);
+    if (job->own)
+        sim_stats_own(&w->stats, job->counted, server, w->now_ns);
+    else
+        job->marks =
+            sim_stats_sent(&w->stats, job->counted, server, bad, w->now_ns);
     sim_events_push_wire(&w->events, w->now_ns + w->servers.network_ns,
                          SIM_EVENT_AT_SERVER, job->index, 0);
 }
@@ -110,18 +131,9 @@ static bool request_try(sim_world *w, sim_job *job, uint32_t number)
 {
     sim_attempt *a = &job->attempt;
     uint64_t clock_ns = sim_world_clock(w);
-    uint64_t left_ns = job->arrived_ns + w->scenario->deadline_ns - w->now_ns;
     uint64_t request = a->request;
 
-    a->number = number;
-    a->tried = job->tried;
-    a->n_tried = number;
-    a->deadline_ns = sim_draw_after(clock_ns, left_ns);
-    a->server = UINT32_MAX;
-    a->elsewhere = false;
-    a->try_ns = 0;
-    memset(a->state, 0, sizeof a->state);
-    job->tries++;
+    request_ask(w, job, number);
     if (!w->policy->pick(w->clients[job->client].self, a, clock_ns)) {
         w->stats.result.no_endpoint += job->counted;
         return false;
@@ -148,7 +160,7 @@ static void request_done(sim_world *w, sim_job *job, sim_outcome outcome,
         w->policy->first_byte(self, &job->attempt, clock_ns);
     w->policy->done(self, &job->attempt, outcome, retry_after_ns, clock_ns);
     w->n_done++;
-    if (w->stats.measures.n != 0)
+    if (w->stats.measures.n != 0 && !job->own)
         sim_measures_done(&w->stats.measures, job->server, job->marks,
                           w->now_ns);
 }
@@ -188,6 +200,42 @@ void sim_request_begin(sim_world *w)
     }
 }
 
+/* Its stream is its own as well, so that no other request is another one for
+ * it. */
+bool sim_request_own(sim_world *w, uint32_t client)
+{
+    sim_job *job = sim_jobs_take(&w->jobs);
+    uint64_t clock_ns = sim_world_clock(w);
+    uint64_t request = SIM_OWN_REQUEST + w->n_own;
+
+    if (job == NULL) {
+        sim_world_fail_memory(w);
+        return false;
+    }
+    job->own = true;
+    job->client = client;
+    job->arrived_ns = w->now_ns;
+    job->counted = w->now_ns >= w->scenario->warm_up_ns;
+    job->attempt.request = request;
+    job->attempt.cost = 1;
+    job->work = sim_random_stream(w->work_seed, request);
+    request_ask(w, job, 0);
+    if (!w->policy->probe(w->clients[client].self, &job->attempt, clock_ns)) {
+        sim_jobs_give(&w->jobs, job);
+        return false;
+    }
+    if (job->attempt.request != request || job->attempt.number != 0) {
+        sim_world_fail(w, "it has changed the number of its own request");
+        return false;
+    }
+    job->attempt.picked_ns = clock_ns;
+    w->n_own++;
+    w->n_picks++;
+    request_wait(w, job);
+    request_send(w, job);
+    return !w->failed;
+}
+
 /* The attempt before is done. False: no attempt is left, or no endpoint. */
 static bool request_again(sim_world *w, sim_job *job, bool elsewhere,
                           bool timed_out)
@@ -213,7 +261,7 @@ void sim_request_answered(sim_world *w, sim_job *job)
 
     if (job->waits) {
         request_done(w, job, outcome, job->retry_after_ns);
-        if (outcome != SIM_SUCCESS &&
+        if (outcome != SIM_SUCCESS && !job->own &&
             request_again(w, job, job->try_elsewhere, false))
             return;
         request_over(w, job, outcome);
@@ -242,11 +290,12 @@ void sim_request_try_ends(sim_world *w, sim_job *job, uint32_t tries)
     }
 }
 
-/* The server knows nothing of it: it works the job off. */
+/* The server knows nothing of it: it works the job off. A probe that is given
+ * up has no answer: that is news. */
 void sim_request_given_up(sim_world *w, sim_job *job)
 {
-    sim_outcome outcome =
-        w->patience_ns < w->scenario->deadline_ns ? SIM_CANCELLED : SIM_TIMEOUT;
+    bool early = w->patience_ns < w->scenario->deadline_ns && !job->own;
+    sim_outcome outcome = early ? SIM_CANCELLED : SIM_TIMEOUT;
 
     request_done(w, job, outcome, 0);
     request_over(w, job, outcome);

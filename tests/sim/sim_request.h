@@ -15,6 +15,9 @@
 
 void sim_request_begin(sim_world *w);
 
+/* Of the policy's own, if it has one to make. */
+bool sim_request_own(sim_world *w, uint32_t client);
+
 /* Events. */
 void sim_request_answered(sim_world *w, sim_job *job);
 void sim_request_given_up(sim_world *w, sim_job *job);

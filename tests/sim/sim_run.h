@@ -31,6 +31,8 @@ typedef struct sim_result {
     uint64_t hidden; /* attempts that failed and were tried again because the
                         policy had asked for it: `elsewhere` and `try_ns` */
     uint64_t hidden_timed_out; /* of those: after `try_ns` */
+    uint64_t probes; /* requests of the clients' own: sim_policy.probe. None of
+                        the other figures has them, but events and hash */
     double p50_ns, p90_ns, p99_ns, p999_ns, max_ns, mean_ns;
     uint64_t ejections; /* 0 where the policy does not count them */
     double measures[SIM_MEASURES_MAX]; /* of the scenario's `measure` lines */

@@ -35,14 +35,26 @@ static int select_check_name(const sim_select_scenarios *s, const char *path)
     return 0;
 }
 
-static int select_add(sim_select_scenarios *s, const char *path)
+/* Nothing is run twice; who asks for that by name is told. */
+static void select_told(const char *name)
+{
+    sim_cli_note(SELECT_COMMAND, "'%s' is already in the list: it runs once",
+                 name);
+}
+
+/* `named`: by this word, on the command line; NULL: as one of a set. */
+static int select_add(sim_select_scenarios *s, const char *path,
+                      const char *named)
 {
     char error[SELECT_ERROR_BYTES];
     int rc;
 
     for (size_t i = 0; i < s->n; i++)
-        if (strcmp(s->paths[i], path) == 0)
+        if (strcmp(s->paths[i], path) == 0) {
+            if (named != NULL)
+                select_told(named);
             return 0;
+        }
     if (s->n == s->room) {
         size_t room = s->room == 0 ? 64 : 2 * s->room;
         sim_scenario *all = realloc(s->all, room * sizeof *all);
@@ -68,7 +80,7 @@ static int select_add(sim_select_scenarios *s, const char *path)
     return rc;
 }
 
-static int select_word(sim_select_scenarios *s, const char *word);
+static int select_word(sim_select_scenarios *s, const char *word, bool named);
 
 /* NULL: those that are in no set. */
 static int select_set(sim_select_scenarios *s, const char *set)
@@ -80,12 +92,12 @@ static int select_set(sim_select_scenarios *s, const char *set)
     if (sim_find_scenarios(&list, set, error) != 0)
         return sim_cli_failed(SELECT_COMMAND, "%s", error);
     for (size_t i = 0; i < list.n && rc == 0; i++)
-        rc = select_word(s, list.names[i]);
+        rc = select_word(s, list.names[i], false);
     sim_find_list_free(&list);
     return rc;
 }
 
-static int select_word(sim_select_scenarios *s, const char *word)
+static int select_word(sim_select_scenarios *s, const char *word, bool named)
 {
     char path[SIM_FIND_BYTES], error[SIM_FIND_ERROR_BYTES];
     int rc = sim_find_path(path, word, error);
@@ -96,7 +108,7 @@ static int select_word(sim_select_scenarios *s, const char *word)
         return sim_cli_usage(SELECT_COMMAND, "%s", error);
     if (rc != 0)
         return sim_cli_failed(SELECT_COMMAND, "%s", error);
-    return select_add(s, path);
+    return select_add(s, path, named ? word : NULL);
 }
 
 int sim_select_read(sim_select_scenarios *s, int n, char **words)
@@ -106,7 +118,7 @@ int sim_select_read(sim_select_scenarios *s, int n, char **words)
     memset(s, 0, sizeof *s);
     for (int i = 0; i < n && rc == 0; i++)
         rc = strcmp(words[i], SELECT_ALL) == 0 ? select_set(s, NULL)
-                                               : select_word(s, words[i]);
+                                               : select_word(s, words[i], true);
     if (rc != 0)
         sim_select_free(s);
     return rc;
@@ -134,13 +146,15 @@ static size_t select_n_policies(void)
     return n;
 }
 
-static void select_take(const sim_policy **policies, size_t *n,
+/* False: it is there already. */
+static bool select_take(const sim_policy **policies, size_t *n,
                         const sim_policy *p)
 {
     for (size_t i = 0; i < *n; i++)
         if (policies[i] == p)
-            return;
+            return false;
     policies[(*n)++] = p;
+    return true;
 }
 
 static int select_unknown(const char *name)
@@ -171,12 +185,13 @@ static int select_policy(const sim_policy **policies, size_t *n,
     if (all || strcmp(name, SELECT_PASSIVE) == 0) {
         for (size_t i = 0; sim_policies[i] != NULL; i++)
             if (all || (sim_policies[i]->passive && !sim_policies[i]->variant))
-                select_take(policies, n, sim_policies[i]);
+                (void)select_take(policies, n, sim_policies[i]);
         return 0;
     }
     if ((one = sim_policy_find(name)) == NULL)
         return select_unknown(name);
-    select_take(policies, n, one);
+    if (!select_take(policies, n, one))
+        select_told(name);
     return 0;
 }
 

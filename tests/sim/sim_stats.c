@@ -38,6 +38,15 @@ uint16_t sim_stats_sent(sim_stats *st, bool counted, uint32_t server, bool bad,
     return sim_measures_sent(&st->measures, server, now_ns);
 }
 
+void sim_stats_own(sim_stats *st, bool counted, uint32_t server,
+                   uint64_t now_ns)
+{
+    sim_result *r = &st->result;
+
+    r->hash = stats_hash(stats_hash(r->hash, now_ns), server);
+    r->probes += counted;
+}
+
 void sim_stats_over(sim_stats *st, bool counted, uint64_t arrived_ns,
                     sim_outcome end, uint64_t now_ns)
 {

@@ -19,6 +19,10 @@ void sim_stats_free(sim_stats *st);
 uint16_t sim_stats_sent(sim_stats *st, bool counted, uint32_t server, bool bad,
                         uint64_t now_ns);
 
+/* A request of a policy's own is sent. */
+void sim_stats_own(sim_stats *st, bool counted, uint32_t server,
+                   uint64_t now_ns);
+
 /* A request is over. */
 void sim_stats_over(sim_stats *st, bool counted, uint64_t arrived_ns,
                     sim_outcome end, uint64_t now_ns);

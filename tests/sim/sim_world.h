@@ -82,6 +82,7 @@ typedef struct sim_world {
     sim_job *oldest, *newest; /* whose client waits, by arrival */
     uint64_t patience_ns;
     uint64_t n_requests, n_live, n_picks, n_done;
+    uint64_t n_own; /* requests that policies have made */
     uint64_t work_seed;
     sim_random arrivals;
     double rate_per_s;

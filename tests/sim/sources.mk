@@ -129,6 +129,7 @@ ILB_SIM_TEST_ENGINE_SOURCES = \
 	tests/sim/test_sim_requests.c \
 	tests/sim/test_sim_chance.c \
 	tests/sim/test_sim_asking.c \
+	tests/sim/test_sim_own.c \
 	tests/sim/test_sim_measures.c \
 	tests/sim/test_sim_contract.c \
 	tests/sim/test_sim_refused.c
@@ -155,8 +156,13 @@ ILB_SIM_TEST_SCENARIO_SOURCES = \
 ILB_SIM_TEST_INVARIANTS_SOURCES = \
 	tests/sim/test_sim_invariants.c \
 	tests/sim/test_sim_invariants.h \
+	tests/sim/test_sim_invariants_checks.c \
+	tests/sim/test_sim_invariants_explained.c \
 	tests/sim/test_sim_invariants_faults.c \
 	tests/sim/test_sim_invariants_ilb.c \
+	tests/sim/test_sim_invariants_mutants.c \
+	tests/sim/test_sim_invariants_options.c \
+	tests/sim/test_sim_invariants_picks.c \
 	tests/sim/test_sim_invariants_script.c \
 	tests/sim/test_sim_invariants_toy.c \
 	tests/sim/test_sim_invariants_watch.c

@@ -37,8 +37,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COLUMNS = [
     "scenario", "policy", "passive", "seed", "requests", "failed", "timed_out", "cancelled",
-    "no_endpoint", "attempts", "to_bad", "hidden", "hidden_timed_out", "p50_ns", "p90_ns",
-    "p99_ns", "p999_ns", "max_ns", "mean_ns", "ejections", "events", "hash",
+    "no_endpoint", "attempts", "to_bad", "hidden", "hidden_timed_out", "probes", "p50_ns",
+    "p90_ns", "p99_ns", "p999_ns", "max_ns", "mean_ns", "ejections", "events", "hash",
 ]
 
 WORLD = """\
@@ -333,13 +333,29 @@ def test_files_that_cannot_be_used(words: list[str], message: str) -> None:
 
 
 def test_two_scenarios_of_one_name(tmp_path: Path, scenarios: Path) -> None:
-    """Results that could not be told apart are refused; a path twice is once."""
+    """Results that could not be told apart are refused."""
     other = tmp_path / "one-slow.sim"
     other.write_text((scenarios / "one-slow.sim").read_text())
     done = sim("run", "one-slow", other)
     assert done.returncode == 2 and "two scenarios are called 'one-slow'" in done.stderr
-    text = good("run", "one-slow", "one-slow", "--policy", "ilb,ilb", "--seeds", "1", "--csv", "-")
-    assert len(rows_of(text)) == 1
+
+
+@pytest.mark.parametrize(("words", "policies", "told"), [
+    (["one-slow", "one-slow"], "ilb", ["one-slow"]),
+    (["one-slow"], "ilb,ilb", ["ilb"]),
+    (["one-slow", "one-slow"], "ilb,round-robin,ilb", ["ilb", "one-slow"]),
+    (["one-slow", "one-refuses"], "ilb,random", []),
+    (["one-slow"], "ilb,passive", []),
+    (["one-slow"], "passive,ilb", ["ilb"]),
+])
+def test_named_twice(words: list[str], policies: str, told: list[str]) -> None:
+    """It runs once, and who has named it twice is told; a set may have it."""
+    done = sim("run", *words, "--policy", policies, "--seeds", "1", "--csv", "-", "--quiet")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"ilb-sim run: '{name}' is already in the list: it runs once" for name in told]
+    runs = [(row["scenario"], row["policy"]) for row in rows_of(done.stdout)]
+    assert len(runs) == len(set(runs)) and {name for name, _ in runs} == set(words)
 
 
 def test_no_scenarios(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,6 +434,13 @@ def test_csv_columns() -> None:
         assert 0 < p50 <= p90 <= p99 <= p999 <= most <= 200e6
         assert re.fullmatch(r"[0-9a-f]{16}", row["hash"])
     assert len({row["hash"] for row in rows}) == len(rows)
+
+
+def test_help_has_the_csv_columns() -> None:
+    """Each of them, and where the format of scenarios is described."""
+    text = good("run", "--help")
+    assert {*COLUMNS, "measure:NAME"} <= set(text.split("Columns of the CSV")[1].split())
+    assert "FORMAT.md" in text
 
 
 def test_same_seed_same_bytes(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 /*
  * A healthy fleet is left alone. Runs fleets at random, an hour each, in which
  * nothing is wrong - servers of unlike speeds, long tails, random arrivals, a
- * few random errors - with libilb, and again with its detectors off:
+ * few random errors; some with short pauses everywhere, with weights, with
+ * bursts, or busy to 80 % - with libilb, and again with its detectors off:
  *
  *     less than one ejection an hour, and p99 within 2 % of that without them,
  *
@@ -74,6 +75,26 @@ static bool healthy_erring(const healthy_fleet *f)
     return f->errors > 0.0003;
 }
 
+static bool healthy_very_busy(const healthy_fleet *f)
+{
+    return f->load > 0.7;
+}
+
+static bool healthy_pausing(const healthy_fleet *f)
+{
+    return f->pause_ms > 0;
+}
+
+static bool healthy_is_weighted(const healthy_fleet *f)
+{
+    return f->weighted;
+}
+
+static bool healthy_bursting(const healthy_fleet *f)
+{
+    return f->n_bursts > 0;
+}
+
 static const struct {
     const char *name;
     bool (*has)(const healthy_fleet *f);
@@ -84,7 +105,11 @@ static const struct {
                      {"more than 100 a second", healthy_many_requests},
                      {"load above 50 %", healthy_busy},
                      {"sigma above 0.7", healthy_long_tailed},
-                     {"more than 0.03 % errors", healthy_erring}};
+                     {"more than 0.03 % errors", healthy_erring},
+                     {"load above 70 %", healthy_very_busy},
+                     {"short pauses everywhere", healthy_pausing},
+                     {"weights", healthy_is_weighted},
+                     {"bursts", healthy_bursting}};
 
 /* How many bounds it misses. */
 static unsigned healthy_judge(const healthy_fleet *all, uint64_t n, size_t kind)
@@ -138,10 +163,13 @@ static void healthy_worst(healthy_fleet *all, uint64_t n,
             continue;
         printf("  fleet %" PRIu64 ": %.0f ejections, p99 %.3fx; %" PRIu32
                " servers of %" PRIu32 " workers, %.1f/s, %.1f ms sigma %.2f, "
-               "load %.0f %%, errors %.3f %%\n",
+               "load %.0f %%, errors %.3f %%, pauses %" PRIu32 "/%" PRIu32
+               " ms, %" PRIu32 " bursts to %.0f %%%s\n",
                all[i].number, all[i].ejections, all[i].ratio, all[i].servers,
                all[i].workers, all[i].rate_per_s, all[i].service_ms,
-               all[i].sigma, 100 * all[i].load, 100 * all[i].errors);
+               all[i].sigma, 100 * all[i].load, 100 * all[i].errors,
+               all[i].pause_ms, all[i].pause_every_ms, all[i].n_bursts,
+               100 * all[i].most_load, all[i].weighted ? ", weights" : "");
     }
 }
 

@@ -222,7 +222,8 @@ void script_write(script *s, uint64_t number)
     s->service_us = (uint32_t)script_size(s, 300, 30000);
     s->closed_loop = s->service_us > 10000 && script_chance(s, 0.1);
     s->noisy = script_chance(s, 0.15);
-    s->max_ejection_percent =
+    s->options = (ilb_options)ILB_OPTIONS_INIT;
+    s->options.max_ejection_percent =
         script_chance(s, 0.7) ? 100 : script_between(s, 1, 99);
     s->follows = script_chance(s, 0.75);
     s->healed_ns = s->faults_ms * UINT64_C(1000000);
@@ -236,4 +237,5 @@ void script_write(script *s, uint64_t number)
                    script_rate(s, SCRIPT_QUIET_LOAD, SCRIPT_QUIET_PER_S));
     script_add(s, "measure share share 0\nmeasure peak peak all\n"
                   "measure in-time in-time\n");
+    script_options(s);
 }

@@ -18,10 +18,14 @@ typedef enum toy_fault {
     TOY_EJECTS_ALL,       /* knows no cap */
     TOY_ONE_TOO_MANY,     /* of the cap in per cent */
     TOY_FORGETS_TO_RAISE, /* the cap is not looked at when others leave */
+    TOY_IGNORES_FLOOR,    /* of endpoints that must stay */
+    TOY_OPENS,            /* and should fail closed */
     TOY_REFUSES,          /* fails closed when half of all are ejected */
     TOY_SENDS_TO_ALL,     /* whether they are ready or not */
     TOY_FOR_EVER,         /* ejects for ten hours */
     TOY_BELIEVES_CLOCKS,  /* one that went back ejects for as long */
+    TOY_LISTS_TOO_FEW,    /* says nothing of the last one */
+    TOY_ALL_ARE_READY,    /* says so */
     TOY_HAS_A_MEMORY      /* another run is another result */
 } toy_fault;
 
@@ -34,7 +38,7 @@ typedef struct toy_endpoint {
 
 typedef struct toy {
     toy_fault fault;
-    uint32_t max_ejection_percent;
+    ilb_options options;
     toy_endpoint all[WATCH_ENDPOINTS]; /* by server */
     sim_member members[WATCH_ENDPOINTS];
     uint32_t n_members, next;
@@ -65,17 +69,45 @@ static void toy_count(const toy *t, uint32_t *ready, uint32_t *ejected)
     }
 }
 
+static bool toy_closed(const toy *t)
+{
+    return t->options.fail_mode == ILB_FAIL_CLOSED;
+}
+
+static uint32_t toy_floor(const toy *t)
+{
+    if (t->fault == TOY_IGNORES_FLOOR)
+        return toy_closed(t) ? 0 : 1;
+    return t->options.min_endpoints == 0 && !toy_closed(t)
+               ? 1
+               : t->options.min_endpoints;
+}
+
 static uint32_t toy_cap(const toy *t, uint32_t ready)
 {
-    uint32_t cap = ready * t->max_ejection_percent / 100;
+    uint32_t cap = ready * t->options.max_ejection_percent / 100;
+    uint32_t floor = toy_floor(t);
 
     if (t->fault == TOY_EJECTS_ALL)
         return ready;
-    if (cap == 0)
+    if (t->options.consecutive_failures == ILB_NEVER)
+        return 0;
+    if (cap == 0 && ready >= 2)
         cap = 1;
     if (t->fault == TOY_ONE_TOO_MANY)
         cap++;
-    return ready == 0 ? 0 : cap < ready ? cap : ready - 1;
+    floor = ready > floor ? ready - floor : 0;
+    return cap < floor ? cap : floor;
+}
+
+/* Fails closed: none, or fewer than the threshold, are left. */
+static bool toy_has_none(const toy *t, uint32_t ready, uint32_t ejected)
+{
+    if (t->fault == TOY_REFUSES)
+        return ejected > 0 && 2 * ejected >= ready;
+    return toy_closed(t) && t->fault != TOY_OPENS && ready > 0 &&
+           (ejected == ready || (ready - ejected) * 100 <
+                                    ready * t->options.panic_threshold_percent);
 }
 
 static void *toy_create(const script *s)
@@ -84,7 +116,7 @@ static void *toy_create(const script *s)
     toy *t = calloc(1, sizeof *t);
 
     if (t != NULL) {
-        t->max_ejection_percent = s->max_ejection_percent;
+        t->options = s->options;
         t->next = memory++;
     }
     return t;
@@ -133,7 +165,7 @@ static bool toy_pick(void *self, sim_attempt *a, uint64_t now_ns)
 
     toy_time(t, now_ns);
     toy_count(t, &ready, &ejected);
-    if (t->fault == TOY_REFUSES && ejected > 0 && 2 * ejected >= ready)
+    if (toy_has_none(t, ready, ejected))
         return false;
     t->next++;
     for (int pass = 0; pass < 3; pass++)
@@ -181,15 +213,20 @@ static void toy_look(void *self, watch_view *v)
     v->n = 0;
     for (uint32_t i = 0; i < t->n_members; i++) {
         uint32_t server = t->members[i].server;
+        bool ready = t->all[server].ready || t->fault == TOY_ALL_ARE_READY;
 
-        v->all[v->n++] = (watch_endpoint){server, t->all[server].ready,
-                                          toy_is_ejected(t, server),
-                                          t->all[server].in_flight};
+        if (t->fault == TOY_LISTS_TOO_FEW && i + 1 == t->n_members)
+            break;
+        v->all[v->n++] =
+            (watch_endpoint){.server = server,
+                             .ready = ready,
+                             .ejected = toy_is_ejected(t, server),
+                             .in_flight = t->all[server].in_flight};
     }
     for (uint32_t i = 0; i < WATCH_ENDPOINTS; i++)
         if (!t->all[i].listed && t->all[i].in_flight > 0)
             v->all[v->n++] =
-                (watch_endpoint){i, false, false, t->all[i].in_flight};
+                (watch_endpoint){.server = i, .in_flight = t->all[i].in_flight};
 }
 
 /* ---- The mutants ---- */
@@ -221,20 +258,19 @@ TOY(loses_a_done, TOY_LOSES_A_DONE, "are in flight, not");
 TOY(ejects_all, TOY_EJECTS_ALL, "are ejected, of");
 TOY(one_too_many, TOY_ONE_TOO_MANY, "are ejected, of");
 TOY(forgets_to_raise, TOY_FORGETS_TO_RAISE, "are ejected, of");
+TOY(ignores_floor, TOY_IGNORES_FLOOR, "are ejected, of");
+TOY(opens, TOY_OPENS, "should fail closed");
 TOY(refuses, TOY_REFUSES, "no endpoint for it");
 TOY(sends_to_all, TOY_SENDS_TO_ALL, "which is not ready");
 TOY(for_ever, TOY_FOR_EVER, "has been ejected for");
 TOY(believes_clocks, TOY_BELIEVES_CLOCKS, "has been ejected for");
-TOY(has_a_memory, TOY_HAS_A_MEMORY, "the same seed gives another result");
+TOY(lists_too_few, TOY_LISTS_TOO_FEW, "endpoints, of");
+TOY(all_are_ready, TOY_ALL_ARE_READY, "is server");
+TOY(has_a_memory, TOY_HAS_A_MEMORY, WATCH_ANOTHER_RESULT);
 
-const watch_subject *const toy_subjects[] = {&toy_right,
-                                             &toy_loses_a_done,
-                                             &toy_ejects_all,
-                                             &toy_one_too_many,
-                                             &toy_forgets_to_raise,
-                                             &toy_refuses,
-                                             &toy_sends_to_all,
-                                             &toy_for_ever,
-                                             &toy_believes_clocks,
-                                             &toy_has_a_memory,
-                                             NULL};
+const watch_subject *const toy_subjects[] = {
+    &toy_right,         &toy_loses_a_done,     &toy_ejects_all,
+    &toy_one_too_many,  &toy_forgets_to_raise, &toy_ignores_floor,
+    &toy_opens,         &toy_refuses,          &toy_sends_to_all,
+    &toy_for_ever,      &toy_believes_clocks,  &toy_lists_too_few,
+    &toy_all_are_ready, &toy_has_a_memory,     NULL};

@@ -139,6 +139,7 @@ Suite *suite_sim_list(void);
 Suite *suite_sim_requests(void);
 Suite *suite_sim_chance(void);
 Suite *suite_sim_asking(void);
+Suite *suite_sim_own(void);
 Suite *suite_sim_measures(void);
 Suite *suite_sim_contract(void);
 Suite *suite_sim_refused(void);

@@ -250,7 +250,7 @@ int main(int argc, char **argv)
         test_policies_script(sim_policies[n], 1 + n, (uint32_t)calls);
     }
     test_policies_script(&sim_policy_nginx_busy, 1 + n, (uint32_t)calls);
-    test_expect(n == 18, "registry", "has 18 policies");
+    test_expect(n == 19, "registry", "has 19 policies");
     test_expect(sim_policies[0] == &sim_policy_ilb, "registry", "libilb first");
     test_expect(sim_policies[n - 1] == &sim_policy_oracle, "registry",
                 "the oracle last");

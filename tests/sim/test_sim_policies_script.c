@@ -29,6 +29,7 @@ typedef struct script {
 static bool script_is_ilb(const sim_policy *policy)
 {
     return policy == &sim_policy_ilb || policy == &sim_policy_ilb_plain ||
+           policy == &sim_policy_ilb_probing ||
            policy == &sim_policy_ilb_unjudged;
 }
 

@@ -21,6 +21,10 @@ typedef struct promise {
     const char *twin;  /* a scenario */
     const char *rival; /* a policy */
     bool ratio;
+
+    const char *variant; /* of the library, that is asked instead of it */
+
+    const char *missed_by; /* a policy that does not keep it */
 } promise;
 
 extern const promise promises[];

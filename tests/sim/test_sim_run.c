@@ -20,6 +20,7 @@ int main(void)
     srunner_add_suite(runner, suite_sim_requests());
     srunner_add_suite(runner, suite_sim_chance());
     srunner_add_suite(runner, suite_sim_asking());
+    srunner_add_suite(runner, suite_sim_own());
     srunner_add_suite(runner, suite_sim_measures());
     srunner_add_suite(runner, suite_sim_contract());
     srunner_add_suite(runner, suite_sim_refused());

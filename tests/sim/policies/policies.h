@@ -10,6 +10,7 @@
 
 extern const sim_policy sim_policy_ilb;
 extern const sim_policy sim_policy_ilb_plain;
+extern const sim_policy sim_policy_ilb_probing;
 extern const sim_policy sim_policy_ilb_unjudged;
 extern const sim_policy sim_policy_random;
 extern const sim_policy sim_policy_round_robin;

@@ -18,8 +18,10 @@ typedef struct policy_ilb {
     ilb_ticket *last; /* a ticket of each server, to exclude it by */
     uint32_t n_last;
     uint64_t now_ns;
+    uint64_t asked_ns; /* when probe_next was called; 0: not yet */
     ilb_endpoint_stats *stats;
     uint32_t n_stats;
+    ilb_explanation *explanation; /* of the next pick; NULL: nobody asks */
 } policy_ilb;
 
 static uint64_t policy_ilb_clock(void *user)
@@ -143,12 +145,27 @@ static void policy_ilb_advise(const policy_ilb *p, const ilb_ticket *ticket,
     a->try_ns = ns == UINT64_MAX ? 0 : ns;
 }
 
+void policy_ilb_explain(void *self, ilb_explanation *x)
+{
+    ((policy_ilb *)self)->explanation = x;
+}
+
+static int policy_ilb_ask(policy_ilb *p, ilb_ticket *ticket,
+                          const ilb_pick_options *o)
+{
+    if (p->explanation == NULL)
+        return ilb_pick(p->balancer, ticket, o);
+    return ilb_pick_explained(p->balancer, ticket, o, p->explanation,
+                              sizeof *p->explanation);
+}
+
 static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
 {
     policy_ilb *p = self;
     ilb_pick_options o = ILB_PICK_OPTIONS_INIT;
     ilb_ticket exclude[ILB_EXCLUDE_MAX];
     ilb_ticket ticket;
+    int rc;
 
     p->now_ns = now_ns;
     o.now_ns = now_ns;
@@ -157,11 +174,14 @@ static bool policy_ilb_pick(void *self, sim_attempt *a, uint64_t now_ns)
     for (uint32_t i = 0; i < a->n_tried && i < ILB_EXCLUDE_MAX; i++)
         if (a->tried[i] < p->n_last) /* else it was never in the list */
             exclude[o.n_exclude++] = p->last[a->tried[i]];
-    if (ilb_pick(p->balancer, &ticket, &o) != ILB_OK) {
+    rc = policy_ilb_ask(p, &ticket, &o);
+    if (rc != ILB_OK && a->n_tried > 0) {
         o.n_exclude = 0; /* better the same again than none */
-        if (a->n_tried == 0 || ilb_pick(p->balancer, &ticket, &o) != ILB_OK)
-            return false;
+        rc = policy_ilb_ask(p, &ticket, &o);
     }
+    p->explanation = NULL;
+    if (rc != ILB_OK)
+        return false;
     a->server = (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &ticket) - 1;
     p->last[a->server] = ticket;
     memcpy(a->state, &ticket, sizeof ticket);
@@ -202,6 +222,26 @@ static void policy_ilb_done(void *self, sim_attempt *a, sim_outcome outcome,
     if (ilb_done_with(p->balancer, &ticket, &r) != ILB_OK)
         abort();
     memcpy(a->state, &ticket, sizeof ticket);
+}
+
+/* When one is due, and often enough for picks to leave them to us. */
+bool policy_ilb_probe(void *self, sim_attempt *a, uint64_t now_ns)
+{
+    policy_ilb *p = self;
+    ilb_ticket ticket;
+
+    p->now_ns = now_ns;
+    if (p->asked_ns != 0 && now_ns >= p->asked_ns &&
+        now_ns - p->asked_ns < ILB_PROBE_HOST_NS / 2 &&
+        now_ns < ilb_probe_due_ns(p->balancer))
+        return false;
+    p->asked_ns = now_ns;
+    if (ilb_probe_next(p->balancer, &ticket, now_ns) != ILB_OK)
+        return false;
+    a->server = (uint32_t)(uintptr_t)ilb_ticket_user(p->balancer, &ticket) - 1;
+    p->last[a->server] = ticket;
+    memcpy(a->state, &ticket, sizeof ticket);
+    return true;
 }
 
 static uint32_t policy_ilb_n_ejected(void *self, uint64_t *ejections)
@@ -259,6 +299,22 @@ const sim_policy sim_policy_ilb_plain = {
     .pick = policy_ilb_pick,
     .first_byte = policy_ilb_first_byte,
     .done = policy_ilb_done,
+    .n_ejected = policy_ilb_n_ejected,
+};
+
+const sim_policy sim_policy_ilb_probing = {
+    .name = "ilb-probing",
+    .about = "libilb whose client probes with requests of its own",
+    .source = "this project",
+    .passive = false,
+    .variant = true,
+    .create = policy_ilb_create,
+    .destroy = policy_ilb_destroy,
+    .update = policy_ilb_update,
+    .pick = policy_ilb_pick,
+    .first_byte = policy_ilb_first_byte,
+    .done = policy_ilb_done,
+    .probe = policy_ilb_probe,
     .n_ejected = policy_ilb_n_ejected,
 };
 

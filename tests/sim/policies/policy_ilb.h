@@ -11,6 +11,12 @@
 void *policy_ilb_make(const sim_host *host, const ilb_options *with,
                       bool follows);
 
+/* sim_policy.probe of such an instance, by ilb_probe_next. */
+bool policy_ilb_probe(void *self, sim_attempt *a, uint64_t now_ns);
+
+/* Its next pick, if it succeeds, is explained there. */
+void policy_ilb_explain(void *self, ilb_explanation *x);
+
 /* Of such an instance. Servers have the `user` pointer (number + 1). */
 ilb_balancer *policy_ilb_balancer(void *self);
 
