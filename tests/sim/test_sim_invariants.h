@@ -139,7 +139,6 @@ typedef struct watch_seen {
     uint64_t slowest_ns;     /* until one was seen well in the quiet time */
     uint64_t closed;         /* picks that were refused: it fails closed */
     uint64_t explained, compared; /* picks; endpoints in them with a cost */
-    uint64_t unexplained; /* picks of an ejected one, for no reason told */
     uint64_t checks, checks_eject, checks_return;
     uint64_t probes; /* of the clients' own */
     uint64_t early;  /* first bytes */

@@ -71,8 +71,8 @@ static const char *explained_line(const ilb_explanation *x)
 }
 
 /* Whoever is ejected is chosen as a probe or in a panic; else, unless it fails
- * closed, because those that are left are overloaded, or cannot carry more: of
- * the latter an explanation tells nothing, so that these are counted only. */
+ * closed, because those that are left are overloaded, or cannot carry more. It
+ * says which. */
 static void explained_ejected(const watch_client *c, const ilb_explanation *x)
 {
     bool closed = watch.script->options.fail_mode == ILB_FAIL_CLOSED;
@@ -92,8 +92,11 @@ static void explained_ejected(const watch_client *c, const ilb_explanation *x)
                     "%s was chosen, which is ejected, and should fail closed: "
                     "%s",
                     x->candidates[x->chosen].address, explained_line(x));
-    else if (!x->overloaded)
-        watch_all.unexplained++;
+    else if (x->candidates[x->chosen].admitted == ILB_ADMITTED_NOT ||
+             !x->overloaded)
+        watch_found(
+            c, "%s was chosen, which is ejected, and it is not said why: %s",
+            x->candidates[x->chosen].address, explained_line(x));
 }
 
 static void explained_text(const watch_client *c, const ilb_explanation *x)
@@ -106,12 +109,6 @@ static void explained_text(const watch_client *c, const ilb_explanation *x)
         watch_found(c, "an explanation reads %.60s", n <= 0 ? "" : text);
 }
 
-/* In a panic, round_robin and random do not count the look at their choice. */
-static uint32_t explained_unlooked(const ilb_explanation *x)
-{
-    return x->chosen_by == ILB_CHOSEN_BY_FAIL_OPEN ? 1 : 0;
-}
-
 void watch_explained(const watch_client *c, const ilb_explanation *x,
                      uint32_t server)
 {
@@ -119,8 +116,7 @@ void watch_explained(const watch_client *c, const ilb_explanation *x,
 
     watch_all.explained++;
     if (x->n_candidates == 0 || x->n_candidates > ILB_CANDIDATES_MAX ||
-        x->chosen >= x->n_candidates ||
-        x->looks + explained_unlooked(x) < x->n_candidates) {
+        x->chosen >= x->n_candidates || x->looks < x->n_candidates) {
         watch_found(c,
                     "an explanation has no choice: number %" PRIu32
                     " of %" PRIu32 " candidates, %" PRIu32 " looks",
