@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 4b669cdaae14d31b; do not edit.
+ * Made by build-aux/amalgamate.py from sources 233cf2c9c9053c63; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -4129,6 +4129,7 @@ typedef struct ilb__judge {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a32 n_ejected; /* and probing */
     ilb__a64 next_due_ns; /* no ejected endpoint is due before; UINT64_MAX */
     ilb__a64 host_ns;     /* when the caller asked for a probe last */
+    ilb__a64 early_ns;    /* when one was made before its time */
 } ilb__judge;
 
 static inline enum ilb__health_state ilb__health_state_of(uint64_t word)
@@ -4260,6 +4261,11 @@ static inline bool ilb__judge_panics(const ilb__judge *j, uint32_t n_ready)
  * A caller who probes himself (ilb_probe_next) is left to it: to requests an
  * endpoint is due only ILB_PROBE_HOST_NS after its time, as long as he has
  * asked within that.
+ *
+ * While all that a request could go to hang, it is as good a probe of an
+ * ejected endpoint, whenever that is due: one such request in the time after
+ * which others count as hanging. If it fails, the level stays as it was. Not of
+ * one that has asked to be left alone, or that fails its checks.
  */
 #ifndef ILB_HEALTH_PROBE_H
 #define ILB_HEALTH_PROBE_H
@@ -4342,6 +4348,10 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns);
 ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j,
                                            uint64_t now_ns);
 
+/* When a caller who makes probes of his own should ask for one: when the next
+ * is due, and before requests would be probes again for want of his asking. */
+ILB_INTERNAL uint64_t ilb__judge_host_due_ns(const ilb__judge *j);
+
 /* Begins the search of endpoints that were due by `due_by_ns`: true for one
  * caller, who passes every endpoint of the table to ilb__health_claim until
  * that is true. */
@@ -4353,6 +4363,15 @@ ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
                                     bool may_claim, uint64_t due_by_ns,
                                     uint64_t now_ns);
+
+/* May an endpoint be probed before its time? True for one caller in `every_ns`
+ * at most. */
+ILB_INTERNAL bool ilb__judge_begin_early(ilb__judge *j, uint64_t every_ns,
+                                         uint64_t now_ns);
+
+/* As ilb__health_claim, whether it is due or not. */
+ILB_INTERNAL bool ilb__health_claim_early(ilb__judge *j, ilb__slot *slot,
+                                          uint64_t now_ns);
 
 #endif
 /* ==== back in libilb/health/health.c */
@@ -4585,7 +4604,7 @@ ILB_INTERNAL void ilb__health_enforce_cap(ilb__judge *j, ilb__slot *slot,
     ilb__word_warm(&h);
     if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
         return;
-    ilb__tell(j, slot, ILB_EVENT_UNEJECT, ILB_REASON_CAP, word,
+    ilb__tell(j, slot, ILB_EVENT_UNEJECT, ilb__cap_refusal(j, n_ready), word,
               ilb__word_pack(h), NULL, now_ns);
     ilb__health_returned(j, slot, word, now_ns);
 }
@@ -4872,17 +4891,17 @@ ILB_INTERNAL bool ilb__detect_failures(const ilb__judge *j, ilb__slot *slot,
 /*
  * How long an ejection lasts.
  *
- *     level      1     2     3..7    8      9 ..
- *              base  1.2    1.5    2.4     4 base    +-10 % at random, so that
- *                                                    callers do not return
- *                                                    together
+ *     level  1    2    3    4    5    6    7    8   9 ..
+ *            1   1.2  1.4  1.5  1.7   2   2.3  2.7   4 base, +-10 % at random,
+ *                                            so that callers do not return
+ *                                            together
  *
  * but with few requests so long that a probe is at most one in 150 (level 1),
  * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
  * return, when its probe was good, is at level 9 at least: its probes say
  * little, as those of one that fails now and then or flaps. With the base of
- * 5 s a fault of a minute costs eight probes, each of which may fail, then
- * three a minute, and the endpoint is back within 13 s, later 22 s, of healing.
+ * 5 s a fault of a minute costs seven probes, each of which may fail, then
+ * three a minute, and the endpoint is back within 15 s, later 22 s, of healing.
  * Doubling, as Finagle does it, or 30 s more each time, as Envoy, costs fewer
  * probes but returns as long after healing as the fault lasted.
  *
@@ -4918,8 +4937,10 @@ ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
 
 #define ILB__LADDER_LEVEL_MAX 31
 #define ILB__LADDER_LEVEL_LONGER 9
+#define ILB__LADDER_RELAPSE 3
 #define ILB__LADDER_PROBE_REQUESTS 150.0
 #define ILB__LADDER_RATE_ANY 1e9f
+#define ILB__LADDER_SLOW_TIMES 1.0
 #define ILB__LADDER_SLOW_REQUESTS 1000.0
 #define ILB__LADDER_SLOW_MOST_NS 30e9
 
@@ -4929,11 +4950,13 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
         ns, (uint64_t)((double)(ns / 10) * ((double)bits / 4294967296.0)));
 }
 
-/* Of the base, by level. With the base of 5 s: eight probes in the first
- * minute, then three a minute. */
+/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 18,
+ * 25.5, 34, 44, 55.5, 69 and 89 s, then every 20 s: seven in the first minute,
+ * and three a minute from then on, whether the ejection came with the fault or,
+ * as where requests hang, a quarter of a minute later. */
 #define ILB__LADDER_TIMES 9
-static const double ilb__ladder_times[ILB__LADDER_TIMES + 1] = {1,   1,   1.2, 1.5, 1.5,
-                                                      1.5, 1.5, 1.5, 2.4, 4};
+static const double ilb__ladder_times[ILB__LADDER_TIMES + 1] = {1,   1,   1.2, 1.2, 1.4,
+                                                      1.6, 1.8, 2.8, 2.8, 4};
 
 /* So long that a probe is rare among so few requests. A rate that is not known
  * yet makes nothing longer. */
@@ -4953,8 +4976,11 @@ static double ilb__ladder_few_ns(uint32_t level, ilb_detector by, float rate_per
 static uint64_t ilb__ladder_ejection_ns(const ilb__judge *j, uint32_t level,
                                    ilb_detector by, float rate_per_s)
 {
+    double times = ilb__ladder_times[level < ILB__LADDER_TIMES ? level : ILB__LADDER_TIMES];
     double ns = (double)j->base_ejection_time_ns *
-                ilb__ladder_times[level < ILB__LADDER_TIMES ? level : ILB__LADDER_TIMES];
+                (by == ILB_DETECTOR_LATENCY && times > ILB__LADDER_SLOW_TIMES
+                     ? ILB__LADDER_SLOW_TIMES
+                     : times);
     double few = ilb__ladder_few_ns(level, by, rate_per_s);
 
     if (ns < few)
@@ -4990,7 +5016,9 @@ static uint32_t ilb__ladder_next_level(const ilb__word *h, const ilb__failing *x
         return h->level;
     if (h->level > 0 && h->state != ILB__PROBING &&
         h->level < ILB__LADDER_LEVEL_LONGER)
-        return ILB__LADDER_LEVEL_LONGER;
+        return h->level + ILB__LADDER_RELAPSE < ILB__LADDER_LEVEL_LONGER
+                   ? h->level + ILB__LADDER_RELAPSE
+                   : ILB__LADDER_LEVEL_LONGER;
     return h->level < ILB__LADDER_LEVEL_MAX ? h->level + 1 : h->level;
 }
 
@@ -5010,6 +5038,9 @@ ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
 }
 /* ==== libilb/health/probe.c ============================================== */
 /* See probe.h. */
+
+/* So soon a caller is to ask again: timers are late. */
+#define ILB__PROBE_HOST_AGAIN_NS (ILB_PROBE_HOST_NS / 2)
 
 /* As the word has it. */
 static uint64_t ilb__probe_rounded_ns(uint64_t until_ns)
@@ -5057,6 +5088,15 @@ ILB_INTERNAL uint64_t ilb__judge_due_by_ns(const ilb__judge *j, uint64_t now_ns)
     return now_ns > ILB_PROBE_HOST_NS ? now_ns - ILB_PROBE_HOST_NS : 0;
 }
 
+ILB_INTERNAL uint64_t ilb__judge_host_due_ns(const ilb__judge *j)
+{
+    uint64_t host_ns = ilb__load_relaxed(&j->host_ns);
+    uint64_t due_ns = ilb__load_relaxed(&j->next_due_ns);
+    uint64_t again_ns = ilb__later_ns(host_ns, ILB__PROBE_HOST_AGAIN_NS);
+
+    return host_ns == 0 || due_ns < again_ns ? due_ns : again_ns;
+}
+
 ILB_INTERNAL bool ilb__judge_begin_search(ilb__judge *j, uint64_t due_by_ns,
                                           uint64_t now_ns)
 {
@@ -5080,6 +5120,18 @@ ILB_INTERNAL void ilb__judge_search_again(ilb__judge *j, uint64_t now_ns)
         continue;
 }
 
+/* This request is its probe. */
+static bool ilb__probe_begin(ilb__judge *j, ilb__slot *slot, uint64_t word,
+                        ilb__word h, uint64_t now_ns)
+{
+    h.state = ILB__PROBING;
+    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
+    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
+        return false; /* who changed it has noted when it is due */
+    ilb__judge_due_at(j, h.until_ns);
+    return true;
+}
+
 ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
                                     bool may_claim, uint64_t due_by_ns,
                                     uint64_t now_ns)
@@ -5093,12 +5145,31 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
         ilb__judge_due_at(j, h.until_ns);
         return false;
     }
-    h.state = ILB__PROBING;
-    h.until_ns = ilb__later_ns(now_ns, j->base_ejection_time_ns);
-    if (!ilb__cas_strong_relaxed(&slot->health, word, ilb__word_pack(h)))
-        return false; /* who changed it has noted when it is due */
-    ilb__judge_due_at(j, h.until_ns);
-    return true;
+    return ilb__probe_begin(j, slot, word, h, now_ns);
+}
+
+ILB_INTERNAL bool ilb__judge_begin_early(ilb__judge *j, uint64_t every_ns,
+                                         uint64_t now_ns)
+{
+    uint64_t last_ns = ilb__load_relaxed(&j->early_ns);
+
+    return ilb__load32_relaxed(&j->n_ejected) > 0 &&
+           (last_ns == 0 || ilb__elapsed_ns(last_ns, now_ns) >= every_ns) &&
+           ilb__cas_strong_relaxed(&j->early_ns, last_ns, now_ns);
+}
+
+ILB_INTERNAL bool ilb__health_claim_early(ilb__judge *j, ilb__slot *slot,
+                                          uint64_t now_ns)
+{
+    uint64_t word = ilb__load_relaxed(&slot->health);
+    ilb__word h = ilb__word_unpack(word);
+
+    if (h.state != ILB__EJECTED || h.by == ILB_DETECTOR_RETRY_AFTER ||
+        h.by == ILB_DETECTOR_PROBE)
+        return false;
+    if (h.level > 0)
+        h.level--; /* that of a probe which fails */
+    return ilb__probe_begin(j, slot, word, h, now_ns);
 }
 /* ==== libilb/health/eject.c ============================================== */
 /* See eject.h. */
@@ -5774,6 +5845,7 @@ typedef struct ilb__survey {
     float served, served_share; /* see ilb__survey_served */
     float failed;               /* of served */
     uint64_t ended;             /* since the last look */
+    uint64_t answered;          /* of these: by eligible ones */
 } ilb__survey;
 
 /* What an endpoint has of late, for each unit of its weight: of e_i requests
@@ -5829,15 +5901,17 @@ static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
     uint32_t in_flight =
         ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
     float x = ilb__latency_estimate_ns(&slot->latency);
+    uint32_t more = ilb__window_bring(&slot->window, (uint32_t)ended,
+                                      (uint32_t)failed, step);
 
-    k->ended += ilb__window_bring(&slot->window, (uint32_t)ended,
-                                  (uint32_t)failed, step);
+    k->ended += more;
     k->long_term[k->n] = ilb__window_long(&slot->window);
     k->short_term[k->n] = ilb__window_short(&slot->window);
     k->n++;
     if (!ilb__health_eligible(health))
         return;
     k->n_eligible++;
+    k->answered += more;
     k->served += k->short_term[k->n - 1].ended;
     k->failed += k->short_term[k->n - 1].failed;
     k->served_share += ilb__survey_squared(slot, k->short_term[k->n - 1].ended);
@@ -5859,7 +5933,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
-    k->in_flight = k->longlived = k->overtaken = k->ended = 0;
+    k->in_flight = k->longlived = k->overtaken = k->ended = k->answered = 0;
     k->n_heard = 0;
     k->served = k->served_share = k->failed = 0;
     for (uint32_t i = 0; i < view->n && k->n < ILB_SURVEY_MAX; i += stride)
@@ -5882,54 +5956,61 @@ ILB_INTERNAL float ilb__survey_in_flight(const ilb__survey *k)
                ? 0
                : ((float)k->in_flight - less) / (float)k->n_eligible;
 }
-/* ==== libilb/health/overload.c =========================================== */
-/* See overload.h. */
-/* ==== libilb/health/overload.h =========================================== */
+/* ==== libilb/health/queue.c ============================================== */
+/* See queue.h. */
+/* ==== libilb/health/queue.h ============================================== */
 /*
- * What happens to the endpoints that are left when others are ejected.
+ * Do endpoints get more than they can serve? Seen before anyone gives up
+ * waiting, which may be long after: a deadline.
  *
- * While at most one in eight is ejected, what is in flight to an eligible
- * endpoint and what it takes are remembered, decaying over 10 s: that is calm.
- * (Over 100 s where twice as much is in flight: what comes before an ejection
- * is no calm.)
+ * What is in flight to each, q, is looked at by turns while it is long, above a
+ * limit that the caller sets. One turn is over when twice as many requests have
+ * ended as were in flight when it began; the first when as many have as are
+ * now, or twice the limit. Where capacity is short by a share x, q grows by 2 x
+ * with each turn, for ever. Where all have become slower, for a reason that
+ * they share, q grows too, but only until the first of the slow ones end. So q
+ * grows if, from the second turn on, after half of one at least, there are
  *
- * They suffer: both are above 1.3 times what they were, or those that are left
- * fail 10 % themselves. Then the least bad of the ejected may be chosen at
- * their price.
+ *     20 %, and 4 sqrt(2 q n) of q n, more     n endpoints
  *
- * They are full: more than one in eight is ejected or silent, half of the
- * others at least answer, but with more in flight to each than there is room
- * for, three times what was usual (four at least), 5 % of their requests fail:
- * their queues are so long that callers give up, and what they serve at last
- * nobody waits for any more. Sent there, what is too much loses nearly all;
- * sent to the ejected ones, only itself. So until there is less than half of
- * that in flight, endpoints with so many get no more while any ejected one is
- * left to take the rest. (Envoy's panic threshold, but by load, not by count;
- * the SRE book's client throttling without refusing anyone.)
+ * (what is in flight to servers that have room varies by sqrt(q n)).
+ *
+ * Then less is sent there, and when four times as many have ended as are still
+ * in flight, the test of the diagnosis is whether as much is served: a server
+ * that was full is still full. If fewer than 70 % are, in the time in which 100
+ * were before at least, it was no queue, and nothing is called one until q has
+ * been short again. (Little's law; adaptive concurrency limits, as
+ * Netflix's and Envoy's, make a similar experiment with latency.)
  */
-#ifndef ILB_HEALTH_OVERLOAD_H
-#define ILB_HEALTH_OVERLOAD_H
+#ifndef ILB_HEALTH_QUEUE_H
+#define ILB_HEALTH_QUEUE_H
 
-typedef struct ilb__crowd {
-    const ilb__survey *survey;
-    uint32_t n, n_ejected; /* of all that are ready */
-    float median_ns;       /* what an eligible one takes */
-    float p0;              /* share that healthy ones fail */
-    double since_s;        /* since the last look */
-} ilb__crowd;
+typedef struct ilb__queue {
+    ilb__a64 turn; /* q when it began, 0 in the first, and how many have ended
+                      since, an endpoint: two floats */
+    ilb__a64 pace; /* seconds of the turn, and how many ended in each, before
+                      less was sent: two floats */
+} ilb__queue;
 
-/* Do they suffer? `calm`, two floats: in flight and ns; 0: not known yet. */
-ILB_INTERNAL bool ilb__overload_suffer(ilb__a64 *calm, const ilb__crowd *c);
+/* One look. */
+typedef struct ilb__flow {
+    float in_flight, ended; /* an endpoint; ended since the last look */
+    float since_s;
+    uint32_t n; /* endpoints */
+} ilb__flow;
 
-/* Are they full? `was`: as they were at the last look. */
-ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, bool was,
-                                     const ilb__crowd *c);
+/* Does it grow beyond `most`? At or below `few` it is short again. */
+ILB_INTERNAL bool ilb__queue_grows(ilb__queue *q, const ilb__flow *f, float few,
+                                   float most);
 
-/* How many there is room for in flight to one. */
-ILB_INTERNAL float ilb__overload_room(const ilb__a64 *calm);
+/* Since it grew less has been sent: in vain? */
+ILB_INTERNAL bool ilb__queue_in_vain(ilb__queue *q, const ilb__flow *f);
+
+/* It is short, or nothing of it is known. */
+ILB_INTERNAL void ilb__queue_forget(ilb__queue *q);
 
 #endif
-/* ==== back in libilb/health/overload.c */
+/* ==== back in libilb/health/queue.c */
 
 /* ==== libilb/base/floats.h =============================================== */
 /* Two floats in one atomic word: read and written together, without a lock. */
@@ -5966,6 +6047,162 @@ static inline float ilb__floats_high(uint64_t word)
 }
 
 #endif
+/* ==== back in libilb/health/queue.c */
+
+#define ILB__QUEUE_GROWTH 1.2f
+#define ILB__QUEUE_TIMES 2
+/* Squared: four standard deviations of a difference. */
+#define ILB__QUEUE_CHANCE 32.0f
+#define ILB__QUEUE_SERVED 0.7f
+#define ILB__QUEUE_TESTED 100.0f
+/* What had been sent before still ends at the old pace. */
+#define ILB__QUEUE_DRAINED 4.0f
+/* In place of q: it was none. */
+#define ILB__QUEUE_REFUTED (-1.0f)
+
+/* A turn that has just ended. */
+typedef struct ilb__queue_turn {
+    float began;    /* q then; 0: the first */
+    float ended, s; /* requests of an endpoint, in so many seconds */
+} ilb__queue_turn;
+
+static void ilb__queue_begin(ilb__queue *q, float in_flight, float pace_s)
+{
+    ilb__store_relaxed(&q->turn, ilb__floats_pair(in_flight, 0));
+    ilb__store_relaxed(&q->pace, ilb__floats_pair(0, pace_s));
+}
+
+ILB_INTERNAL void ilb__queue_forget(ilb__queue *q)
+{
+    ilb__store_relaxed(&q->turn, 0);
+    ilb__store_relaxed(&q->pace, 0);
+}
+
+/* So many more have ended. */
+static void ilb__queue_add(ilb__queue *q, const ilb__flow *f, ilb__queue_turn *t)
+{
+    uint64_t turn = ilb__load_relaxed(&q->turn);
+    uint64_t pace = ilb__load_relaxed(&q->pace);
+    float s = ilb__floats_low(pace) + f->since_s;
+
+    t->began = ilb__floats_low(turn);
+    t->ended = ilb__floats_high(turn) + f->ended;
+    t->s = s;
+    ilb__store_relaxed(&q->turn, ilb__floats_pair(t->began, t->ended));
+    ilb__store_relaxed(&q->pace, ilb__floats_pair(s, ilb__floats_high(pace)));
+}
+
+static bool ilb__queue_has_grown(const ilb__queue_turn *t, const ilb__flow *f)
+{
+    float more = f->in_flight - t->began;
+
+    return t->began > 0 && t->ended >= t->began && t->s > 0 &&
+           f->in_flight > ILB__QUEUE_GROWTH * t->began &&
+           more * more * (float)f->n > ILB__QUEUE_CHANCE * t->began;
+}
+
+static bool ilb__queue_turn_over(const ilb__queue_turn *t, const ilb__flow *f, float most)
+{
+    if (t->began > 0)
+        return t->ended >= ILB__QUEUE_TIMES * t->began;
+    return t->ended >= f->in_flight || t->ended >= ILB__QUEUE_TIMES * most;
+}
+
+ILB_INTERNAL bool ilb__queue_grows(ilb__queue *q, const ilb__flow *f, float few,
+                                   float most)
+{
+    bool refuted = ilb__floats_low(ilb__load_relaxed(&q->turn)) < 0;
+    ilb__queue_turn t;
+
+    if (f->in_flight <= (refuted ? few : most)) {
+        ilb__queue_forget(q);
+        return false;
+    }
+    if (refuted)
+        return false;
+    ilb__queue_add(q, f, &t);
+    if (ilb__queue_has_grown(&t, f)) {
+        ilb__queue_begin(q, 0, t.ended / t.s);
+        return true;
+    }
+    if (ilb__queue_turn_over(&t, f, most))
+        ilb__queue_begin(q, f->in_flight, 0);
+    return false;
+}
+
+ILB_INTERNAL bool ilb__queue_in_vain(ilb__queue *q, const ilb__flow *f)
+{
+    float before = ilb__floats_high(ilb__load_relaxed(&q->pace));
+    float needed;
+    ilb__queue_turn t;
+
+    if (before == 0)
+        return false;
+    ilb__queue_add(q, f, &t);
+    if (t.began == 0) {
+        if (t.ended >= ILB__QUEUE_DRAINED * f->in_flight)
+            ilb__queue_begin(q, f->in_flight, before);
+        return false;
+    }
+    needed = ILB__QUEUE_TESTED / (float)f->n;
+    if (needed < t.began)
+        needed = t.began;
+    if (t.s * before < needed)
+        return false;
+    ilb__queue_forget(q);
+    if (t.ended >= ILB__QUEUE_SERVED * t.s * before)
+        return false;
+    ilb__queue_begin(q, ILB__QUEUE_REFUTED, 0);
+    return true;
+}
+/* ==== libilb/health/overload.c =========================================== */
+/* See overload.h. */
+/* ==== libilb/health/overload.h =========================================== */
+/*
+ * What happens to the endpoints that are left when others are ejected.
+ *
+ * While at most one in eight is ejected, what is in flight to an eligible
+ * endpoint and what it takes are remembered, decaying over 10 s: that is calm.
+ * (Over 100 s where twice as much is in flight: what comes before an ejection
+ * is no calm.)
+ *
+ * They suffer: both are above 1.3 times what they were, or those that are left
+ * fail 10 % themselves. Then the least bad of the ejected may be chosen at
+ * their price.
+ *
+ * They are full: more than one in eight is ejected or silent, half of the
+ * others at least answer, but with more in flight to each than there is room
+ * for, three times what was usual (four at least), 5 % of their requests fail,
+ * or with four times that it still grows (queue.h): their queues are so long
+ * that callers give up, or soon will, and what they serve at last nobody waits
+ * for any more. Sent there, what is too much loses nearly all;
+ * sent to the ejected ones, only itself. So until there is less than half of
+ * that in flight, endpoints with so many get no more while any ejected one is
+ * left to take the rest. (Envoy's panic threshold, but by load, not by count;
+ * the SRE book's client throttling without refusing anyone.)
+ */
+#ifndef ILB_HEALTH_OVERLOAD_H
+#define ILB_HEALTH_OVERLOAD_H
+
+typedef struct ilb__crowd {
+    const ilb__survey *survey;
+    uint32_t n, n_ejected; /* of all that are ready */
+    float median_ns;       /* what an eligible one takes */
+    float p0;              /* share that healthy ones fail */
+    double since_s;        /* since the last look */
+} ilb__crowd;
+
+/* Do they suffer? `calm`, two floats: in flight and ns; 0: not known yet. */
+ILB_INTERNAL bool ilb__overload_suffer(ilb__a64 *calm, const ilb__crowd *c);
+
+/* Are they full? `was`: as they were at the last look. */
+ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, ilb__queue *queue,
+                                     bool was, const ilb__crowd *c);
+
+/* How many there is room for in flight to one. */
+ILB_INTERNAL float ilb__overload_room(const ilb__a64 *calm);
+
+#endif
 /* ==== back in libilb/health/overload.c */
 
 #define ILB__OVERLOAD_CALM_TAU_S 10.0
@@ -5977,6 +6214,7 @@ static inline float ilb__floats_high(uint64_t word)
 #define ILB__OVERLOAD_ROUGH_TAU_S 100.0
 #define ILB__OVERLOAD_FAILED 0.05f
 #define ILB__OVERLOAD_ROOM 3.0f
+#define ILB__OVERLOAD_LONG 4.0f
 #define ILB__OVERLOAD_ROOM_MIN 4.0f
 
 static float ilb__overload_tau_s(float in_flight, float calm)
@@ -6009,22 +6247,49 @@ ILB_INTERNAL bool ilb__overload_suffer(ilb__a64 *calm, const ilb__crowd *c)
     return false;
 }
 
-ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, bool was,
-                                     const ilb__crowd *c)
+static ilb__flow ilb__overload_flow(const ilb__crowd *c)
+{
+    const ilb__survey *k = c->survey;
+    float n = (float)k->n_eligible;
+    ilb__flow f;
+
+    f.in_flight = ilb__survey_in_flight(k) - (float)k->overtaken / n;
+    f.ended = (float)k->answered / n;
+    f.since_s = (float)c->since_s;
+    f.n = k->n_eligible;
+    return f;
+}
+
+/* Are so many out, and so many of the others heard, that they may be full? */
+static bool ilb__overload_possible(const ilb__crowd *c)
 {
     const ilb__survey *k = c->survey;
     uint32_t silent = k->n_eligible - k->n_heard;
     uint64_t out = c->n_ejected + (uint64_t)silent * c->n / k->n;
-    float room = ilb__overload_room(calm), in_flight;
 
-    if (ilb__load_relaxed(calm) == 0 || out * ILB__OVERLOAD_EJECTED <= c->n ||
-        2 * k->n_heard <= k->n_eligible)
+    return out * ILB__OVERLOAD_EJECTED > c->n && 2 * k->n_heard > k->n_eligible;
+}
+
+ILB_INTERNAL bool ilb__overload_full(const ilb__a64 *calm, ilb__queue *queue,
+                                     bool was, const ilb__crowd *c)
+{
+    const ilb__survey *k = c->survey;
+    float room = ilb__overload_room(calm);
+    ilb__flow f;
+
+    if (ilb__load_relaxed(calm) == 0 || !ilb__overload_possible(c)) {
+        ilb__queue_forget(queue);
         return false;
-    in_flight =
-        ilb__survey_in_flight(k) - (float)k->overtaken / (float)k->n_eligible;
+    }
+    f = ilb__overload_flow(c);
     if (was)
-        return in_flight > room / 2;
-    return in_flight > room && k->failed >= ILB__OVERLOAD_FAILED * k->served;
+        return f.in_flight > room / 2 && !ilb__queue_in_vain(queue, &f);
+    if (ilb__queue_grows(queue, &f, room / 2, ILB__OVERLOAD_LONG * room))
+        return true;
+    if (f.in_flight <= room || k->failed < ILB__OVERLOAD_FAILED * k->served)
+        return false;
+    ilb__queue_forget(queue);
+    return true;
 }
 
 ILB_INTERNAL float ilb__overload_room(const ilb__a64 *calm)
@@ -6161,7 +6426,7 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *             information instead of load.)
  *   cold      over a quarter of the endpoints, and more than two, have given no
  *             good answer yet: then a newcomer is nothing out of the ordinary.
- *   trials    a budget, as Finagle's for retries: 2 % of the requests, up to
+ *   trials    a budget, as Finagle's for retries: 10 % of the requests, up to
  *             5 s of it saved, three at least. Each trial that fails takes one.
  *   overload  those that are left suffer from the ejections, or have no room
  *             for everything (overload.h).
@@ -6184,6 +6449,7 @@ typedef struct ilb__pool {
     ilb__a64 rate;      /* rate and in flight: two floats */
     ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
                            ejected: two floats */
+    ilb__queue queue;   /* of those that are left when many are ejected */
     ilb__a64 round;     /* refreshes so far */
     ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
@@ -6206,7 +6472,7 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count);
 
 /* May a request be called a trial, which its caller sends again when it fails?
- * Only while trials that failed are at most 2 % of the requests, so that they
+ * Only while trials that failed are at most 10 % of the requests, so that they
  * cannot become a storm. */
 ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
 
@@ -6271,7 +6537,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_COLD 4
 #define ILB__POOL_COLD_FEW 2
 #define ILB__POOL_TRIAL_ONE 1024
-#define ILB__POOL_TRIAL_SHARE 0.02
+#define ILB__POOL_TRIAL_SHARE 0.1
 /* What may be saved up: of so many seconds, but at least a few. */
 #define ILB__POOL_TRIAL_SAVED_S 5.0
 #define ILB__POOL_TRIAL_SAVED_MIN 3.0
@@ -6514,7 +6780,8 @@ static uint64_t ilb__pool_crowd(ilb__pool *p, const ilb__judge *j,
     uint64_t suffer = ilb__overload_suffer(&p->calm, &c);
 
     return suffer << ILB__POOL_SUFFER_BIT |
-           (uint64_t)ilb__overload_full(&p->calm, was, &c) << ILB__POOL_FULL_BIT;
+           (uint64_t)ilb__overload_full(&p->calm, &p->queue, was, &c)
+               << ILB__POOL_FULL_BIT;
 }
 
 static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
@@ -6658,14 +6925,15 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  * A request to an endpoint of which nothing good is known is a trial: somebody
  * has to be the first to ask. The caller is told (ilb_ticket_try_timeout_ns),
  * so that he can send it elsewhere when it fails:
- *   - TIMED, also when it takes longer than hanging: no good answer so far
- *     (unless that is so of many), suspect, slow three times apart, or `broken`
+ *   - timed, also when it takes longer than hanging: a probe, another waits
+ *     there alone (above), no good answer so far (not timed if that is so of
+ *     many), suspect, slow three times apart, or `broken`
  *     is at 1 nat or `faulty` at 2: a share of its requests fails, and some
  *     fail by waiting. One that is given up early adds to `faulty`, so that the
  *     next are trials still;
- *   - else, when it was ejected of late, it refused within a minute
- *     (signal/refusals.h), or another waits there alone (above): it may fail,
- *     but to give it up early says more against it than it deserves.
+ *   - else, when it was ejected of late, or refused within a minute
+ *     (signal/refusals.h): it may fail, but to give it up early says more
+ *     against it than it deserves.
  *
  * Source: cost = latency x (in flight + 1) of Finagle's and tower's peak EWMA;
  * a price on failures as in linkerd2's load biaser and brpc, but of the share,
@@ -6775,16 +7043,17 @@ ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
                                   const ilb__score *s,
                                   const ilb__score_context *c);
 
-/* Is a request to it a trial, that may well fail? TIMED: it may also take for
- * ever. */
-typedef enum ilb__trial {
-    ILB__TRIAL_NONE = 0,
-    ILB__TRIAL,      /* it was ejected of late, or refused */
-    ILB__TRIAL_TIMED /* it may wait in vain as well */
-} ilb__trial;
+/* Is a request to it a trial, that may well fail, and why? */
+ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                        const ilb__score_context *c);
 
-ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__score_context *c);
+/* May a trial also take for ever? */
+static inline bool ilb__score_trial_is_timed(ilb_trial trial,
+                                             const ilb__figures *f)
+{
+    return trial != ILB_TRIAL_RETURNED && trial != ILB_TRIAL_REFUSED &&
+           !(trial == ILB_TRIAL_UNTRIED && f->cold);
+}
 
 /* Has it been silent for so long that another may ask? */
 static inline bool ilb__score_asks_again(const ilb__slot *slot, uint64_t load,
@@ -6890,32 +7159,31 @@ static bool ilb__score_suspect(const ilb__slot *slot)
 }
 
 /* Nothing is held against it any more, but it was ejected, or refused. */
-static ilb__trial ilb__score_of_late(const ilb__slot *slot, uint64_t health,
-                                uint64_t now_ns)
+static ilb_trial ilb__score_of_late(const ilb__slot *slot, uint64_t health,
+                               uint64_t now_ns)
 {
-    return ilb__health_of_late(health) ||
-                   ilb__refusals_lately(&slot->refusals, now_ns)
-               ? ILB__TRIAL
-               : ILB__TRIAL_NONE;
+    if (ilb__health_of_late(health))
+        return ILB_TRIAL_RETURNED;
+    return ilb__refusals_lately(&slot->refusals, now_ns) ? ILB_TRIAL_REFUSED
+                                                         : ILB_TRIAL_NOT;
 }
 
-ILB_INTERNAL ilb__trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                         const ilb__score_context *c)
+ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                        const ilb__score_context *c)
 {
-    const ilb__figures *f = &c->figures;
     ilb__evidence_sums e;
 
     if (ilb__health_untried(health))
-        return f->cold ? ILB__TRIAL : ILB__TRIAL_TIMED;
+        return ILB_TRIAL_UNTRIED;
     if (ilb__latency_level(&slot->latency) >= ILB__SCORE_TRIAL_LEVEL)
-        return ILB__TRIAL_TIMED;
+        return ILB_TRIAL_SLOW;
     if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
         return ilb__score_of_late(slot, health, c->now_ns);
     if (ilb__score_suspect(slot))
-        return ILB__TRIAL_TIMED;
+        return ILB_TRIAL_SUSPECT;
     e = ilb__evidence_read(&slot->evidence);
     return e.broken >= ILB__SCORE_TRIAL_BROKEN || e.faulty >= ILB__SCORE_TRIAL_FAULTY
-               ? ILB__TRIAL_TIMED
+               ? ILB_TRIAL_FAILING
                : ilb__score_of_late(slot, health, c->now_ns);
 }
 
@@ -7062,7 +7330,8 @@ typedef struct ilb__candidate {
     ilb__endpoint_id id;
     uint64_t load;
     uint64_t health;
-    bool ramping; /* slow start: passed over this time */
+    bool ramping;     /* slow start: passed over this time */
+    uint8_t admitted; /* an ilb_admitted: ejected, but may be taken */
 } ilb__candidate;
 
 /* A number below `n` from the draw's random bits. */
@@ -7128,6 +7397,7 @@ ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
     c->load = ilb__load_relaxed(&c->slot->load.word);
     c->health = ilb__load_relaxed(&c->slot->health);
     c->ramping = false;
+    c->admitted = ILB_ADMITTED_NOT;
     return ilb__load_generation(c->load) ==
                ilb__endpoint_id_generation(c->id) &&
            ilb__load_in_flight(c->load) < ILB_LOAD_MAX &&
@@ -7146,9 +7416,9 @@ ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
 #ifndef ILB_SELECT_TRACE_H
 #define ILB_SELECT_TRACE_H
 
-/* Nothing looked at yet. */
+/* Nothing looked at yet. The caller adds n_ejected and panic. */
 ILB_INTERNAL void ilb__trace_begin(ilb_explanation *x, ilb_policy policy,
-                                   const ilb__judge *j, const ilb__draw *d,
+                                   const ilb__draw *d,
                                    const ilb__score_context *context);
 
 /* An endpoint was looked at. `score` NULL: none was worked out. */
@@ -7157,9 +7427,9 @@ ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
                                   const ilb__exclusion *exclusion,
                                   const ilb__score_context *context);
 
-/* One that was looked at, or is now, is the choice. */
+/* One that was looked at is the choice; a probe is looked at now. */
 ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
-                                    ilb_chosen_by by,
+                                    const ilb__score *score, ilb_chosen_by by,
                                     const ilb__score_context *context);
 
 #endif
@@ -7181,7 +7451,7 @@ static uint32_t ilb__trace_ppm(float share)
 }
 
 ILB_INTERNAL void ilb__trace_begin(ilb_explanation *x, ilb_policy policy,
-                                   const ilb__judge *j, const ilb__draw *d,
+                                   const ilb__draw *d,
                                    const ilb__score_context *context)
 {
     memset(x, 0, sizeof *x);
@@ -7189,9 +7459,9 @@ ILB_INTERNAL void ilb__trace_begin(ilb_explanation *x, ilb_policy policy,
     x->time_ns = context->now_ns;
     x->policy = policy;
     x->n_endpoints = d->view.n;
-    x->n_ejected = ilb__load32_relaxed(&j->n_ejected);
     x->width = d->width;
-    x->overloaded = context->figures.overloaded;
+    x->overloaded = context->figures.overloaded || context->figures.room != 0;
+    x->room = (double)context->figures.room;
     x->median_ns = ilb__trace_ns(context->figures.median_ns);
     x->hang_ns = ilb__trace_ns(context->hang_ns);
     x->peer_failure_ppm = ilb__trace_ppm(context->figures.p0);
@@ -7215,7 +7485,9 @@ static ilb_fate ilb__trace_fate(const ilb__candidate *c,
         return ILB_FATE_FULL;
     if (c->ramping)
         return ILB_FATE_RAMPING;
-    return ilb__candidate_eligible(c) ? ILB_FATE_COMPARED : ILB_FATE_EJECTED;
+    return ilb__candidate_eligible(c) || c->admitted != ILB_ADMITTED_NOT
+               ? ILB_FATE_COMPARED
+               : ILB_FATE_EJECTED;
 }
 
 /* What is known of a candidate, but for its fate. */
@@ -7223,6 +7495,8 @@ static void ilb__trace_describe(ilb_candidate *k, const ilb__candidate *c,
                            const ilb__score_context *context)
 {
     const ilb__slot *slot = c->slot;
+    uint64_t age_ns =
+        ilb__score_age_ns(slot, c->load, &context->figures, context->now_ns);
 
     memset(k, 0, sizeof *k);
     /* False: the view does not hold. See the header. */
@@ -7234,9 +7508,26 @@ static void ilb__trace_describe(ilb_candidate *k, const ilb__candidate *c,
     k->load = (double)ilb__score_load(slot, c->load, &context->figures);
     k->failure_ppm =
         ilb__trace_ppm(ilb__failures_share(&slot->failures, context->now_ns));
-    k->latency_ns = ilb__trace_ns(ilb__score_latency_ns(
-        slot, c->load, &context->figures, context->now_ns));
-    k->oldest_ns = ilb__load_age_ns(&slot->load, c->load, context->now_ns);
+    k->oldest_ns = age_ns;
+    k->again = ilb__score_asks_again(slot, c->load, (float)age_ns, context);
+    k->latency_ns = ilb__trace_ns(
+        k->again ? ilb__latency_read_ns(&slot->latency, &context->figures,
+                                        context->now_ns)
+                 : ilb__score_latency_ns(slot, c->load, &context->figures,
+                                         context->now_ns));
+}
+
+/* What was made of it. */
+static void ilb__trace_judge(ilb_candidate *k, const ilb__candidate *c,
+                        const ilb__score *score, ilb_fate fate)
+{
+    k->fate = fate;
+    if (fate == ILB_FATE_COMPARED)
+        k->admitted = (ilb_admitted)c->admitted;
+    if (score == NULL)
+        return;
+    k->held = (ilb_held)score->held;
+    k->cost = (double)score->cost;
 }
 
 ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
@@ -7247,12 +7538,7 @@ ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
     ilb_candidate seen, *k;
 
     ilb__trace_describe(&seen, c, context);
-    seen.fate = ilb__trace_fate(c, exclusion);
-    if (score != NULL) {
-        seen.fate = ILB_FATE_COMPARED;
-        seen.held = (ilb_held)score->held;
-        seen.cost = (double)score->cost;
-    }
+    ilb__trace_judge(&seen, c, score, ilb__trace_fate(c, exclusion));
     x->looks++;
     k = ilb__trace_find(x, seen.address);
     if (k != NULL)
@@ -7261,28 +7547,40 @@ ILB_INTERNAL void ilb__trace_look(ilb_explanation *x, const ilb__candidate *c,
         x->candidates[x->n_candidates++] = seen;
 }
 
+/* A search compares ejected ones for want of others: until it meets one. */
+static void ilb__trace_found_better(ilb_explanation *x)
+{
+    for (uint32_t i = 0; i < x->n_candidates; i++) {
+        ilb_candidate *k = &x->candidates[i];
+
+        if (k->admitted != ILB_ADMITTED_LAST)
+            continue;
+        k->fate = ILB_FATE_EJECTED;
+        k->admitted = ILB_ADMITTED_NOT;
+        k->held = ILB_HELD_NOT;
+        k->cost = 0;
+    }
+}
+
 ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
-                                    ilb_chosen_by by,
+                                    const ilb__score *score, ilb_chosen_by by,
                                     const ilb__score_context *context)
 {
     ilb_candidate choice, *k;
-    ilb__score score;
 
     ilb__trace_describe(&choice, c, context);
+    ilb__trace_judge(&choice, c, score, ILB_FATE_COMPARED);
+    x->looks += by == ILB_CHOSEN_BY_PROBE;
+    if (by == ILB_CHOSEN_BY_SEARCH)
+        ilb__trace_found_better(x);
     k = ilb__trace_find(x, choice.address);
     if (k == NULL) {
         k = &x->candidates[x->n_candidates < ILB_CANDIDATES_MAX
                                ? x->n_candidates++
                                : ILB_CANDIDATES_MAX - 1];
-        if (by == ILB_CHOSEN_BY_SEARCH || by == ILB_CHOSEN_BY_FAIL_OPEN) {
-            score = ilb__score_of(c->slot, c->load, c->health, context);
-            choice.held = (ilb_held)score.held;
-            choice.cost = (double)score.cost;
-        } else {
-            x->looks++; /* it was taken at the first look */
-        }
         *k = choice;
-    }
+    } else if (by == ILB_CHOSEN_BY_PROBE)
+        *k = choice; /* early: passed over before */
     x->chosen_by = by;
     x->chosen = (uint32_t)(k - x->candidates);
 }
@@ -7325,6 +7623,7 @@ typedef struct ilb__run {
     ilb__score_context context;
     bool panic;             /* too few are left */
     bool none;              /* none was seen that is not ejected */
+    uint8_t held;           /* why the choice was held back: ilb_held */
     ilb_explanation *trace; /* NULL: nobody asks */
 } ilb__run;
 
@@ -7336,15 +7635,26 @@ static inline void ilb__run_saw(const ilb__run *r, const ilb__candidate *c,
         ilb__trace_look(r->trace, c, score, r->draw.exclusion, &r->context);
 }
 
-/* The choice, unless something happens to it. */
+/* The choice, unless something happens to it. `score` NULL: none was worked
+ * out. */
 static inline void ilb__run_chose(const ilb__run *r, const ilb__candidate *c,
-                                  ilb_chosen_by by)
+                                  const ilb__score *score, ilb_chosen_by by)
 {
     if (ILB_LIKELY(r->trace == NULL))
         return;
     if (r->panic && by != ILB_CHOSEN_BY_PROBE && !ilb__candidate_eligible(c))
         by = ILB_CHOSEN_BY_FAIL_OPEN;
-    ilb__trace_choose(r->trace, c, by, &r->context);
+    ilb__trace_choose(r->trace, c, score, by, &r->context);
+}
+
+/* Seen and chosen at once. */
+static inline void ilb__run_took(const ilb__run *r, const ilb__candidate *c,
+                                 ilb_chosen_by by)
+{
+    if (ILB_LIKELY(r->trace == NULL))
+        return;
+    ilb__run_saw(r, c, NULL);
+    ilb__run_chose(r, c, NULL, by);
 }
 
 /* False: there is none that may be chosen. */
@@ -7402,17 +7712,40 @@ static bool ilb__policy_ramping(ilb__run *r, ilb__candidate *c)
     return c->ramping;
 }
 
-/* May it be drawn? In a panic also an ejected one and, while the others are
- * overloaded, one that is not wholly bad; any while these have no room. None if
+/* Why an ejected one may be compared: in a panic and, while the others are
+ * overloaded, if it is not wholly bad; any while these have no room. Not if
  * that fails closed. */
-static bool ilb__policy_eligible(const ilb__run *r, const ilb__candidate *c)
+static ilb_admitted ilb__policy_admits(const ilb__run *r, const ilb__slot *slot)
+{
+    if (r->judge->fail_closed)
+        return ILB_ADMITTED_NOT;
+    if (r->panic)
+        return ILB_ADMITTED_PANIC;
+    if (r->context.figures.room != 0)
+        return ILB_ADMITTED_ROOM;
+    return r->context.figures.overloaded && ilb__policy_helps(r, slot)
+               ? ILB_ADMITTED_OVERLOAD
+               : ILB_ADMITTED_NOT;
+}
+
+/* May it be compared? */
+static bool ilb__policy_eligible(const ilb__run *r, ilb__candidate *c)
 {
     if (ILB_LIKELY(ilb__candidate_eligible(c)))
         return true;
-    if (r->judge->fail_closed)
+    c->admitted = (uint8_t)ilb__policy_admits(r, c->slot);
+    return c->admitted != ILB_ADMITTED_NOT;
+}
+
+/* May it be taken where nothing is compared? Ejected ones in a panic only. */
+static bool ilb__policy_takes(const ilb__run *r, ilb__candidate *c)
+{
+    if (ILB_LIKELY(ilb__candidate_eligible(c)))
+        return true;
+    if (!r->panic || r->judge->fail_closed)
         return false;
-    return r->panic || r->context.figures.room != 0 ||
-           (r->context.figures.overloaded && ilb__policy_helps(r, c->slot));
+    c->admitted = ILB_ADMITTED_PANIC;
+    return true;
 }
 
 /* The cheapest of two eligible draws or, while that is not cheap enough, of
@@ -7454,9 +7787,11 @@ static bool ilb__policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *bes
             ilb__score_enough(&best_score, &r->context))
             break;
     }
-    if (n > 0)
-        ilb__run_chose(r, best, ILB_CHOSEN_BY_COST);
-    return n > 0;
+    if (n == 0)
+        return false;
+    r->held = best_score.held;
+    ilb__run_chose(r, best, &best_score, ILB_CHOSEN_BY_COST);
+    return true;
 }
 
 /* The column whose turn it is. */
@@ -7478,13 +7813,12 @@ static bool ilb__policy_single(ilb__run *r, bool in_turn, ilb__candidate *c)
 {
     for (int tries = 0; tries < ILB__POLICY_TRIES; tries++) {
         uint32_t column = in_turn ? ilb__policy_turn(r) : ilb__draw_column(&r->draw);
+        bool takes = ilb__draw_look(&r->draw, column, c) &&
+                     ilb__policy_takes(r, c) && !ilb__policy_ramping(r, c);
 
-        if (ilb__draw_look(&r->draw, column, c) &&
-            (ilb__candidate_eligible(c) ||
-             (r->panic && !r->judge->fail_closed)) &&
-            !ilb__policy_ramping(r, c)) {
-            ilb__run_chose(r, c,
-                           in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
+        if (takes) {
+            ilb__run_took(r, c,
+                          in_turn ? ILB_CHOSEN_BY_TURN : ILB_CHOSEN_BY_CHANCE);
             return true;
         }
         ilb__run_saw(r, c, NULL);
@@ -7528,12 +7862,12 @@ static bool ilb__policy_any(ilb__run *r, ilb__candidate *best)
         may = ilb__draw_look(&r->draw, (first + k) % n, &c);
         eligible = ilb__candidate_eligible(&c);
         r->none = r->none && !eligible;
-        if (!may) {
+        if (!may || (!eligible && (n_eligible > 0 || r->judge->fail_closed))) {
             ilb__run_saw(r, &c, NULL);
             continue;
         }
-        if (!eligible && (n_eligible > 0 || r->judge->fail_closed))
-            continue;
+        if (!eligible)
+            c.admitted = ILB_ADMITTED_LAST;
         score = ilb__score_of(c.slot, c.load, c.health, &r->context);
         ilb__run_saw(r, &c, &score);
         if (!found || (eligible && n_eligible == 0) ||
@@ -7544,11 +7878,13 @@ static bool ilb__policy_any(ilb__run *r, ilb__candidate *best)
         }
         n_eligible += eligible;
     }
-    if (found)
-        ilb__run_chose(r, best,
-                       n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
-                                      : ILB_CHOSEN_BY_FAIL_OPEN);
-    return found;
+    if (!found)
+        return false;
+    r->held = best_score.held;
+    ilb__run_chose(r, best, &best_score,
+                   n_eligible > 0 ? ILB_CHOSEN_BY_SEARCH
+                                  : ILB_CHOSEN_BY_FAIL_OPEN);
+    return true;
 }
 
 ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c)
@@ -7576,9 +7912,10 @@ typedef struct ilb__choice {
     ilb__endpoint_id id;
     uint32_t parity; /* for ilb__load_return */
     bool probe;
-    ilb__trial trial; /* TIMED for every probe */
-    uint32_t cost;    /* signal/cost.h; set by the caller */
-    bool probe_lost;  /* the probe before it has not come back */
+    ilb_trial trial;
+    bool timed;      /* a trial that may wait in vain as well */
+    uint32_t cost;   /* signal/cost.h; set by the caller */
+    bool probe_lost; /* the probe before it has not come back */
 } ilb__choice;
 
 /* ILB_OK: one more is in flight to the chosen endpoint. ILB_EEMPTY,
@@ -7612,10 +7949,36 @@ static bool ilb__select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *p
                               r->context.now_ns)) {
             *probe = c;
             claimed = true;
-            ilb__run_chose(r, probe, ILB_CHOSEN_BY_PROBE);
+            probe->admitted = ILB_ADMITTED_PROBE;
+            ilb__run_chose(r, probe, NULL, ILB_CHOSEN_BY_PROBE);
         }
     }
     return claimed;
+}
+
+/* What the policy has chosen hangs, as all others that it looked at: an ejected
+ * endpoint that this request may ask as well. */
+static bool ilb__select_early(ilb__run *r, ilb__candidate *probe)
+{
+    uint32_t n = r->draw.view.n, first;
+
+    if (ILB_LIKELY(r->held != ILB_HELD_HANGING) ||
+        !ilb__judge_begin_early(r->judge, (uint64_t)r->context.hang_ns,
+                                r->context.now_ns))
+        return false;
+    first = ilb__draw_below(&r->draw, n);
+    for (uint32_t i = 0; i < n; i++) {
+        ilb__candidate c;
+
+        if (ilb__draw_look(&r->draw, (first + i) % n, &c) &&
+            ilb__health_claim_early(r->judge, c.slot, r->context.now_ns)) {
+            *probe = c;
+            probe->admitted = ILB_ADMITTED_EARLY;
+            ilb__run_chose(r, probe, NULL, ILB_CHOSEN_BY_PROBE);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Silent so long that somebody has to ask: this request does, for a while. */
@@ -7632,17 +7995,18 @@ static bool ilb__select_asks_again(const ilb__run *r, const ilb__candidate *c)
 }
 
 /* Where nobody has answered yet, all are the same risk. */
-static ilb__trial ilb__select_trial(const ilb__run *r, const ilb__candidate *c,
-                               bool probe)
+static ilb_trial ilb__select_trial(const ilb__run *r, const ilb__candidate *c,
+                              bool probe)
 {
-    ilb__trial trial = ilb__score_trial(c->slot, c->health, &r->context);
+    ilb_trial trial = ilb__score_trial(c->slot, c->health, &r->context);
 
-    if (probe || ilb__select_asks_again(r, c))
-        trial = ILB__TRIAL_TIMED;
-    if (ILB_LIKELY(trial == ILB__TRIAL_NONE) ||
-        r->context.figures.p99_ns == 0 || r->context.figures.room != 0 ||
-        !ilb__pool_trial_ok(&r->selector->pool))
-        return ILB__TRIAL_NONE;
+    if (probe)
+        trial = ILB_TRIAL_PROBE;
+    else if (ilb__select_asks_again(r, c))
+        trial = ILB_TRIAL_AGAIN;
+    if (ILB_LIKELY(trial == ILB_TRIAL_NOT) || r->context.figures.p99_ns == 0 ||
+        r->context.figures.room != 0 || !ilb__pool_trial_ok(&r->selector->pool))
+        return ILB_TRIAL_NOT;
     return trial;
 }
 
@@ -7652,6 +8016,9 @@ static bool ilb__select_take(const ilb__run *r, const ilb__candidate *c, bool pr
     choice->id = c->id;
     choice->probe = probe;
     choice->trial = ilb__select_trial(r, c, probe);
+    choice->timed =
+        ILB_UNLIKELY(choice->trial != ILB_TRIAL_NOT) &&
+        ilb__score_trial_is_timed(choice->trial, &r->context.figures);
     choice->probe_lost =
         probe && ilb__health_state_of(c->health) == ILB__PROBING;
     if (ilb__load_take(&c->slot->load, c->load,
@@ -7683,6 +8050,7 @@ static float ilb__select_in_flight(const ilb__figures *f, uint32_t n)
 static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
 {
     ilb__draw *d = &r->draw;
+    uint32_t n_ejected;
 
     d->view = ilb__table_view(table);
     d->random = ilb__random_next(&r->selector->random, now_ns);
@@ -7699,15 +8067,20 @@ static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now
             : (float)d->view.n / (float)d->view.weight_total;
     r->context.in_flight = ilb__select_in_flight(&r->context.figures, d->view.n);
     ilb__score_prepare(&r->context);
-    r->panic = ilb__judge_panics(r->judge, d->view.n);
+    n_ejected = ilb__load32_relaxed(&r->judge->n_ejected);
+    r->panic = ILB_UNLIKELY(n_ejected != 0) &&
+               ilb__cap_panics(r->judge, n_ejected, d->view.n);
     r->none = true;
+    r->held = ILB_HELD_NOT;
     d->width = d->view.n;
     if (r->context.latency && d->view.weight_total == 0 &&
         r->context.figures.aperture < d->width)
         d->width = r->context.figures.aperture;
-    if (ILB_UNLIKELY(r->trace != NULL))
-        ilb__trace_begin(r->trace, r->selector->policy, r->judge, d,
-                         &r->context);
+    if (ILB_UNLIKELY(r->trace != NULL)) {
+        ilb__trace_begin(r->trace, r->selector->policy, d, &r->context);
+        r->trace->n_ejected = n_ejected;
+        r->trace->panic = r->panic;
+    }
 }
 
 ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
@@ -7734,6 +8107,8 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
                 ilb__judge_search_again(j, now_ns);
         }
         found = probe || ilb__policy_endpoint(&r, &c);
+        if (found && !probe)
+            probe = ilb__select_early(&r, &c);
         none = found ? ILB_OK : ilb__select_none(&r);
         /* What was read through a view that did not hold may be nonsense; a
          * probe is claimed all the same, and its slot proves itself. */
@@ -8333,28 +8708,58 @@ static void ilb__explain_named(ilb__line *l, const char *name)
     ilb__line_put(l, name == NULL ? "?" : name);
 }
 
-/* "by cost, looked at 2 of 3"; "... of 12 of 200" with an aperture. */
-static void ilb__explain_how(ilb__line *l, const ilb_explanation *x)
+/* Not drawn, but found among all. */
+static bool ilb__explain_searched(const ilb_explanation *x)
 {
-    ilb__line_put(l, " by ");
-    ilb__explain_named(l, ilb_chosen_by_name(x->chosen_by));
-    ilb__line_put(l, ", looked at ");
+    return x->chosen_by == ILB_CHOSEN_BY_SEARCH ||
+           x->chosen_by == ILB_CHOSEN_BY_PROBE ||
+           x->candidates[x->chosen].admitted == ILB_ADMITTED_LAST;
+}
+
+/* "2 of 3"; "... of 12 of 200" with an aperture; "... in 5 looks" where some
+ * were looked at again, or there is no room to tell of more. */
+static void ilb__explain_looks(ilb__line *l, const ilb_explanation *x)
+{
     ilb__line_number(l, x->n_candidates);
-    if (x->width < x->n_endpoints) {
+    if (x->n_candidates == ILB_CANDIDATES_MAX && x->looks > x->n_candidates)
+        ilb__line_put(l, " or more");
+    if (x->width < x->n_endpoints && !ilb__explain_searched(x)) {
         ilb__line_put(l, " of ");
         ilb__line_number(l, x->width);
     }
     ilb__line_put(l, " of ");
     ilb__line_number(l, x->n_endpoints);
+    if (x->looks > x->n_candidates) {
+        ilb__line_put(l, " in ");
+        ilb__line_number(l, x->looks);
+        ilb__line_put(l, " looks");
+    }
+}
+
+/* "by cost, looked at 2 of 3, 1 ejected, a panic" */
+static void ilb__explain_how(ilb__line *l, const ilb_explanation *x)
+{
+    ilb__line_put(l, " by ");
+    ilb__explain_named(l, ilb_chosen_by_name(x->chosen_by));
+    ilb__line_put(l, ", looked at ");
+    ilb__explain_looks(l, x);
     if (x->n_ejected > 0) {
         ilb__line_put(l, ", ");
         ilb__line_number(l, x->n_ejected);
         ilb__line_put(l, " ejected");
     }
-    if (x->overloaded)
+    if (x->panic)
+        ilb__line_put(l, ", a panic");
+    if (x->room > 0) {
+        ilb__line_put(l, ", the others have room for ");
+        ilb__line_decimal(l, x->room, true);
+        ilb__line_put(l, " in flight each");
+    } else if (x->overloaded)
         ilb__line_put(l, ", the others are overloaded");
-    if (x->trial)
-        ilb__line_put(l, ", a trial");
+    if (x->trial != ILB_TRIAL_NOT) {
+        ilb__line_put(l, ", a trial: ");
+        ilb__explain_named(l, ilb_trial_name(x->trial));
+    }
 }
 
 static void ilb__explain_cost(ilb__line *l, const ilb_explanation *x,
@@ -8386,6 +8791,8 @@ static void ilb__explain_candidate(ilb__line *l, const ilb_explanation *x,
         ilb__line_put(l, " of load ");
         ilb__line_decimal(l, c->load, true);
     }
+    if (c->again)
+        ilb__line_put(l, ", to be asked again");
     if (c->failure_ppm > 0) {
         ilb__line_put(l, ", ");
         ilb__line_decimal(l, c->failure_ppm / 1e4, true);
@@ -8394,6 +8801,10 @@ static void ilb__explain_candidate(ilb__line *l, const ilb_explanation *x,
     if (c->held != ILB_HELD_NOT) {
         ilb__line_put(l, ", held back: ");
         ilb__explain_named(l, ilb_held_name(c->held));
+    }
+    if (c->admitted != ILB_ADMITTED_NOT) {
+        ilb__line_put(l, ", may be taken: ");
+        ilb__explain_named(l, ilb_admitted_name(c->admitted));
     }
     if (c->fate != ILB_FATE_COMPARED) {
         ilb__line_put(l, ", passed over: ");
@@ -8465,6 +8876,11 @@ static const char *const ilb__names_fate[ILB_FATE_COUNT] = {
     "compared", "ejected", "excluded", "full", "ramping"};
 static const char *const ilb__names_held[ILB_HELD_COUNT] = {
     "not", "hanging", "cap", "slow", "failed", "suspect", "refused", "full"};
+static const char *const ilb__names_admitted[ILB_ADMITTED_COUNT] = {
+    "not", "probe", "panic", "room", "overload", "last", "early"};
+static const char *const ilb__names_trial[ILB_TRIAL_COUNT] = {
+    "not",     "probe",   "again",    "untried", "slow",
+    "suspect", "failing", "returned", "refused"};
 
 #define ILB__NAMES_N(table) (sizeof(table) / sizeof(table)[0])
 
@@ -8525,6 +8941,17 @@ ILB_API const char *ilb_fate_name(ilb_fate fate)
 ILB_API const char *ilb_held_name(ilb_held held)
 {
     return (size_t)held < ILB_HELD_COUNT ? ilb__names_held[held] : NULL;
+}
+
+ILB_API const char *ilb_admitted_name(ilb_admitted admitted)
+{
+    return (size_t)admitted < ILB_ADMITTED_COUNT ? ilb__names_admitted[admitted]
+                                                 : NULL;
+}
+
+ILB_API const char *ilb_trial_name(ilb_trial trial)
+{
+    return (size_t)trial < ILB_TRIAL_COUNT ? ilb__names_trial[trial] : NULL;
 }
 
 #undef ILB__NAMES_N
@@ -8623,12 +9050,12 @@ static inline bool ilb__ticket_is_timed(const ilb_ticket *t)
 static inline void ilb__ticket_write(uint64_t secret, ilb_ticket *t,
                                      const ilb__choice *choice, uint64_t now_ns)
 {
-    t->internal[0] =
-        choice->id | (choice->parity ? ILB_TICKET_PARITY : 0) |
-        (choice->probe ? ILB_TICKET_PROBE : 0) |
-        (choice->trial ? ILB_TICKET_TRIAL : 0) |
-        (choice->trial == ILB__TRIAL_TIMED ? ILB_TICKET_TIMED : 0) |
-        ILB_TICKET_IN_FLIGHT;
+    t->internal[0] = choice->id | (choice->parity ? ILB_TICKET_PARITY : 0) |
+                     (choice->probe ? ILB_TICKET_PROBE : 0) |
+                     ILB_TICKET_IN_FLIGHT;
+    if (ILB_UNLIKELY(choice->trial != ILB_TRIAL_NOT))
+        t->internal[0] |=
+            ILB_TICKET_TRIAL | (choice->timed ? ILB_TICKET_TIMED : 0);
     t->internal[1] = now_ns;
     t->internal[2] = (uint64_t)choice->cost << ILB_TICKET_COST_SHIFT;
     t->internal[3] = ilb__ticket_check(secret, t);
@@ -9102,6 +9529,8 @@ static int ilb__pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
     if (rc != ILB_OK)
         return rc;
     ilb__pick_write(b, ticket, &choice, now_ns);
+    if (ILB_UNLIKELY(trace != NULL))
+        trace->trial = choice.trial;
     return ILB_OK;
 }
 
@@ -9123,9 +9552,9 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 
 ILB_API uint64_t ilb_probe_due_ns(const ilb_balancer *b)
 {
-    if (b == NULL)
+    if (b == NULL || ilb__load32_relaxed(&b->judge.n_ejected) == 0)
         return UINT64_MAX;
-    return ilb__time_outside(&b->time, ilb__load_relaxed(&b->judge.next_due_ns),
+    return ilb__time_outside(&b->time, ilb__judge_host_due_ns(&b->judge),
                              ilb__load_relaxed(&b->time.last_ns));
 }
 
@@ -9150,7 +9579,6 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
     rc = ilb__pick_ticket(b, ticket, options, &trace);
     if (rc != ILB_OK)
         return rc;
-    trace.trial = ilb__ticket_is_trial(ticket);
     trace.time_ns = ilb__time_outside(&b->time, trace.time_ns, trace.time_ns);
     memcpy(explanation, &trace, sizeof trace);
     return ILB_OK;

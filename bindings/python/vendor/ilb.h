@@ -442,8 +442,15 @@ ILB_API ILB_NODISCARD int ilb_balancer_update(ilb_balancer *b,
 
 /**
  * Say that one endpoint has become ready, not ready, or is draining, as its
- * readiness check or its own announcement tells. An endpoint that becomes
- * ready starts gently. The next update's list has the last word.
+ * readiness check or its own announcement tells. The next update's list has
+ * the last word.
+ *
+ * An endpoint that becomes ready, here or by an update, starts gently and anew:
+ * it is warming, also if it was ejected, and what failed or was slow before
+ * counts no more, nor do checks that failed or passed before in a row
+ * (ilb_balancer_report_check). Its latency, its weight and its counts of
+ * requests and ejections are kept. To say that it is ready when it is already
+ * changes nothing.
  *
  * @param b          Not NULL.
  * @param address    Of an endpoint in the set; not NULL.
@@ -466,7 +473,9 @@ ILB_API ILB_NODISCARD int ilb_balancer_set_readiness(ilb_balancer *b,
  * ejected while they go on failing: for twice the time between two of them, so
  * that it is tried again if they end. ilb_options.healthy_threshold that passed
  * in a row bring it back as ilb_options.check_effect says. Neither climbs the
- * ladder of ejection times.
+ * ladder of ejection times. An endpoint that becomes ready begins to count
+ * anew. One that is not ready is not ejected, and checks of it count for
+ * nothing once it is.
  *
  * In Envoy a failed check takes an endpoint out without a cap, and one that
  * passes returns it whatever its requests say; but one whose /healthz answers
@@ -652,7 +661,8 @@ ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome);
  * it went; a good answer brings the endpoint back, anything else ejects it
  * again. While this is called at least once in ILB_PROBE_HOST_NS, picks leave
  * endpoints that are due to it; those of which no probe was taken so long after
- * they were due are tried by requests again.
+ * they were due are tried by requests again. So call it once to begin with, and
+ * then whenever ilb_probe_due_ns says so, even where an ejection lasts longer.
  *
  * @param b       Not NULL.
  * @param ticket  Receives the choice; not NULL; written only on success.
@@ -669,11 +679,15 @@ ILB_API ILB_NODISCARD int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket,
 #define ILB_PROBE_HOST_NS UINT64_C(10000000000)
 
 /**
- * When ilb_probe_next is worth calling again: no ejected endpoint is due
- * before. For a timer; an ejection or a check may make it earlier meanwhile.
+ * When to call ilb_probe_next again: no ejected endpoint is due before. Once it
+ * has been called, also half of ILB_PROBE_HOST_NS after the last call, so that
+ * picks go on leaving probes to it; who calls it then, up to that half late,
+ * loses no user's request. For a timer; an ejection or a check may make it
+ * earlier meanwhile: ask again when one is told (on_event), or every second.
  *
  * @param b  Not NULL.
- * @return   On the balancer's clock; UINT64_MAX: none is ejected, or b is NULL.
+ * @return   On the balancer's clock, and may have passed: call now. UINT64_MAX:
+ *           none is ejected, or b is NULL.
  *
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
@@ -742,7 +756,8 @@ typedef struct ilb_endpoint_stats {
     uint32_t weight;
     ilb_state state;
     uint64_t in_flight;
-    uint64_t latency_ns; /**< what the score uses now; 0: nothing known, of it
+    uint64_t latency_ns; /**< expected of it now, or what its oldest request
+                              waits if that is more; 0: nothing known, of it
                               nor of its peers */
     uint64_t oldest_ns;  /**< its oldest unanswered request is at least this
                               old; 0: none, or only such as have waited since
@@ -803,8 +818,9 @@ typedef enum ilb_reason {
                                   allows */
     ILB_REASON_FLOOR = 3,    /**< it is the last, or one of the last that must
                                   stay */
-    ILB_REASON_CAPACITY = 4, /**< the others need it, slow as it is, or suffer
-                                  from the ejections that there are */
+    ILB_REASON_CAPACITY = 4, /**< the others need it, though it is slow or
+                                  refuses, or suffer from the ejections that
+                                  there are */
     ILB_REASON_COUNT = 5
 } ilb_reason;
 
@@ -817,8 +833,9 @@ typedef enum ilb_event_type {
                                         Told once in base_ejection_time_ns */
     ILB_EVENT_UNEJECT = 3,         /**< returned by a good probe, or by checks
                                         that passed if `detector` says so; with
-                                          ILB_REASON_CAP: before its time, as fewer
-                                          may be ejected now */
+                                        ILB_REASON_CAP or ILB_REASON_FLOOR:
+                                        before its time, as fewer may be ejected
+                                        now */
     ILB_EVENT_PROBE_STARTED = 4,   /**< a request tries it; from "probing": the
                                         probe before was lost */
     ILB_EVENT_PROBE_FAILED = 5,    /**< ejected again, until until_ns */
@@ -859,7 +876,9 @@ typedef struct ilb_event {
                                       the first that counts so many failed; as
                                       many as 65,535 are counted. 0: it is not
                                       of failures */
-    uint64_t until_ns;  /**< EJECT, PROBE_FAILED: when the next probe is due;
+    uint64_t until_ns;  /**< EJECT, PROBE_FAILED: when the next probe is due, as
+                             of now: checks and ilb_result.retry_after_ns may
+                             change it, see ejected_until_ns in a snapshot;
                              PROBE_STARTED: when this one counts as lost */
     uint64_t ejections; /**< of this endpoint, in all */
     uint32_t entered, left, readiness; /**< UPDATED: how many */
@@ -959,15 +978,18 @@ ILB_API const char *ilb_event_type_name(ilb_event_type type);
 
 /** What made the choice. */
 typedef enum ilb_chosen_by {
-    ILB_CHOSEN_BY_COST = 0,   /**< the lowest of those compared */
+    ILB_CHOSEN_BY_COST = 0,   /**< the lowest of those compared; as many are
+                                   as it takes to find one that is good enough,
+                                   or that fits its weight */
     ILB_CHOSEN_BY_TURN = 1,   /**< round_robin */
     ILB_CHOSEN_BY_CHANCE = 2, /**< random */
     ILB_CHOSEN_BY_PROBE = 3,  /**< an ejected one was due to be tried */
     ILB_CHOSEN_BY_SEARCH = 4, /**< draws met none that may be taken: the lowest
                                    cost of the first few that may, from a
                                    random one on */
-    ILB_CHOSEN_BY_FAIL_OPEN = 5, /**< all are ejected, or too many: it is one
-                                   of those, as the policy chooses */
+    ILB_CHOSEN_BY_FAIL_OPEN = 5, /**< all that may be taken are ejected, or too
+                                   many are: it is one of those, as the policy
+                                   chooses */
     ILB_CHOSEN_BY_COUNT = 6
 } ilb_chosen_by;
 
@@ -981,7 +1003,9 @@ typedef enum ilb_fate {
     ILB_FATE_COUNT = 5
 } ilb_fate;
 
-/** Why an endpoint is held back: any other that is not is better. */
+/** Why an endpoint is held back, by peak_ewma: any other that is not is better.
+ * Of those that are, the cheaper one; but HANGING, FAILED and SUSPECT lose
+ * against the others, and FULL against all. */
 typedef enum ilb_held {
     ILB_HELD_NOT = 0,
     ILB_HELD_HANGING = 1, /**< its oldest request waits far too long */
@@ -995,24 +1019,64 @@ typedef enum ilb_held {
     ILB_HELD_COUNT = 8
 } ilb_held;
 
+/** Why a request is a trial: ilb_ticket_try_timeout_ns. */
+typedef enum ilb_trial {
+    ILB_TRIAL_NOT = 0,      /**< it is none; or trials have failed so often that
+                                 no more are called so, nobody has answered yet,
+                                 or ilb_explanation.room is not 0 */
+    ILB_TRIAL_PROBE = 1,    /**< its endpoint is ejected */
+    ILB_TRIAL_AGAIN = 2,    /**< another waits there: ilb_candidate.again */
+    ILB_TRIAL_UNTRIED = 3,  /**< no good answer came from there so far */
+    ILB_TRIAL_SLOW = 4,     /**< its answers were peaks, three times apart */
+    ILB_TRIAL_SUSPECT = 5,  /**< its last request failed */
+    ILB_TRIAL_FAILING = 6,  /**< a share of its requests fails */
+    ILB_TRIAL_RETURNED = 7, /**< it was ejected of late */
+    ILB_TRIAL_REFUSED = 8,  /**< it refused for load within a minute */
+    ILB_TRIAL_COUNT = 9
+} ilb_trial;
+
+/** Why an endpoint that is ejected could be taken all the same. */
+typedef enum ilb_admitted {
+    ILB_ADMITTED_NOT = 0,      /**< it could not, or is not ejected */
+    ILB_ADMITTED_PROBE = 1,    /**< it was due to be tried */
+    ILB_ADMITTED_PANIC = 2,    /**< too few are left: ilb_explanation.panic */
+    ILB_ADMITTED_ROOM = 3,     /**< those that are left have no room for all:
+                                    ilb_explanation.room */
+    ILB_ADMITTED_OVERLOAD = 4, /**< those that are left suffer, and it is not
+                                    much worse: ilb_explanation.overloaded */
+    ILB_ADMITTED_LAST = 5,     /**< of the others none may be taken */
+    ILB_ADMITTED_EARLY = 6,    /**< it was not due to be tried, but all the
+                                    others that were looked at hang */
+    ILB_ADMITTED_COUNT = 7
+} ilb_admitted;
+
 /** An endpoint that a pick looked at, as it was then. */
 typedef struct ilb_candidate {
     char address[ILB_ADDRESS_MAX + 1];
     ilb_fate fate;
     ilb_state state;
     ilb_held held;
+    ilb_admitted admitted;
     uint32_t weight;
     uint32_t in_flight;   /**< without this request */
     uint32_t failure_ppm; /**< recent share of failures */
-    uint64_t latency_ns;  /**< expected of it; 0: nothing known */
-    uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none */
+    uint64_t latency_ns;  /**< expected of it, as its cost has it; 0: nothing
+                               known */
+    uint64_t oldest_ns;   /**< how long its oldest request waits; 0: none, or
+                               none since the clock jumped */
+    int again;   /**< its oldest request has waited for so long that it may just
+                      be a long one, and another is to find out. With
+                      peak_ewma that one neither waits nor is load, for its
+                      cost and `held` */
     double load; /**< what is in flight, by its costs in ordinary requests;
                       without what has waited since before it returned from
                       hanging; those that last for seconds, long polls, count
                       as a small part of one */
-    double cost; /**< peak_ewma: nanoseconds; least_request: requests. 0: was
-                      not worked out. Whoever is held back loses against any
-                      cost */
+    double cost; /**< peak_ewma: nanoseconds, its latency and what its failures
+                      add, times 1 + its load by its weight over the mean
+                      weight; else requests, 1 + that load. Slow start adds to
+                      the load. 0: was not worked out. Whoever is held back
+                      loses against any cost of one that is not */
 } ilb_candidate;
 
 /** Endpoints that an explanation can tell of. */
@@ -1025,14 +1089,25 @@ typedef struct ilb_explanation {
     ilb_policy policy;
     ilb_chosen_by chosen_by;
     uint32_t n_endpoints; /**< that are ready */
-    uint32_t n_ejected;   /**< of these */
+    uint32_t n_ejected;   /**< of these; who is being probed included */
     uint32_t width;       /**< draws were from so many of them: fewer than
                                n_endpoints is an aperture */
-    uint32_t looks;       /**< at an endpoint, again included */
-    int trial;            /**< it may well fail: ilb_ticket_try_timeout_ns */
+    uint32_t looks;       /**< at an endpoint, again included; without the
+                               search for one that is due to be probed */
+    ilb_trial trial;      /**< why it may well fail; NOT: it should not */
+    int panic;            /**< fewer are left than panic_threshold_percent, or
+                               none: an ejected one counts as any other, unless
+                               the balancer fails closed */
     int overloaded;       /**< those that are left suffer from the ejections:
-                               an ejected one that is not wholly bad may be
-                               compared */
+                               where costs or requests are compared an ejected
+                               one that is not wholly bad may be, too, unless
+                               the balancer fails closed. Also while `room` is
+                               not 0 */
+    double room;          /**< those that are left cannot carry everything: so
+                               many in flight each, times its weight over the
+                               mean weight, there is room for. Who has more is
+                               ILB_HELD_FULL, and any ejected one may be
+                               compared. 0: no limit */
     uint64_t median_ns;   /**< of the endpoints' latencies; 0: unknown */
     uint64_t hang_ns;     /**< who waits longer is hanging; 0: unknown */
     uint32_t peer_failure_ppm; /**< the share that healthy endpoints fail */
@@ -1104,6 +1179,26 @@ ILB_API const char *ilb_chosen_by_name(ilb_chosen_by by);
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
 ILB_API const char *ilb_fate_name(ilb_fate fate);
+
+/**
+ * The name of why a request is a trial: "untried", "failing"; "not".
+ *
+ * @param trial  Any value.
+ * @return       A static string; NULL for a value that is none.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_trial_name(ilb_trial trial);
+
+/**
+ * The name of why an ejected endpoint could be taken: "panic", "room"; "not".
+ *
+ * @param admitted  Any value.
+ * @return          A static string; NULL for a value that is none.
+ *
+ * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
+ */
+ILB_API const char *ilb_admitted_name(ilb_admitted admitted);
 
 /**
  * The name of why an endpoint is held back: "hanging", "suspect"; "not".
