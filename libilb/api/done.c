@@ -5,6 +5,8 @@
 #include "base/options.h"
 #include "health/slow.h"
 
+#define DONE_TRIAL_TIMES 2.0f
+
 /* A request that is over. */
 typedef struct done_facts {
     ilb__slot *slot;
@@ -104,6 +106,18 @@ static bool done_is_known(const done_facts *d, bool in_a_row)
            ilb__load_unanswered(ilb__load_relaxed(&d->slot->load.word)) > 1;
 }
 
+/* How long its answer would have taken, at least. A trial was given up as soon
+ * as it took longer than answers do: it is expected to take as long again. Of
+ * an endpoint that is tried again and again without an answer, nothing else
+ * would ever say how slow it is. */
+static uint64_t done_bound_ns(const done_facts *d, uint64_t ns)
+{
+    bool early = d->trial && d->outcome == ILB_TIMEOUT &&
+                 (float)d->waited_ns < DONE_TRIAL_TIMES * d->hang_ns;
+
+    return early ? (uint64_t)(DONE_TRIAL_TIMES * (float)ns) : ns;
+}
+
 /* What a request without a good answer teaches. */
 static void done_bad(ilb_balancer *b, done_facts *d)
 {
@@ -118,7 +132,8 @@ static void done_bad(ilb_balancer *b, done_facts *d)
     if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn_bound(&d->slot->latency, ns, &f, d->now_ns);
+        ilb__latency_learn_bound(&d->slot->latency, done_bound_ns(d, ns), &f,
+                                 d->now_ns);
         done_gave_up(b, d, ns, &f);
     }
     /* Also a caller who had less time than an ordinary answer takes. */

@@ -233,6 +233,35 @@ START_TEST(trials_are_no_storm)
 }
 END_TEST
 
+/* What a trial that timed out after `times` what was advised makes of the
+ * latency of its endpoint, by what it waited. */
+static double bound_of(uint64_t times)
+{
+    test_clock clock = TEST_CLOCK_INIT;
+    ilb_balancer *b = known(&clock, 1);
+    ilb_ticket t = to(b, &clock, 1);
+    uint64_t wait_ns;
+    double bound;
+
+    test_done(b, &t, ILB_FAILURE);
+    t = to(b, &clock, 1);
+    must(is_timed(ilb_ticket_try_timeout_ns(b, &t)));
+    wait_ns = times * ilb_ticket_try_timeout_ns(b, &t);
+    clock.now_ns += wait_ns;
+    test_done(b, &t, ILB_TIMEOUT);
+    bound = (double)test_stats(b, 1).latency_ns / (double)wait_ns;
+    ilb_balancer_free(b);
+    return bound;
+}
+
+/* Nobody knows how long it would have taken: as long again. */
+START_TEST(a_trial_given_up_teaches_twice_what_it_waited)
+{
+    must_be_within(bound_of(1), 1.9, 2.01);
+    must_be_within(bound_of(10), 0.9, 1.01);
+}
+END_TEST
+
 /* A probe that its caller gave up, after longer than answers take, has failed:
  * impatient callers must not send one after the other there. */
 START_TEST(a_probe_given_up_late_has_failed)
@@ -283,6 +312,7 @@ Suite *suite_api_trial(void)
     tcase_add_test(tc, who_has_refused_is_on_trial_for_a_minute);
     tcase_add_test(tc, a_probe_is_a_trial);
     tcase_add_test(tc, trials_are_no_storm);
+    tcase_add_test(tc, a_trial_given_up_teaches_twice_what_it_waited);
     tcase_add_test(tc, a_probe_given_up_late_has_failed);
     tcase_add_test(tc, a_timeout_of_no_time_is_no_failure);
     return s;

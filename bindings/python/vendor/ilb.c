@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 233cf2c9c9053c63; do not edit.
+ * Made by build-aux/amalgamate.py from sources 2258b7b3be2cb148; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -9664,6 +9664,8 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 /* ==== libilb/api/done.c ================================================== */
 /* A request is over: what it teaches, and whom. */
 
+#define ILB__DONE_TRIAL_TIMES 2.0f
+
 /* A request that is over. */
 typedef struct ilb__done_facts {
     ilb__slot *slot;
@@ -9763,6 +9765,18 @@ static bool ilb__done_is_known(const ilb__done_facts *d, bool in_a_row)
            ilb__load_unanswered(ilb__load_relaxed(&d->slot->load.word)) > 1;
 }
 
+/* How long its answer would have taken, at least. A trial was given up as soon
+ * as it took longer than answers do: it is expected to take as long again. Of
+ * an endpoint that is tried again and again without an answer, nothing else
+ * would ever say how slow it is. */
+static uint64_t ilb__done_bound_ns(const ilb__done_facts *d, uint64_t ns)
+{
+    bool early = d->trial && d->outcome == ILB_TIMEOUT &&
+                 (float)d->waited_ns < ILB__DONE_TRIAL_TIMES * d->hang_ns;
+
+    return early ? (uint64_t)(ILB__DONE_TRIAL_TIMES * (float)ns) : ns;
+}
+
 /* What a request without a good answer teaches. */
 static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
 {
@@ -9777,7 +9791,8 @@ static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
     if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn_bound(&d->slot->latency, ns, &f, d->now_ns);
+        ilb__latency_learn_bound(&d->slot->latency, ilb__done_bound_ns(d, ns), &f,
+                                 d->now_ns);
         ilb__done_gave_up(b, d, ns, &f);
     }
     /* Also a caller who had less time than an ordinary answer takes. */
