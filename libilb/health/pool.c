@@ -34,11 +34,15 @@
 #define POOL_SAMPLED_PER_S 1000.0f
 #define POOL_SUFFER_BIT 32
 #define POOL_FULL_BIT 39
+#define POOL_ON_TRIAL_BIT 40
 #define POOL_MEDIAN_UNKNOWN 0
 /* More than one in so many, and a few, not tried yet: to this caller all are
  * newcomers. */
 #define POOL_COLD 4
 #define POOL_COLD_FEW 2
+/* More than half, or more than one in so many and a few. */
+#define POOL_ON_TRIAL 4
+#define POOL_ON_TRIAL_FEW 2
 #define POOL_TRIAL_ONE 1024
 #define POOL_TRIAL_SHARE 0.1
 /* What may be saved up: of so many seconds, but at least a few. */
@@ -72,6 +76,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->aperture = (uint32_t)reach;
     f->overloaded = (reach >> POOL_SUFFER_BIT & 1) != 0;
     f->cold = (reach >> 38 & 1) != 0;
+    f->many_on_trial = (reach >> POOL_ON_TRIAL_BIT & 1) != 0;
     f->patience_ns = (float)((reach >> 48) << 20);
     f->rate_per_s = ilb__floats_low(rate);
     f->in_flight = ilb__floats_high(rate);
@@ -213,6 +218,13 @@ static bool pool_is_cold(const ilb__survey *k)
     return k->n_untried > POOL_COLD_FEW && k->n_untried * POOL_COLD > k->n;
 }
 
+static bool pool_many_on_trial(const ilb__survey *k)
+{
+    return k->n_on_trial * 2 > k->n_eligible ||
+           (k->n_on_trial > POOL_ON_TRIAL_FEW &&
+            k->n_on_trial * POOL_ON_TRIAL > k->n_eligible);
+}
+
 static uint64_t pool_sampling(float rate)
 {
     uint64_t shift = 0;
@@ -308,6 +320,7 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
         &p->reach, crowd | pool_patience_ticks(rate) << 48 |
                        pool_sampling(rate) << 33 |
                        (uint64_t)pool_is_cold(&k) << 38 |
+                       (uint64_t)pool_many_on_trial(&k) << POOL_ON_TRIAL_BIT |
                        pool_aperture(&k, view->n,
                                      ilb__load32_relaxed(&j->n_ejected), rate));
 }

@@ -39,11 +39,13 @@
  *             information instead of load.)
  *   cold      over a quarter of the endpoints, and more than two, have given no
  *             good answer yet: then a newcomer is nothing out of the ordinary.
- *   trials    a budget, as Finagle's for retries: 10 % of the requests, up to
- *             5 s of it saved, three at least. Each trial that fails takes one.
- *   overload  those that are left suffer from the ejections, or have no room
- *             for everything (overload.h).
- *   served    requests that an endpoint has of late (survey.h).
+ *   many on trial  over half of the eligible endpoints, or over a quarter and
+ *             more than two, fail or are slow: then it is the load, or what
+ * they share, and to give up requests early makes more of it. trials    a
+ * budget, as Finagle's for retries: 10 % of the requests, up to 5 s of it
+ * saved, three at least. Each trial that fails takes one. overload  those that
+ * are left suffer from the ejections, or have no room for everything
+ * (overload.h). served    requests that an endpoint has of late (survey.h).
  *   longlived what a request that is in flight for long counts as, in the load
  *             and in what is in flight in the mean (signal/longlived.h).
  *
@@ -63,8 +65,9 @@ typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
     ilb__a64 latency;   /* median and p99: two floats */
     ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 8, full 1, cold 1,
-                            sampling 5, overload 1, aperture 32 */
+    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 7, many on trial 1,
+                            full 1, cold 1, sampling 5, overload 1, aperture
+                            32 */
     ilb__a64 steps;     /* ilb__evidence_steps */
     ilb__a64 rate;      /* rate and in flight: two floats */
     ilb__a64 calm;      /* in flight an endpoint, and latency, when few were

@@ -47,6 +47,9 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
     k->failed += k->short_term[k->n - 1].failed;
     k->served_share += survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
+    k->n_on_trial +=
+        ilb__latency_level(&slot->latency) >= ILB_LATENCY_TRIAL_LEVEL ||
+        ilb__evidence_is_trial(&slot->evidence);
     k->in_flight += in_flight;
     k->overtaken += ilb__epochs_n(&slot->overtaken);
     k->n_heard += ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns),
@@ -64,6 +67,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
+    k->n_on_trial = 0;
     k->in_flight = k->longlived = k->overtaken = k->ended = k->answered = 0;
     k->n_heard = 0;
     k->served = k->served_share = k->failed = 0;

@@ -16,10 +16,12 @@ typedef struct ilb__survey {
     ilb__tally long_term[ILB_SURVEY_MAX];
     ilb__tally short_term[ILB_SURVEY_MAX];
     uint32_t n, n_eligible, n_untried;
-    uint64_t in_flight;         /* to eligible ones */
-    uint64_t overtaken;         /* of these: signal/overtaken.h */
-    uint32_t n_heard;           /* eligible, with a good answer of late */
-    uint64_t longlived;         /* of these: signal/longlived.h */
+    uint32_t n_on_trial; /* eligible, and requests to them are trials, as they
+                            fail or are slow */
+    uint64_t in_flight;  /* to eligible ones */
+    uint64_t overtaken;  /* of these: signal/overtaken.h */
+    uint32_t n_heard;    /* eligible, with a good answer of late */
+    uint64_t longlived;  /* of these: signal/longlived.h */
     float served, served_share; /* see ilb__survey_served */
     float failed;               /* of served */
     uint64_t ended;             /* since the last look */

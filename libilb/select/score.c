@@ -9,12 +9,9 @@
 #define SCORE_ENOUGH_Q 0.3f
 /* A share of failures up to so many times the healthy peers' is noise. */
 #define SCORE_NOISE 2.0f
-#define SCORE_TRIAL_LEVEL 3
 /* Squared: 1.4 standard deviations. */
 #define SCORE_FITS_CHANCE 2.0f
 #define SCORE_FITS_PRICE 2.0f
-#define SCORE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
-#define SCORE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
 #define SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
 
 ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
@@ -74,18 +71,15 @@ static ilb_trial score_of_late(const ilb__slot *slot, uint64_t health,
 ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                         const ilb__score_context *c)
 {
-    ilb__evidence_sums e;
-
     if (ilb__health_untried(health))
         return ILB_TRIAL_UNTRIED;
-    if (ilb__latency_level(&slot->latency) >= SCORE_TRIAL_LEVEL)
+    if (ilb__latency_level(&slot->latency) >= ILB_LATENCY_TRIAL_LEVEL)
         return ILB_TRIAL_SLOW;
     if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
         return score_of_late(slot, health, c->now_ns);
     if (score_suspect(slot))
         return ILB_TRIAL_SUSPECT;
-    e = ilb__evidence_read(&slot->evidence);
-    return e.broken >= SCORE_TRIAL_BROKEN || e.faulty >= SCORE_TRIAL_FAULTY
+    return ilb__evidence_is_trial(&slot->evidence)
                ? ILB_TRIAL_FAILING
                : score_of_late(slot, health, c->now_ns);
 }

@@ -64,7 +64,9 @@
  *     many), suspect, slow three times apart, or `broken`
  *     is at 1 nat or `faulty` at 2: a share of its requests fails, and some
  *     fail by waiting. One that is given up early adds to `faulty`, so that the
- *     next are trials still;
+ *     next are trials still. Where many fail or are slow (health/pool.h) only
+ *     probes are timed, and who waits there alone: it is the load then, or what
+ *     they share, and what is given up and sent again makes more of it;
  *   - else, when it was ejected of late, or refused within a minute
  *     (signal/refusals.h): it may fail, but to give it up early says more
  *     against it than it deserves.
@@ -144,8 +146,23 @@ ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
 static inline bool ilb__score_trial_is_timed(ilb_trial trial,
                                              const ilb__figures *f)
 {
-    return trial != ILB_TRIAL_RETURNED && trial != ILB_TRIAL_REFUSED &&
-           !(trial == ILB_TRIAL_UNTRIED && f->cold);
+    switch (trial) {
+    case ILB_TRIAL_PROBE:
+    case ILB_TRIAL_AGAIN:
+        return true;
+    case ILB_TRIAL_UNTRIED:
+        return !f->cold && !f->many_on_trial;
+    case ILB_TRIAL_SLOW:
+    case ILB_TRIAL_SUSPECT:
+    case ILB_TRIAL_FAILING:
+        return !f->many_on_trial;
+    case ILB_TRIAL_NOT:
+    case ILB_TRIAL_RETURNED:
+    case ILB_TRIAL_REFUSED:
+    case ILB_TRIAL_COUNT:
+        break;
+    }
+    return false;
 }
 
 /* Has it been silent for so long that another may ask? */

@@ -30,6 +30,9 @@
 #include "base/atomics.h"
 
 #define ILB_EVIDENCE_ONE 256
+/* From here on a request to the endpoint is a trial (select/score.h). */
+#define ILB_EVIDENCE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
+#define ILB_EVIDENCE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
 
 /* What each failure adds and each good answer takes, for the present p0; all
  * in 1/256. */
@@ -51,6 +54,18 @@ ILB_INTERNAL ilb__evidence_steps ilb__evidence_steps_for(float p0);
 
 ILB_INTERNAL ilb__evidence_sums ilb__evidence_read(const ilb__a64 *word);
 ILB_INTERNAL ilb__evidence_run ilb__evidence_run_of(const ilb__a64 *word);
+
+/* So much that the next request is a trial? */
+static inline bool ilb__evidence_is_trial(const ilb__a64 *word)
+{
+    ilb__evidence_sums e;
+
+    if (ILB_LIKELY(ilb__load_relaxed(word) == 0))
+        return false;
+    e = ilb__evidence_read(word);
+    return e.broken >= ILB_EVIDENCE_TRIAL_BROKEN ||
+           e.faulty >= ILB_EVIDENCE_TRIAL_FAULTY;
+}
 
 ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s);
 

@@ -23,6 +23,7 @@ typedef struct ilb__figures {
     uint32_t aperture;   /* endpoints to use; UINT32_MAX: all */
     bool overloaded;     /* those that are left suffer from the ejections */
     bool cold;           /* many have not given a good answer yet */
+    bool many_on_trial;  /* many fail or are slow */
     ilb__evidence_steps steps;
 } ilb__figures;
 

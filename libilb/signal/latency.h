@@ -62,6 +62,9 @@
 
 #include "signal/figures.h"
 
+/* After so many peaks in a row a request is a trial (select/score.h). */
+#define ILB_LATENCY_TRIAL_LEVEL 3
+
 typedef struct ilb__latency {
     ilb__a64 word;
 } ilb__latency;
