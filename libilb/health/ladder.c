@@ -19,10 +19,10 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
         ns, (uint64_t)((double)(ns / 10) * ((double)bits / 4294967296.0)));
 }
 
-/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 18,
- * 25.5, 34, 44, 55.5, 69 and 89 s, then every 20 s: seven in the first minute,
- * and three a minute from then on, whether the ejection came with the fault or,
- * as where requests hang, a quarter of a minute later. */
+/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 17,
+ * 24, 32, 41, 55, 69 and 89 s, then every 20 s: seven in the first minute, and
+ * three a minute from then on, whether the ejection came with the fault or, as
+ * where requests hang, a quarter of a minute later. */
 #define LADDER_TIMES 9
 static const double ladder_times[LADDER_TIMES + 1] = {1,   1,   1.2, 1.2, 1.4,
                                                       1.6, 1.8, 2.8, 2.8, 4};
