@@ -42,6 +42,8 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
     uint64_t health = ilb__load_relaxed(&slot->health);
     uint64_t load = ilb__load_relaxed(&slot->load.word);
     uint32_t in_flight = ilb__load_in_flight(load);
+    uint32_t longlived = ilb__longlived_n(&slot->longlived, in_flight,
+                                          ilb__load_relaxed(&slot->lost.n));
     float x = ilb__latency_estimate_ns(&slot->latency);
     uint32_t more = ilb__window_bring(&slot->window, (uint32_t)ended,
                                       (uint32_t)failed, step);
@@ -59,10 +61,9 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
     k->served_share += survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
     k->in_flight += in_flight;
-    k->overtaken += ilb__epochs_n(&slot->overtaken);
+    k->overtaken += ilb__overtaken_besides(&slot->overtaken, longlived);
     k->n_heard += survey_heard(slot, load, step->now_ns);
-    k->longlived += ilb__longlived_n(&slot->longlived, in_flight,
-                                     ilb__load_relaxed(&slot->lost.n));
+    k->longlived += longlived;
     if (x > 0)
         survey_insert(k->estimates, k->n_estimates++, x);
 }

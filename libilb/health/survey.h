@@ -17,9 +17,9 @@ typedef struct ilb__survey {
     ilb__tally short_term[ILB_SURVEY_MAX];
     uint32_t n, n_eligible, n_untried;
     uint64_t in_flight;         /* to eligible ones */
-    uint64_t overtaken;         /* of these: signal/overtaken.h */
-    uint32_t n_heard;           /* eligible, with a good answer of late */
     uint64_t longlived;         /* of these: signal/longlived.h */
+    uint64_t overtaken;         /* of the others: signal/overtaken.h */
+    uint32_t n_heard;           /* eligible, with a good answer of late */
     float served, served_share; /* see ilb__survey_served */
     float failed;               /* of served */
     uint64_t ended;             /* since the last look */
