@@ -39,7 +39,7 @@
  * newcomers. */
 #define POOL_COLD 4
 #define POOL_COLD_FEW 2
-#define POOL_TRIAL_ONE 1024
+#define POOL_TRIAL_ONE (UINT64_C(1) << 20)
 #define POOL_TRIAL_SHARE 0.1
 /* What may be saved up: of so many seconds, but at least a few. */
 #define POOL_TRIAL_SAVED_S 5.0
