@@ -13,8 +13,8 @@
  * probes say little, as those of one that fails now and then or flaps. With the
  * base of 5 s a fault of a minute costs seven probes, each of which may fail,
  * then three a minute, and the endpoint is back within 15 s, later 22 s, of
- * healing. Doubling, as Finagle does it, or 30 s more each time, as Envoy, costs
- * fewer probes but returns as long after healing as the fault lasted.
+ * healing. Doubling, as Finagle does it, or 30 s more each time, as Envoy,
+ * costs fewer probes but returns as long after healing as the fault lasted.
  *
  * Whoever was ejected as it is slow is tried at most once in 1000 requests
  * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s; and never before
