@@ -14,7 +14,7 @@
  *
  *   bits  0..2   state
  *   bits  3..7   level   ejections and failed probes in a row, decaying
- *   bits  8..11  good    good answers while WARMING
+ *   bits  8..11  good    good answers while WARMING; PROBING: 1 if it is early
  *   bits 12..15  by      the detector that ejected it: EJECTED, PROBING
  *   bits 16..63  until   in units of 2^16 ns: EJECTED, when the next probe is
  *                        due; PROBING, when this one counts as lost; HEALTHY

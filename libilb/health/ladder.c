@@ -19,10 +19,10 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
         ns, (uint64_t)((double)(ns / 10) * ((double)bits / 4294967296.0)));
 }
 
-/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 18,
- * 25.5, 34, 44, 55.5, 69 and 89 s, then every 20 s: seven in the first minute,
- * and three a minute from then on, whether the ejection came with the fault or,
- * as where requests hang, a quarter of a minute later. */
+/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 17,
+ * 24, 32, 41, 55, 69 and 89 s, then every 20 s: seven in the first minute, and
+ * three a minute from then on, whether the ejection came with the fault or, as
+ * where requests hang, a quarter of a minute later. */
 #define LADDER_TIMES 9
 static const double ladder_times[LADDER_TIMES + 1] = {1,   1,   1.2, 1.2, 1.4,
                                                       1.6, 1.8, 2.8, 2.8, 4};
@@ -80,6 +80,8 @@ static float ladder_spared_per_s(const ilb__judge *j, uint32_t n_ready,
 
 static uint32_t ladder_next_level(const ilb__word *h, const ilb__failing *x)
 {
+    if (h->state == ILB__PROBING && h->good == ILB_WORD_EARLY && h->level > 0)
+        return h->level;
     /* Refused again where it had said that it would be: not its fault. */
     if (x->refused && h->by == ILB_DETECTOR_RETRY_AFTER)
         return h->level;

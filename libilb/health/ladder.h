@@ -3,22 +3,22 @@
  * How long an ejection lasts.
  *
  *     level  1    2    3    4    5    6    7    8   9 ..
- *            1   1.2  1.4  1.5  1.7   2   2.3  2.7   4 base, +-10 % at random,
+ *            1   1.2  1.2  1.4  1.6  1.8  2.8  2.8   4 base, +-10 % at random,
  *                                            so that callers do not return
  *                                            together
  *
  * but with few requests so long that a probe is at most one in 150 (level 1),
  * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
- * return, when its probe was good, is at level 9 at least: its probes say
- * little, as those of one that fails now and then or flaps. With the base of
- * 5 s a fault of a minute costs seven probes, each of which may fail, then
- * three a minute, and the endpoint is back within 15 s, later 22 s, of healing.
- * Doubling, as Finagle does it, or 30 s more each time, as Envoy, costs fewer
- * probes but returns as long after healing as the fault lasted.
+ * return, when its probe was good, goes up by three levels, to 9 at most: its
+ * probes say little, as those of one that fails now and then or flaps. With the
+ * base of 5 s a fault of a minute costs seven probes, each of which may fail,
+ * then three a minute, and the endpoint is back within 15 s, later 22 s, of
+ * healing. Doubling, as Finagle does it, or 30 s more each time, as Envoy,
+ * costs fewer probes but returns as long after healing as the fault lasted.
  *
  * Whoever was ejected as it is slow is tried at most once in 1000 requests
- * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
- * level says if that is more: a slow answer costs its caller more than a
+ * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s; and never before
+ * the base, whatever the level: a slow answer costs its caller more than a
  * failure that can be sent again, but no request is lost.
  *
  * An endpoint that says when to come back (Retry-After) is EJECTED until then,

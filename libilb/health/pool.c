@@ -43,7 +43,7 @@
 /* More than half, or more than one in so many and a few. */
 #define POOL_ON_TRIAL 4
 #define POOL_ON_TRIAL_FEW 2
-#define POOL_TRIAL_ONE 1024
+#define POOL_TRIAL_ONE (UINT64_C(1) << 20)
 #define POOL_TRIAL_SHARE 0.1
 /* What may be saved up: of so many seconds, but at least a few. */
 #define POOL_TRIAL_SAVED_S 5.0

@@ -74,7 +74,7 @@ typedef struct ilb__pool {
                            ejected: two floats */
     ilb__queue queue;   /* of those that are left when many are ejected */
     ilb__a64 round;     /* refreshes so far */
-    ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
+    ilb__a64 trials;    /* what is left of their budget, in 2^-20 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
     ilb__a64 served;    /* that, and what a long-lived request counts as: two

@@ -35,6 +35,7 @@ ILB_INTERNAL bool ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
         if (h.state != ILB__PROBING)
             return false;
         h.state = ILB__EJECTED;
+        h.good = 0;
         h.until_ns = now_ns;
     } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
     ilb__judge_due_at(j, now_ns);
@@ -108,6 +109,7 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
         ilb__judge_due_at(j, h.until_ns);
         return false;
     }
+    h.good = 0;
     return probe_begin(j, slot, word, h, now_ns);
 }
 
@@ -130,7 +132,6 @@ ILB_INTERNAL bool ilb__health_claim_early(ilb__judge *j, ilb__slot *slot,
     if (h.state != ILB__EJECTED || h.by == ILB_DETECTOR_RETRY_AFTER ||
         h.by == ILB_DETECTOR_PROBE)
         return false;
-    if (h.level > 0)
-        h.level--; /* that of a probe which fails */
+    h.good = ILB_WORD_EARLY;
     return probe_begin(j, slot, word, h, now_ns);
 }

@@ -12,8 +12,9 @@
  *
  * While all that a request could go to hang, it is as good a probe of an
  * ejected endpoint, whenever that is due: one such request in the time after
- * which others count as hanging. If it fails, the level stays as it was. Not of
- * one that has asked to be left alone, or that fails its checks.
+ * which others count as hanging, or in 10 us for each endpoint if that is more,
+ * as all are looked at. If it fails, the level stays as it was. Not of one that
+ * has asked to be left alone, or that fails its checks.
  */
 #ifndef ILB_HEALTH_PROBE_H
 #define ILB_HEALTH_PROBE_H

@@ -2,6 +2,8 @@
 /* See survey.h. */
 #include "health/survey.h"
 
+#include "health/sweep.h"
+
 #define SURVEY_HEARD_NS ILB_SECOND_NS
 
 /* Puts `x` in its place among `n` sorted values. */
@@ -21,6 +23,15 @@ static float survey_squared(const ilb__slot *slot, float ended)
     return ended * ended / (float)ilb__load32_relaxed(&slot->weight);
 }
 
+/* The sweep comes by seldom where there are many: whatever was heard since it
+ * did is of late as well. */
+static bool survey_heard(const ilb__slot *slot, uint64_t load, uint64_t now_ns)
+{
+    return ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns), now_ns) <
+               SURVEY_HEARD_NS ||
+           ilb__sweep_signs(slot, load) != ilb__load_relaxed(&slot->heard);
+}
+
 static void survey_look_at(ilb__survey *k, ilb__slot *slot,
                            const ilb__window_step *step)
 {
@@ -29,8 +40,10 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
                       ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
     uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
     uint64_t health = ilb__load_relaxed(&slot->health);
-    uint32_t in_flight =
-        ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    uint64_t load = ilb__load_relaxed(&slot->load.word);
+    uint32_t in_flight = ilb__load_in_flight(load);
+    uint32_t longlived = ilb__longlived_n(&slot->longlived, in_flight,
+                                          ilb__load_relaxed(&slot->lost.n));
     float x = ilb__latency_estimate_ns(&slot->latency);
     uint32_t more = ilb__window_bring(&slot->window, (uint32_t)ended,
                                       (uint32_t)failed, step);
@@ -51,11 +64,9 @@ static void survey_look_at(ilb__survey *k, ilb__slot *slot,
         ilb__latency_level(&slot->latency) >= ILB_LATENCY_TRIAL_LEVEL ||
         ilb__evidence_is_trial(&slot->evidence);
     k->in_flight += in_flight;
-    k->overtaken += ilb__epochs_n(&slot->overtaken);
-    k->n_heard += ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns),
-                                  step->now_ns) < SURVEY_HEARD_NS;
-    k->longlived += ilb__longlived_n(&slot->longlived, in_flight,
-                                     ilb__load_relaxed(&slot->lost.n));
+    k->overtaken += ilb__overtaken_besides(&slot->overtaken, longlived);
+    k->n_heard += survey_heard(slot, load, step->now_ns);
+    k->longlived += longlived;
     if (x > 0)
         survey_insert(k->estimates, k->n_estimates++, x);
 }

@@ -19,9 +19,9 @@ typedef struct ilb__survey {
     uint32_t n_on_trial; /* eligible, and requests to them are trials, as they
                             fail or are slow */
     uint64_t in_flight;  /* to eligible ones */
-    uint64_t overtaken;  /* of these: signal/overtaken.h */
-    uint32_t n_heard;    /* eligible, with a good answer of late */
     uint64_t longlived;  /* of these: signal/longlived.h */
+    uint64_t overtaken;  /* of the others: signal/overtaken.h */
+    uint32_t n_heard;    /* eligible, with a good answer of late */
     float served, served_share; /* see ilb__survey_served */
     float failed;               /* of served */
     uint64_t ended;             /* since the last look */

@@ -29,12 +29,10 @@ typedef struct sweep_run {
     uint64_t waited_ns[SWEEP_ENDPOINTS];
 } sweep_run;
 
-/* Notes whether it was heard of since the last sweep: answers, and first bytes
- * of those that are still in flight. */
+/* Notes whether it was heard of since the last sweep. */
 static void sweep_listen(ilb__slot *slot, uint64_t load, uint64_t now_ns)
 {
-    uint64_t heard =
-        ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + ilb__load_answered(load);
+    uint64_t heard = ilb__sweep_signs(slot, load);
 
     if (heard == ilb__load_relaxed(&slot->heard))
         return;

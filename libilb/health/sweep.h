@@ -48,6 +48,14 @@ typedef struct ilb__sweep {
     uint64_t now_ns;
 } ilb__sweep;
 
+/* Signs of life, counted: answers, and first bytes of those that are still in
+ * flight. slot->heard is as many as the last sweep saw. */
+static inline uint64_t ilb__sweep_signs(const ilb__slot *slot, uint64_t load)
+{
+    return ilb__load_relaxed(&slot->done[ILB_SUCCESS]) +
+           ilb__load_answered(load);
+}
+
 ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
                                    const ilb__view *view, const ilb__figures *f,
                                    const ilb__sweep *s);

@@ -9,6 +9,10 @@
 #define ILB_WORD_UNTIL_SHIFT 16
 #define ILB_WORD_UNTIL_MAX ((UINT64_C(1) << 48) - 1)
 
+/* In the place of the good answers, while PROBING: the probe was early, so that
+ * its failure does not raise the level. */
+#define ILB_WORD_EARLY 1
+
 typedef struct ilb__word {
     enum ilb__health_state state;
     uint32_t level;

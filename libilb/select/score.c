@@ -180,6 +180,17 @@ static inline float score_cost(const ilb__slot *slot, uint64_t load,
     return price * (1 + q);
 }
 
+/* Has it as much in flight as there is room for? */
+static bool score_is_full(const ilb__slot *slot, uint64_t load,
+                          const ilb__score_context *c)
+{
+    uint32_t less = score_do_not_count(slot, ilb__load_in_flight(load));
+    uint32_t overtaken = ilb__overtaken_besides(&slot->overtaken, less);
+
+    return ilb__score_load(slot, load, &c->figures) - (float)overtaken >=
+           c->figures.room * score_weight(slot, c);
+}
+
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c)
@@ -192,9 +203,7 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
     score.held = (uint8_t)score_held_back(slot, ilb__load_in_flight(load),
                                           health, age_ns, c);
     if (ILB_UNLIKELY(c->figures.room != 0) && ilb__health_eligible(health) &&
-        ilb__score_load(slot, load, &c->figures) -
-                (float)ilb__epochs_n(&slot->overtaken) >=
-            c->figures.room * score_weight(slot, c))
+        score_is_full(slot, load, c))
         score.held = ILB_HELD_FULL;
     return score;
 }

@@ -4,6 +4,10 @@
 
 #include "health/cap.h"
 
+/* For each endpoint that is looked at, the time until all may be once more: so
+ * that looking takes a hundredth of it at most. */
+#define SELECT_EARLY_LOOK_NS UINT64_C(10000)
+
 /* The ejected endpoint whose probe this request will be. */
 static bool select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
 {
@@ -26,6 +30,15 @@ static bool select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
     return claimed;
 }
 
+/* How often endpoints may be asked before their time. */
+static uint64_t select_early_ns(const ilb__run *r)
+{
+    uint64_t hang_ns = (uint64_t)r->context.hang_ns;
+    uint64_t look_ns = r->draw.view.n * SELECT_EARLY_LOOK_NS;
+
+    return hang_ns > look_ns ? hang_ns : look_ns;
+}
+
 /* What the policy has chosen hangs, as all others that it looked at: an ejected
  * endpoint that this request may ask as well. */
 static bool select_early(ilb__run *r, ilb__candidate *probe)
@@ -33,7 +46,7 @@ static bool select_early(ilb__run *r, ilb__candidate *probe)
     uint32_t n = r->draw.view.n, first;
 
     if (ILB_LIKELY(r->held != ILB_HELD_HANGING) ||
-        !ilb__judge_begin_early(r->judge, (uint64_t)r->context.hang_ns,
+        !ilb__judge_begin_early(r->judge, select_early_ns(r),
                                 r->context.now_ns))
         return false;
     first = ilb__draw_below(&r->draw, n);

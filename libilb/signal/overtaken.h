@@ -48,6 +48,16 @@ static inline bool ilb__overtaken_concerns(const ilb__epochs *o,
                         hang_ns);
 }
 
+/* How many there are besides those that count as less than a load already, as
+ * long-lived or lost: as far as one can tell, these are of them. */
+static inline uint32_t ilb__overtaken_besides(const ilb__epochs *o,
+                                              uint32_t less)
+{
+    uint32_t n = ilb__epochs_n(o);
+
+    return n > less ? n - less : 0;
+}
+
 /* All that is unanswered now is. */
 ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
                                      uint64_t now_ns);

@@ -20,11 +20,11 @@ static const test_suite internal[] = {
     suite_select,       suite_select_ejected,
     suite_select_probe, suite_ticket,
     suite_events,       suite_slot,
-    suite_queue,        suite_refusals,
-    suite_checks,       suite_cap,
-    suite_slowness,     suite_slow,
-    suite_lost,         suite_epochs,
-    suite_overtaken,
+    suite_queue,        suite_survey,
+    suite_refusals,     suite_checks,
+    suite_cap,          suite_slowness,
+    suite_slow,         suite_lost,
+    suite_epochs,       suite_overtaken,
 };
 
 #define N_INTERNAL (sizeof internal / sizeof internal[0])

@@ -121,6 +121,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_epochs.c \
 	tests/unit/test_overtaken.c \
 	tests/unit/test_queue.c \
+	tests/unit/test_survey.c \
 	tests/unit/test_refusals.c \
 	tests/unit/test_checks.c \
 	tests/unit/test_cap.c \

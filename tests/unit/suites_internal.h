@@ -23,6 +23,7 @@ Suite *suite_latency_bound(void);
 Suite *suite_failures(void);
 Suite *suite_evidence(void);
 Suite *suite_queue(void);
+Suite *suite_survey(void);
 Suite *suite_refusals(void);
 Suite *suite_checks(void);
 Suite *suite_cap(void);

@@ -123,6 +123,42 @@ START_TEST(who_fails_soon_after_its_return_is_kept_longer)
 }
 END_TEST
 
+static uint32_t level_of(const test_slots *f)
+{
+    return (uint32_t)(ilb__load_relaxed(&f->slots[0].health) >> 3) & 31;
+}
+
+/* Before its time: whatever comes of it, the level stays. */
+START_TEST(an_early_probe_leaves_the_level)
+{
+    test_slots *f = test_slots_new(1, ILB_POLICY_PEAK_EWMA);
+    ilb__failing x = test_failing(1, 0, 0, SLOTS);
+    uint64_t now_ns = T0 + 100 * MS_NS;
+
+    test_slots_eject(f, 0, T0);
+    (void)test_slots_fail_probe(f, 0, SLOTS_NO_JITTER);
+    for (uint32_t i = 0; i < 10; i++) {
+        must(ilb__health_claim_early(&f->judge, &f->slots[0], now_ns));
+        must(!ilb__health_claim_early(&f->judge, &f->slots[0], now_ns));
+        if (i % 2 == 0)
+            must(test_slots_bad(f, 0, true, x, now_ns));
+        else
+            must(ilb__health_inconclusive(&f->judge, &f->slots[0], now_ns));
+        must_eq(test_slots_state(f, 0), ILB__EJECTED);
+        must_eq(level_of(f), 2);
+    }
+    /* It was lost, and an ordinary one follows. */
+    must(ilb__health_claim_early(&f->judge, &f->slots[0], now_ns));
+    (void)test_slots_fail_probe(f, 0, SLOTS_NO_JITTER);
+    must_eq(level_of(f), 3);
+    now_ns = test_slots_until(f, 0) - MS_NS;
+    must(ilb__health_claim_early(&f->judge, &f->slots[0], now_ns));
+    ilb__health_good(&f->judge, &f->slots[0], true, now_ns);
+    must_eq(test_slots_state(f, 0), ILB__WARMING);
+    must_eq(level_of(f), 3);
+}
+END_TEST
+
 /* 30 s of health times the level, for each; by answers, not by time. */
 START_TEST(levels_fall_one_by_one)
 {
@@ -205,6 +241,7 @@ Suite *suite_health_times(void)
     tcase_add_test(tc, with_few_requests_it_is_longer);
     tc = test_case(s, "levels");
     tcase_add_test(tc, who_fails_soon_after_its_return_is_kept_longer);
+    tcase_add_test(tc, an_early_probe_leaves_the_level);
     tcase_add_test(tc, levels_fall_one_by_one);
     tc = test_case(s, "range");
     tcase_add_test(tc, times_never_overflow);

@@ -231,6 +231,27 @@ START_TEST(the_ejected_are_no_exception)
 }
 END_TEST
 
+/* A tenth of the requests may be trials that fail, also of one in 20 s. */
+START_TEST(few_requests_earn_trials_too)
+{
+    test_slots *f = test_slots_new(2, ILB_POLICY_PEAK_EWMA);
+    uint64_t now_ns = T0;
+    uint32_t failed = 0;
+
+    for (uint32_t i = 0; i < 200 * 2000; i++) {
+        if (i % 200 == 0) {
+            test_slots_end(f, 0, 1, 0);
+            while (ilb__pool_trial_ok(&f->selector.pool)) {
+                ilb__pool_trial_failed(&f->selector.pool);
+                failed++;
+            }
+        }
+        (void)test_slots_figures(f, now_ns += ILB_POOL_PERIOD_NS);
+    }
+    must_be_within(failed, 195, 205);
+}
+END_TEST
+
 Suite *suite_pool_rate(void)
 {
     Suite *s = suite_create("pool rate");
@@ -245,6 +266,8 @@ Suite *suite_pool_rate(void)
     tcase_add_test(tc, twice_as_many_as_are_busy);
     tcase_add_test(tc, the_ejected_are_made_up_for);
     tcase_add_test(tc, a_dozen_are_all_used);
+    tc = test_case(s, "trials");
+    tcase_add_test(tc, few_requests_earn_trials_too);
     tc = test_case(s, "overload");
     tcase_add_test(tc, those_that_are_left_suffer);
     tcase_add_test(tc, the_ejected_are_no_exception);

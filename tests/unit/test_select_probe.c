@@ -192,6 +192,40 @@ START_TEST(each_probe_is_taken_by_one)
 }
 END_TEST
 
+/* All hang but one that is ejected, and not due. Who asks it before its time
+ * looks at them all: with many that may be only so often. */
+START_TEST(many_are_not_searched_by_each_request)
+{
+    test_slots *f = test_slots_new(SLOTS, ILB_POLICY_PEAK_EWMA);
+    const uint64_t hanging_ns = T0 + 200 * MS_NS;
+    uint32_t n = 0, parity;
+
+    for (uint32_t i = 0; i < SLOTS; i++)
+        test_slots_learn(f, i, 100 * US_NS, T0);
+    for (int i = 0; i < 100; i++)
+        ilb__pool_good(&f->selector.pool, 100 * US_NS, 0);
+    (void)test_slots_figures(f, T0);
+    for (uint32_t i = 1; i < SLOTS; i++)
+        for (int k = 0; k < 2; k++)
+            must(ilb__load_take(&f->slots[i].load,
+                                ilb__load_relaxed(&f->slots[i].load.word), 0,
+                                T0, &parity));
+    ilb__store_relaxed(&f->selector.pool.refreshed_ns, hanging_ns);
+    test_slots_eject(f, 0, hanging_ns);
+    /* 2 ms is hanging; 300 take 3 ms. */
+    for (uint64_t at_ns = 0; at_ns < 60 * MS_NS; at_ns += 100 * US_NS) {
+        ilb__choice c = chosen(f, &nobody, hanging_ns + at_ns);
+
+        if (!c.probe)
+            continue;
+        must_eq(ilb__endpoint_id_index(c.id), 0);
+        n++;
+        must(ilb__health_inconclusive(&f->judge, &f->slots[0], T0 + 9 * S_NS));
+    }
+    must_be_within(n, 10, 20);
+}
+END_TEST
+
 Suite *suite_select_probe(void)
 {
     Suite *s = suite_create("select probe");
@@ -203,5 +237,6 @@ Suite *suite_select_probe(void)
     tcase_add_test(tc, the_last_entry_of_the_table_is_probed);
     tcase_add_test(tc, a_probe_needs_room);
     tcase_add_test(tc, each_probe_is_taken_by_one);
+    tcase_add_test(tc, many_are_not_searched_by_each_request);
     return s;
 }
