@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 2258b7b3be2cb148; do not edit.
+ * Made by build-aux/amalgamate.py from sources 3978277ee7679004; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -1089,6 +1089,9 @@ ILB_INTERNAL void ilb__line_time(ilb__line *l, double ns)
 #define ILB_SIGNAL_EVIDENCE_H
 
 #define ILB_EVIDENCE_ONE 256
+/* From here on a request to the endpoint is a trial (select/score.h). */
+#define ILB_EVIDENCE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
+#define ILB_EVIDENCE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
 
 /* What each failure adds and each good answer takes, for the present p0; all
  * in 1/256. */
@@ -1110,6 +1113,18 @@ ILB_INTERNAL ilb__evidence_steps ilb__evidence_steps_for(float p0);
 
 ILB_INTERNAL ilb__evidence_sums ilb__evidence_read(const ilb__a64 *word);
 ILB_INTERNAL ilb__evidence_run ilb__evidence_run_of(const ilb__a64 *word);
+
+/* So much that the next request is a trial? */
+static inline bool ilb__evidence_is_trial(const ilb__a64 *word)
+{
+    ilb__evidence_sums e;
+
+    if (ILB_LIKELY(ilb__load_relaxed(word) == 0))
+        return false;
+    e = ilb__evidence_read(word);
+    return e.broken >= ILB_EVIDENCE_TRIAL_BROKEN ||
+           e.faulty >= ILB_EVIDENCE_TRIAL_FAULTY;
+}
 
 ILB_INTERNAL void ilb__evidence_good(ilb__a64 *word, ilb__evidence_steps s);
 
@@ -1855,6 +1870,16 @@ static inline bool ilb__overtaken_concerns(const ilb__epochs *o,
                         hang_ns);
 }
 
+/* How many there are besides those that count as less than a load already, as
+ * long-lived or lost: as far as one can tell, these are of them. */
+static inline uint32_t ilb__overtaken_besides(const ilb__epochs *o,
+                                              uint32_t less)
+{
+    uint32_t n = ilb__epochs_n(o);
+
+    return n > less ? n - less : 0;
+}
+
 /* All that is unanswered now is. */
 ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
                                      uint64_t now_ns);
@@ -2009,6 +2034,7 @@ typedef struct ilb__figures {
     uint32_t aperture;   /* endpoints to use; UINT32_MAX: all */
     bool overloaded;     /* those that are left suffer from the ejections */
     bool cold;           /* many have not given a good answer yet */
+    bool many_on_trial;  /* many fail or are slow */
     ilb__evidence_steps steps;
 } ilb__figures;
 
@@ -2085,6 +2111,9 @@ static inline bool ilb__figures_passed(const ilb__figures *f, uint64_t from_ns,
 
 #endif
 /* ==== back in libilb/signal/latency.h */
+
+/* After so many peaks in a row a request is a trial (select/score.h). */
+#define ILB_LATENCY_TRIAL_LEVEL 3
 
 typedef struct ilb__latency {
     ilb__a64 word;
@@ -4047,7 +4076,7 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
  *
  *   bits  0..2   state
  *   bits  3..7   level   ejections and failed probes in a row, decaying
- *   bits  8..11  good    good answers while WARMING
+ *   bits  8..11  good    good answers while WARMING; PROBING: 1 if it is early
  *   bits 12..15  by      the detector that ejected it: EJECTED, PROBING
  *   bits 16..63  until   in units of 2^16 ns: EJECTED, when the next probe is
  *                        due; PROBING, when this one counts as lost; HEALTHY
@@ -4264,8 +4293,9 @@ static inline bool ilb__judge_panics(const ilb__judge *j, uint32_t n_ready)
  *
  * While all that a request could go to hang, it is as good a probe of an
  * ejected endpoint, whenever that is due: one such request in the time after
- * which others count as hanging. If it fails, the level stays as it was. Not of
- * one that has asked to be left alone, or that fails its checks.
+ * which others count as hanging, or in 10 us for each endpoint if that is more,
+ * as all are looked at. If it fails, the level stays as it was. Not of one that
+ * has asked to be left alone, or that fails its checks.
  */
 #ifndef ILB_HEALTH_PROBE_H
 #define ILB_HEALTH_PROBE_H
@@ -4278,6 +4308,10 @@ static inline bool ilb__judge_panics(const ilb__judge *j, uint32_t n_ready)
 /* With 48 bits the whole range of the clock, whatever its epoch. */
 #define ILB_WORD_UNTIL_SHIFT 16
 #define ILB_WORD_UNTIL_MAX ((UINT64_C(1) << 48) - 1)
+
+/* In the place of the good answers, while PROBING: the probe was early, so that
+ * its failure does not raise the level. */
+#define ILB_WORD_EARLY 1
 
 typedef struct ilb__word {
     enum ilb__health_state state;
@@ -4892,22 +4926,22 @@ ILB_INTERNAL bool ilb__detect_failures(const ilb__judge *j, ilb__slot *slot,
  * How long an ejection lasts.
  *
  *     level  1    2    3    4    5    6    7    8   9 ..
- *            1   1.2  1.4  1.5  1.7   2   2.3  2.7   4 base, +-10 % at random,
+ *            1   1.2  1.2  1.4  1.6  1.8  2.8  2.8   4 base, +-10 % at random,
  *                                            so that callers do not return
  *                                            together
  *
  * but with few requests so long that a probe is at most one in 150 (level 1),
  * 300 (2), 450 (3 ..) of them; at most max. Who fails again soon after its
- * return, when its probe was good, is at level 9 at least: its probes say
- * little, as those of one that fails now and then or flaps. With the base of
- * 5 s a fault of a minute costs seven probes, each of which may fail, then
- * three a minute, and the endpoint is back within 15 s, later 22 s, of healing.
- * Doubling, as Finagle does it, or 30 s more each time, as Envoy, costs fewer
- * probes but returns as long after healing as the fault lasted.
+ * return, when its probe was good, goes up by three levels, to 9 at most: its
+ * probes say little, as those of one that fails now and then or flaps. With the
+ * base of 5 s a fault of a minute costs seven probes, each of which may fail,
+ * then three a minute, and the endpoint is back within 15 s, later 22 s, of
+ * healing. Doubling, as Finagle does it, or 30 s more each time, as Envoy,
+ * costs fewer probes but returns as long after healing as the fault lasted.
  *
  * Whoever was ejected as it is slow is tried at most once in 1000 requests
- * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s, or what the
- * level says if that is more: a slow answer costs its caller more than a
+ * (level 1), 2000 (2), 3000 (3), 4000 (4 ..), but within 30 s; and never before
+ * the base, whatever the level: a slow answer costs its caller more than a
  * failure that can be sent again, but no request is lost.
  *
  * An endpoint that says when to come back (Retry-After) is EJECTED until then,
@@ -4950,10 +4984,10 @@ ILB_INTERNAL uint64_t ilb__ladder_longer_ns(uint64_t ns, uint32_t bits)
         ns, (uint64_t)((double)(ns / 10) * ((double)bits / 4294967296.0)));
 }
 
-/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 18,
- * 25.5, 34, 44, 55.5, 69 and 89 s, then every 20 s: seven in the first minute,
- * and three a minute from then on, whether the ejection came with the fault or,
- * as where requests hang, a quarter of a minute later. */
+/* Of the base, by level. With the base of 5 s there are probes after 5, 11, 17,
+ * 24, 32, 41, 55, 69 and 89 s, then every 20 s: seven in the first minute, and
+ * three a minute from then on, whether the ejection came with the fault or, as
+ * where requests hang, a quarter of a minute later. */
 #define ILB__LADDER_TIMES 9
 static const double ilb__ladder_times[ILB__LADDER_TIMES + 1] = {1,   1,   1.2, 1.2, 1.4,
                                                       1.6, 1.8, 2.8, 2.8, 4};
@@ -5011,6 +5045,8 @@ static float ilb__ladder_spared_per_s(const ilb__judge *j, uint32_t n_ready,
 
 static uint32_t ilb__ladder_next_level(const ilb__word *h, const ilb__failing *x)
 {
+    if (h->state == ILB__PROBING && h->good == ILB_WORD_EARLY && h->level > 0)
+        return h->level;
     /* Refused again where it had said that it would be: not its fault. */
     if (x->refused && h->by == ILB_DETECTOR_RETRY_AFTER)
         return h->level;
@@ -5072,6 +5108,7 @@ ILB_INTERNAL bool ilb__health_inconclusive(ilb__judge *j, ilb__slot *slot,
         if (h.state != ILB__PROBING)
             return false;
         h.state = ILB__EJECTED;
+        h.good = 0;
         h.until_ns = now_ns;
     } while (!ilb__cas_relaxed(&slot->health, &word, ilb__word_pack(h)));
     ilb__judge_due_at(j, now_ns);
@@ -5145,6 +5182,7 @@ ILB_INTERNAL bool ilb__health_claim(ilb__judge *j, ilb__slot *slot,
         ilb__judge_due_at(j, h.until_ns);
         return false;
     }
+    h.good = 0;
     return ilb__probe_begin(j, slot, word, h, now_ns);
 }
 
@@ -5167,8 +5205,7 @@ ILB_INTERNAL bool ilb__health_claim_early(ilb__judge *j, ilb__slot *slot,
     if (h.state != ILB__EJECTED || h.by == ILB_DETECTOR_RETRY_AFTER ||
         h.by == ILB_DETECTOR_PROBE)
         return false;
-    if (h.level > 0)
-        h.level--; /* that of a probe which fails */
+    h.good = ILB_WORD_EARLY;
     return ilb__probe_begin(j, slot, word, h, now_ns);
 }
 /* ==== libilb/health/eject.c ============================================== */
@@ -5636,6 +5673,14 @@ typedef struct ilb__sweep {
     uint64_t now_ns;
 } ilb__sweep;
 
+/* Signs of life, counted: answers, and first bytes of those that are still in
+ * flight. slot->heard is as many as the last sweep saw. */
+static inline uint64_t ilb__sweep_signs(const ilb__slot *slot, uint64_t load)
+{
+    return ilb__load_relaxed(&slot->done[ILB_SUCCESS]) +
+           ilb__load_answered(load);
+}
+
 ILB_INTERNAL void ilb__sweep_table(ilb__judge *j, ilb__slot *slots,
                                    const ilb__view *view, const ilb__figures *f,
                                    const ilb__sweep *s);
@@ -5670,12 +5715,10 @@ typedef struct ilb__sweep_run {
     uint64_t waited_ns[ILB__SWEEP_ENDPOINTS];
 } ilb__sweep_run;
 
-/* Notes whether it was heard of since the last sweep: answers, and first bytes
- * of those that are still in flight. */
+/* Notes whether it was heard of since the last sweep. */
 static void ilb__sweep_listen(ilb__slot *slot, uint64_t load, uint64_t now_ns)
 {
-    uint64_t heard =
-        ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + ilb__load_answered(load);
+    uint64_t heard = ilb__sweep_signs(slot, load);
 
     if (heard == ilb__load_relaxed(&slot->heard))
         return;
@@ -5838,10 +5881,12 @@ typedef struct ilb__survey {
     ilb__tally long_term[ILB_SURVEY_MAX];
     ilb__tally short_term[ILB_SURVEY_MAX];
     uint32_t n, n_eligible, n_untried;
-    uint64_t in_flight;         /* to eligible ones */
-    uint64_t overtaken;         /* of these: signal/overtaken.h */
-    uint32_t n_heard;           /* eligible, with a good answer of late */
-    uint64_t longlived;         /* of these: signal/longlived.h */
+    uint32_t n_on_trial; /* eligible, and requests to them are trials, as they
+                            fail or are slow */
+    uint64_t in_flight;  /* to eligible ones */
+    uint64_t longlived;  /* of these: signal/longlived.h */
+    uint64_t overtaken;  /* of the others: signal/overtaken.h */
+    uint32_t n_heard;    /* eligible, with a good answer of late */
     float served, served_share; /* see ilb__survey_served */
     float failed;               /* of served */
     uint64_t ended;             /* since the last look */
@@ -5890,6 +5935,15 @@ static float ilb__survey_squared(const ilb__slot *slot, float ended)
     return ended * ended / (float)ilb__load32_relaxed(&slot->weight);
 }
 
+/* The sweep comes by seldom where there are many: whatever was heard since it
+ * did is of late as well. */
+static bool ilb__survey_heard(const ilb__slot *slot, uint64_t load, uint64_t now_ns)
+{
+    return ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns), now_ns) <
+               ILB__SURVEY_HEARD_NS ||
+           ilb__sweep_signs(slot, load) != ilb__load_relaxed(&slot->heard);
+}
+
 static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
                            const ilb__window_step *step)
 {
@@ -5898,8 +5952,10 @@ static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
                       ilb__load_relaxed(&slot->done[ILB_CONNECT_ERROR]);
     uint64_t ended = ilb__load_relaxed(&slot->done[ILB_SUCCESS]) + failed;
     uint64_t health = ilb__load_relaxed(&slot->health);
-    uint32_t in_flight =
-        ilb__load_in_flight(ilb__load_relaxed(&slot->load.word));
+    uint64_t load = ilb__load_relaxed(&slot->load.word);
+    uint32_t in_flight = ilb__load_in_flight(load);
+    uint32_t longlived = ilb__longlived_n(&slot->longlived, in_flight,
+                                          ilb__load_relaxed(&slot->lost.n));
     float x = ilb__latency_estimate_ns(&slot->latency);
     uint32_t more = ilb__window_bring(&slot->window, (uint32_t)ended,
                                       (uint32_t)failed, step);
@@ -5916,12 +5972,13 @@ static void ilb__survey_look_at(ilb__survey *k, ilb__slot *slot,
     k->failed += k->short_term[k->n - 1].failed;
     k->served_share += ilb__survey_squared(slot, k->short_term[k->n - 1].ended);
     k->n_untried += ilb__health_untried(health);
+    k->n_on_trial +=
+        ilb__latency_level(&slot->latency) >= ILB_LATENCY_TRIAL_LEVEL ||
+        ilb__evidence_is_trial(&slot->evidence);
     k->in_flight += in_flight;
-    k->overtaken += ilb__epochs_n(&slot->overtaken);
-    k->n_heard += ilb__elapsed_ns(ilb__load_relaxed(&slot->heard_ns),
-                                  step->now_ns) < ILB__SURVEY_HEARD_NS;
-    k->longlived += ilb__longlived_n(&slot->longlived, in_flight,
-                                     ilb__load_relaxed(&slot->lost.n));
+    k->overtaken += ilb__overtaken_besides(&slot->overtaken, longlived);
+    k->n_heard += ilb__survey_heard(slot, load, step->now_ns);
+    k->longlived += longlived;
     if (x > 0)
         ilb__survey_insert(k->estimates, k->n_estimates++, x);
 }
@@ -5933,6 +5990,7 @@ ILB_INTERNAL void ilb__survey_take(ilb__survey *k, ilb__slot *slots,
     uint32_t stride = view->n / ILB_SURVEY_MAX + 1;
 
     k->n_estimates = k->n = k->n_eligible = k->n_untried = 0;
+    k->n_on_trial = 0;
     k->in_flight = k->longlived = k->overtaken = k->ended = k->answered = 0;
     k->n_heard = 0;
     k->served = k->served_share = k->failed = 0;
@@ -6426,11 +6484,13 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *             information instead of load.)
  *   cold      over a quarter of the endpoints, and more than two, have given no
  *             good answer yet: then a newcomer is nothing out of the ordinary.
- *   trials    a budget, as Finagle's for retries: 10 % of the requests, up to
- *             5 s of it saved, three at least. Each trial that fails takes one.
- *   overload  those that are left suffer from the ejections, or have no room
- *             for everything (overload.h).
- *   served    requests that an endpoint has of late (survey.h).
+ *   many on trial  over half of the eligible endpoints, or over a quarter and
+ *             more than two, fail or are slow: then it is the load, or what
+ * they share, and to give up requests early makes more of it. trials    a
+ * budget, as Finagle's for retries: 10 % of the requests, up to 5 s of it
+ * saved, three at least. Each trial that fails takes one. overload  those that
+ * are left suffer from the ejections, or have no room for everything
+ * (overload.h). served    requests that an endpoint has of late (survey.h).
  *   longlived what a request that is in flight for long counts as, in the load
  *             and in what is in flight in the mean (signal/longlived.h).
  *
@@ -6443,15 +6503,16 @@ typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
     ilb__a64 latency;   /* median and p99: two floats */
     ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 8, full 1, cold 1,
-                            sampling 5, overload 1, aperture 32 */
+    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 7, many on trial 1,
+                            full 1, cold 1, sampling 5, overload 1, aperture
+                            32 */
     ilb__a64 steps;     /* ilb__evidence_steps */
     ilb__a64 rate;      /* rate and in flight: two floats */
     ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
                            ejected: two floats */
     ilb__queue queue;   /* of those that are left when many are ejected */
     ilb__a64 round;     /* refreshes so far */
-    ilb__a64 trials;    /* what is left of their budget, in 1/1024 */
+    ilb__a64 trials;    /* what is left of their budget, in 2^-20 */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
     ilb__a64 served;    /* that, and what a long-lived request counts as: two
@@ -6531,12 +6592,16 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_SAMPLED_PER_S 1000.0f
 #define ILB__POOL_SUFFER_BIT 32
 #define ILB__POOL_FULL_BIT 39
+#define ILB__POOL_ON_TRIAL_BIT 40
 #define ILB__POOL_MEDIAN_UNKNOWN 0
 /* More than one in so many, and a few, not tried yet: to this caller all are
  * newcomers. */
 #define ILB__POOL_COLD 4
 #define ILB__POOL_COLD_FEW 2
-#define ILB__POOL_TRIAL_ONE 1024
+/* More than half, or more than one in so many and a few. */
+#define ILB__POOL_ON_TRIAL 4
+#define ILB__POOL_ON_TRIAL_FEW 2
+#define ILB__POOL_TRIAL_ONE (UINT64_C(1) << 20)
 #define ILB__POOL_TRIAL_SHARE 0.1
 /* What may be saved up: of so many seconds, but at least a few. */
 #define ILB__POOL_TRIAL_SAVED_S 5.0
@@ -6569,6 +6634,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->aperture = (uint32_t)reach;
     f->overloaded = (reach >> ILB__POOL_SUFFER_BIT & 1) != 0;
     f->cold = (reach >> 38 & 1) != 0;
+    f->many_on_trial = (reach >> ILB__POOL_ON_TRIAL_BIT & 1) != 0;
     f->patience_ns = (float)((reach >> 48) << 20);
     f->rate_per_s = ilb__floats_low(rate);
     f->in_flight = ilb__floats_high(rate);
@@ -6710,6 +6776,13 @@ static bool ilb__pool_is_cold(const ilb__survey *k)
     return k->n_untried > ILB__POOL_COLD_FEW && k->n_untried * ILB__POOL_COLD > k->n;
 }
 
+static bool ilb__pool_many_on_trial(const ilb__survey *k)
+{
+    return k->n_on_trial * 2 > k->n_eligible ||
+           (k->n_on_trial > ILB__POOL_ON_TRIAL_FEW &&
+            k->n_on_trial * ILB__POOL_ON_TRIAL > k->n_eligible);
+}
+
 static uint64_t ilb__pool_sampling(float rate)
 {
     uint64_t shift = 0;
@@ -6805,6 +6878,7 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
         &p->reach, crowd | ilb__pool_patience_ticks(rate) << 48 |
                        ilb__pool_sampling(rate) << 33 |
                        (uint64_t)ilb__pool_is_cold(&k) << 38 |
+                       (uint64_t)ilb__pool_many_on_trial(&k) << ILB__POOL_ON_TRIAL_BIT |
                        ilb__pool_aperture(&k, view->n,
                                      ilb__load32_relaxed(&j->n_ejected), rate));
 }
@@ -6930,7 +7004,9 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  *     many), suspect, slow three times apart, or `broken`
  *     is at 1 nat or `faulty` at 2: a share of its requests fails, and some
  *     fail by waiting. One that is given up early adds to `faulty`, so that the
- *     next are trials still;
+ *     next are trials still. Where many fail or are slow (health/pool.h) only
+ *     probes are timed, and who waits there alone: it is the load then, or what
+ *     they share, and what is given up and sent again makes more of it;
  *   - else, when it was ejected of late, or refused within a minute
  *     (signal/refusals.h): it may fail, but to give it up early says more
  *     against it than it deserves.
@@ -7051,8 +7127,23 @@ ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
 static inline bool ilb__score_trial_is_timed(ilb_trial trial,
                                              const ilb__figures *f)
 {
-    return trial != ILB_TRIAL_RETURNED && trial != ILB_TRIAL_REFUSED &&
-           !(trial == ILB_TRIAL_UNTRIED && f->cold);
+    switch (trial) {
+    case ILB_TRIAL_PROBE:
+    case ILB_TRIAL_AGAIN:
+        return true;
+    case ILB_TRIAL_UNTRIED:
+        return !f->cold && !f->many_on_trial;
+    case ILB_TRIAL_SLOW:
+    case ILB_TRIAL_SUSPECT:
+    case ILB_TRIAL_FAILING:
+        return !f->many_on_trial;
+    case ILB_TRIAL_NOT:
+    case ILB_TRIAL_RETURNED:
+    case ILB_TRIAL_REFUSED:
+    case ILB_TRIAL_COUNT:
+        break;
+    }
+    return false;
 }
 
 /* Has it been silent for so long that another may ask? */
@@ -7106,12 +7197,9 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 #define ILB__SCORE_ENOUGH_Q 0.3f
 /* A share of failures up to so many times the healthy peers' is noise. */
 #define ILB__SCORE_NOISE 2.0f
-#define ILB__SCORE_TRIAL_LEVEL 3
 /* Squared: 1.4 standard deviations. */
 #define ILB__SCORE_FITS_CHANCE 2.0f
 #define ILB__SCORE_FITS_PRICE 2.0f
-#define ILB__SCORE_TRIAL_BROKEN (1 * ILB_EVIDENCE_ONE)
-#define ILB__SCORE_TRIAL_FAULTY (2 * ILB_EVIDENCE_ONE)
 #define ILB__SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
 
 ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
@@ -7171,18 +7259,15 @@ static ilb_trial ilb__score_of_late(const ilb__slot *slot, uint64_t health,
 ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
                                         const ilb__score_context *c)
 {
-    ilb__evidence_sums e;
-
     if (ilb__health_untried(health))
         return ILB_TRIAL_UNTRIED;
-    if (ilb__latency_level(&slot->latency) >= ILB__SCORE_TRIAL_LEVEL)
+    if (ilb__latency_level(&slot->latency) >= ILB_LATENCY_TRIAL_LEVEL)
         return ILB_TRIAL_SLOW;
     if (ILB_LIKELY(ilb__load_relaxed(&slot->evidence) == 0))
         return ilb__score_of_late(slot, health, c->now_ns);
     if (ilb__score_suspect(slot))
         return ILB_TRIAL_SUSPECT;
-    e = ilb__evidence_read(&slot->evidence);
-    return e.broken >= ILB__SCORE_TRIAL_BROKEN || e.faulty >= ILB__SCORE_TRIAL_FAULTY
+    return ilb__evidence_is_trial(&slot->evidence)
                ? ILB_TRIAL_FAILING
                : ilb__score_of_late(slot, health, c->now_ns);
 }
@@ -7283,6 +7368,17 @@ static inline float ilb__score_cost(const ilb__slot *slot, uint64_t load,
     return price * (1 + q);
 }
 
+/* Has it as much in flight as there is room for? */
+static bool ilb__score_is_full(const ilb__slot *slot, uint64_t load,
+                          const ilb__score_context *c)
+{
+    uint32_t less = ilb__score_do_not_count(slot, ilb__load_in_flight(load));
+    uint32_t overtaken = ilb__overtaken_besides(&slot->overtaken, less);
+
+    return ilb__score_load(slot, load, &c->figures) - (float)overtaken >=
+           c->figures.room * ilb__score_weight(slot, c);
+}
+
 ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                       uint64_t health,
                                       const ilb__score_context *c)
@@ -7295,9 +7391,7 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
     score.held = (uint8_t)ilb__score_held_back(slot, ilb__load_in_flight(load),
                                           health, age_ns, c);
     if (ILB_UNLIKELY(c->figures.room != 0) && ilb__health_eligible(health) &&
-        ilb__score_load(slot, load, &c->figures) -
-                (float)ilb__epochs_n(&slot->overtaken) >=
-            c->figures.room * ilb__score_weight(slot, c))
+        ilb__score_is_full(slot, load, c))
         score.held = ILB_HELD_FULL;
     return score;
 }
@@ -7934,6 +8028,10 @@ ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
 #endif
 /* ==== back in libilb/select/select.c */
 
+/* For each endpoint that is looked at, the time until all may be once more: so
+ * that looking takes a hundredth of it at most. */
+#define ILB__SELECT_EARLY_LOOK_NS UINT64_C(10000)
+
 /* The ejected endpoint whose probe this request will be. */
 static bool ilb__select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *probe)
 {
@@ -7956,6 +8054,15 @@ static bool ilb__select_probe(ilb__run *r, uint64_t due_by_ns, ilb__candidate *p
     return claimed;
 }
 
+/* How often endpoints may be asked before their time. */
+static uint64_t ilb__select_early_ns(const ilb__run *r)
+{
+    uint64_t hang_ns = (uint64_t)r->context.hang_ns;
+    uint64_t look_ns = r->draw.view.n * ILB__SELECT_EARLY_LOOK_NS;
+
+    return hang_ns > look_ns ? hang_ns : look_ns;
+}
+
 /* What the policy has chosen hangs, as all others that it looked at: an ejected
  * endpoint that this request may ask as well. */
 static bool ilb__select_early(ilb__run *r, ilb__candidate *probe)
@@ -7963,7 +8070,7 @@ static bool ilb__select_early(ilb__run *r, ilb__candidate *probe)
     uint32_t n = r->draw.view.n, first;
 
     if (ILB_LIKELY(r->held != ILB_HELD_HANGING) ||
-        !ilb__judge_begin_early(r->judge, (uint64_t)r->context.hang_ns,
+        !ilb__judge_begin_early(r->judge, ilb__select_early_ns(r),
                                 r->context.now_ns))
         return false;
     first = ilb__draw_below(&r->draw, n);

@@ -256,8 +256,9 @@ typedef struct ilb_options {
                              the same time, rounded down, but one of two or
                              more. 0: 100; 1..100. See also min_endpoints */
     uint64_t base_ejection_time_ns; /**< how long an endpoint is left alone
-                             before the next probe; as they fail 1.2, 1.5,
-                             after seven 2.4 and then 4 times that. 0: 5 s */
+                             before the next probe; as they fail 1.2 to 1.8,
+                             after six 2.8, after eight 4 times that; who is
+                             slow always once. 0: 5 s */
     uint64_t max_ejection_time_ns;  /**< with few requests it is longer, so
                              that probes are at most one in 150 to 450 of
                              them: up to this, which is at least
