@@ -8,6 +8,8 @@
 
 #define SWEEP_ENDPOINTS 64
 #define SWEEP_REQUESTS 2
+/* Of its time, by which a probe has failed. */
+#define SWEEP_PROBE_BASE 0.85f
 
 /* What has been waited for in vain. */
 typedef struct sweep_wait {
@@ -78,17 +80,19 @@ static sweep_wait sweep_waited(const sweep_run *r, const ilb__slot *slot,
     return w;
 }
 
-/* Its probe has been waiting for so long; it counts as lost, and is repeated,
- * only when its time is over. */
+/* Its probe has been waiting for so long: H, but it fails before it counts as
+ * lost and is repeated, at the same level, when its time is over. */
 static void sweep_probe(const sweep_run *r, ilb__slot *slot, uint64_t health,
                         uint32_t n_ready)
 {
     uint64_t base_ns = r->judge->base_ejection_time_ns;
     uint64_t left_ns =
         ilb__elapsed_ns(r->sweep->now_ns, ilb__health_until_ns(health));
+    float most_ns = SWEEP_PROBE_BASE * (float)base_ns;
+    float limit_ns = r->limit_ns < most_ns ? r->limit_ns : most_ns;
     ilb__failing x = {0};
 
-    if (left_ns > base_ns || (float)(base_ns - left_ns) < r->limit_ns)
+    if (left_ns > base_ns || (float)(base_ns - left_ns) < limit_ns)
         return;
     x.n_ready = n_ready;
     x.bits = (uint32_t)ilb__mix64(r->sweep->now_ns);

@@ -26,8 +26,9 @@
  * means that the caller itself has stood still: silence is counted from then.
  *
  * Ejection says so to others, holds for every policy, and brings it back by a
- * probe, whatever still waits there; one that is not answered for H has failed,
- * however long its caller may wait. A late answer of an endpoint that has just
+ * probe, whatever still waits there; one that is not answered for H, or for
+ * 85 % of base_ejection_time_ns if that is less, has failed, however long its
+ * caller may wait. A late answer of an endpoint that has just
  * been ejected makes its probe due at once: it was a stop, and is over
  * (health.h). Requests that have waited since before it returned are lost; they
  * say nothing any more.

@@ -196,6 +196,29 @@ START_TEST(it_returns_by_a_probe)
 }
 END_TEST
 
+/* Where an ejection is shorter than what is called silence a probe has failed
+ * before it is repeated: the ladder is climbed, and not each second a request
+ * of a patient caller lost. */
+START_TEST(probes_that_wait_climb_the_ladder)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        ilb_options o = ILB_OPTIONS_INIT;
+        test_sim *sim;
+
+        o.base_ejection_time_ns = S_NS;
+        sim = known_sim(PODS, seed, 0, &o);
+        sim->timeout_ns = 1000 * S_NS;
+        sim->pods[1].hangs = true;
+        test_sim_run(sim, 10 * S_NS, PER_SECOND);
+        must(is_out(sim, 1));
+        test_sim_forget(sim);
+        test_sim_run(sim, 120 * S_NS, PER_SECOND);
+        must_be_within((double)sim->pods[1].n_picked, 15, 30);
+        test_sim_free(sim);
+    }
+}
+END_TEST
+
 /* One stop that is over before is nothing; after a longer one, what is answered
  * late makes its probe due at once. */
 START_TEST(a_stop_is_over_when_it_is_over)
@@ -538,6 +561,7 @@ Suite *suite_api_hang(void)
     tcase_add_test(tc, a_caller_that_stood_still);
     tcase_add_test(tc, one_long_request_is_none);
     tcase_add_test(tc, who_is_answered_after_all_is_not_lost);
+    tcase_add_test(tc, probes_that_wait_climb_the_ladder);
     tcase_add_test(tc, long_polls_are_no_hanging);
     tcase_add_test(tc, a_probe_whose_first_byte_is_told);
     tcase_add_test(tc, what_was_sent_before_it_came_back);
