@@ -9,54 +9,8 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/util.c \
 	tests/unit/ejected.c \
 	tests/unit/events.c \
-	tests/unit/sim.c \
-	tests/unit/test_api_names.c \
-	tests/unit/test_api_options.c \
-	tests/unit/test_api_sizes.c \
-	tests/unit/test_api_memory.c \
-	tests/unit/test_api_update.c \
-	tests/unit/test_api_drain.c \
-	tests/unit/test_api_model.c \
-	tests/unit/test_api_ticket.c \
-	tests/unit/test_api_exclude.c \
-	tests/unit/test_api_policy.c \
-	tests/unit/test_api_score.c \
-	tests/unit/test_api_small.c \
-	tests/unit/test_api_trial.c \
-	tests/unit/test_api_cost.c \
-	tests/unit/test_api_newcomer.c \
-	tests/unit/test_api_time.c \
-	tests/unit/test_api_ahead.c \
-	tests/unit/test_api_callers.c \
-	tests/unit/test_api_leap.c \
-	tests/unit/test_api_ejection.c \
-	tests/unit/test_api_fail_mode.c \
-	tests/unit/test_api_detectors.c \
-	tests/unit/test_api_early.c \
-	tests/unit/test_api_hang.c \
-	tests/unit/test_api_longlived.c \
-	tests/unit/test_api_room.c \
-	tests/unit/test_api_slow.c \
-	tests/unit/test_api_overload.c \
-	tests/unit/test_api_checks.c \
-	tests/unit/test_api_slow_start.c \
-	tests/unit/test_api_probe.c \
-	tests/unit/test_api_return.c \
-	tests/unit/test_api_events.c \
-	tests/unit/test_api_event_ring.c \
-	tests/unit/test_api_event_calls.c \
-	tests/unit/test_api_event_text.c \
-	tests/unit/test_api_explain.c
-
-# All: the above with another main, and those that look inside.
-ILB_UNIT_SOURCES = \
-	tests/unit/main.c \
-	tests/unit/suites.h \
-	tests/unit/suites_public.c \
-	tests/unit/util.h \
-	tests/unit/util.c \
-	tests/unit/ejected.c \
-	tests/unit/events.c \
+	tests/unit/explained.h \
+	tests/unit/explained.c \
 	tests/unit/sim.c \
 	tests/unit/test_api_names.c \
 	tests/unit/test_api_options.c \
@@ -95,6 +49,60 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_event_calls.c \
 	tests/unit/test_api_event_text.c \
 	tests/unit/test_api_explain.c \
+	tests/unit/test_api_explain_ejected.c \
+	tests/unit/test_api_explanation.c
+
+# All: the above with another main, and those that look inside.
+ILB_UNIT_SOURCES = \
+	tests/unit/main.c \
+	tests/unit/suites.h \
+	tests/unit/suites_public.c \
+	tests/unit/util.h \
+	tests/unit/util.c \
+	tests/unit/ejected.c \
+	tests/unit/events.c \
+	tests/unit/explained.h \
+	tests/unit/explained.c \
+	tests/unit/sim.c \
+	tests/unit/test_api_names.c \
+	tests/unit/test_api_options.c \
+	tests/unit/test_api_sizes.c \
+	tests/unit/test_api_memory.c \
+	tests/unit/test_api_update.c \
+	tests/unit/test_api_drain.c \
+	tests/unit/test_api_model.c \
+	tests/unit/test_api_ticket.c \
+	tests/unit/test_api_exclude.c \
+	tests/unit/test_api_policy.c \
+	tests/unit/test_api_score.c \
+	tests/unit/test_api_small.c \
+	tests/unit/test_api_trial.c \
+	tests/unit/test_api_cost.c \
+	tests/unit/test_api_newcomer.c \
+	tests/unit/test_api_time.c \
+	tests/unit/test_api_ahead.c \
+	tests/unit/test_api_callers.c \
+	tests/unit/test_api_leap.c \
+	tests/unit/test_api_ejection.c \
+	tests/unit/test_api_fail_mode.c \
+	tests/unit/test_api_detectors.c \
+	tests/unit/test_api_early.c \
+	tests/unit/test_api_hang.c \
+	tests/unit/test_api_longlived.c \
+	tests/unit/test_api_room.c \
+	tests/unit/test_api_slow.c \
+	tests/unit/test_api_overload.c \
+	tests/unit/test_api_checks.c \
+	tests/unit/test_api_slow_start.c \
+	tests/unit/test_api_probe.c \
+	tests/unit/test_api_return.c \
+	tests/unit/test_api_events.c \
+	tests/unit/test_api_event_ring.c \
+	tests/unit/test_api_event_calls.c \
+	tests/unit/test_api_event_text.c \
+	tests/unit/test_api_explain.c \
+	tests/unit/test_api_explain_ejected.c \
+	tests/unit/test_api_explanation.c \
 	tests/unit/suites_internal.h \
 	tests/unit/slots.h \
 	tests/unit/slots.c \

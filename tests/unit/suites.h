@@ -48,5 +48,7 @@ Suite *suite_api_event_ring(void);
 Suite *suite_api_event_calls(void);
 Suite *suite_api_event_text(void);
 Suite *suite_api_explain(void);
+Suite *suite_api_explain_ejected(void);
+Suite *suite_api_explanation(void);
 
 #endif
