@@ -273,62 +273,43 @@ static uint32_t policy_ilb_n_ejected(void *self, uint64_t *ejections)
     return ejected;
 }
 
+#define ILB_REST                                                               \
+    .source = "this project", .destroy = policy_ilb_destroy,                   \
+    .update = policy_ilb_update, .pick = policy_ilb_pick,                      \
+    .first_byte = policy_ilb_first_byte, .done = policy_ilb_done,              \
+    .n_ejected = policy_ilb_n_ejected
+
 const sim_policy sim_policy_ilb = {
     .name = "ilb",
     .about = "libilb, all defaults; trials that fail are tried elsewhere",
-    .source = "this project",
     .passive = true,
     .create = policy_ilb_create,
-    .destroy = policy_ilb_destroy,
-    .update = policy_ilb_update,
-    .pick = policy_ilb_pick,
-    .first_byte = policy_ilb_first_byte,
-    .done = policy_ilb_done,
-    .n_ejected = policy_ilb_n_ejected,
+    ILB_REST,
 };
 
 const sim_policy sim_policy_ilb_plain = {
     .name = "ilb-plain",
     .about = "libilb whose client does not try trials again elsewhere",
-    .source = "this project",
     .passive = true,
     .variant = true,
     .create = policy_ilb_create_plain,
-    .destroy = policy_ilb_destroy,
-    .update = policy_ilb_update,
-    .pick = policy_ilb_pick,
-    .first_byte = policy_ilb_first_byte,
-    .done = policy_ilb_done,
-    .n_ejected = policy_ilb_n_ejected,
+    ILB_REST,
 };
 
 const sim_policy sim_policy_ilb_probing = {
     .name = "ilb-probing",
     .about = "libilb whose client probes with requests of its own",
-    .source = "this project",
-    .passive = false,
     .variant = true,
     .create = policy_ilb_create,
-    .destroy = policy_ilb_destroy,
-    .update = policy_ilb_update,
-    .pick = policy_ilb_pick,
-    .first_byte = policy_ilb_first_byte,
-    .done = policy_ilb_done,
     .probe = policy_ilb_probe,
-    .n_ejected = policy_ilb_n_ejected,
+    ILB_REST,
 };
 
 const sim_policy sim_policy_ilb_unjudged = {
     .name = "ilb-unjudged",
     .about = "libilb with its detectors off: the score alone",
-    .source = "this project",
     .passive = true,
     .variant = true,
     .create = policy_ilb_create_unjudged,
-    .destroy = policy_ilb_destroy,
-    .update = policy_ilb_update,
-    .pick = policy_ilb_pick,
-    .first_byte = policy_ilb_first_byte,
-    .done = policy_ilb_done,
-    .n_ejected = policy_ilb_n_ejected,
+    ILB_REST,
 };
