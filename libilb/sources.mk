@@ -47,6 +47,8 @@ ILB_HEADER_FILES = \
 	libilb/health/sweep.h \
 	libilb/health/survey.h \
 	libilb/health/queue.h \
+	libilb/health/reach.h \
+	libilb/health/trials.h \
 	libilb/health/overload.h \
 	libilb/health/share.h \
 	libilb/health/pool.h \
@@ -95,6 +97,8 @@ ILB_SOURCES = \
 	libilb/health/sweep.c \
 	libilb/health/survey.c \
 	libilb/health/queue.c \
+	libilb/health/reach.c \
+	libilb/health/trials.c \
 	libilb/health/overload.c \
 	libilb/health/share.c \
 	libilb/health/pool.c \

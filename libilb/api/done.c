@@ -144,7 +144,7 @@ static void done_bad(ilb_balancer *b, done_facts *d)
         return;
     }
     if (d->trial)
-        ilb__pool_trial_failed(&b->selector.pool);
+        ilb__trials_failed(&b->selector.pool.trials);
     in_a_row = done_counts(d, &f);
     if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT)
         ilb__evidence_doubt(&d->slot->evidence, f.steps);

@@ -9,7 +9,6 @@
 #define LADDER_RELAPSE 3
 #define LADDER_PROBE_REQUESTS 150.0
 #define LADDER_RATE_ANY 1e9f
-#define LADDER_SLOW_TIMES 1.0
 #define LADDER_SLOW_REQUESTS 1000.0
 #define LADDER_SLOW_MOST_NS 30e9
 
@@ -45,11 +44,9 @@ static double ladder_few_ns(uint32_t level, ilb_detector by, float rate_per_s)
 static uint64_t ladder_ejection_ns(const ilb__judge *j, uint32_t level,
                                    ilb_detector by, float rate_per_s)
 {
-    double times = ladder_times[level < LADDER_TIMES ? level : LADDER_TIMES];
-    double ns = (double)j->base_ejection_time_ns *
-                (by == ILB_DETECTOR_LATENCY && times > LADDER_SLOW_TIMES
-                     ? LADDER_SLOW_TIMES
-                     : times);
+    uint32_t at = level < LADDER_TIMES ? level : LADDER_TIMES;
+    double times = by == ILB_DETECTOR_LATENCY ? 1 : ladder_times[at];
+    double ns = (double)j->base_ejection_time_ns * times;
     double few = ladder_few_ns(level, by, rate_per_s);
 
     if (ns < few)

@@ -11,7 +11,8 @@
  * fail 10 % themselves. Then the least bad of the ejected may be chosen at
  * their price.
  *
- * They are full: more than one in eight is ejected or silent, half of the
+ * They are full: more than one in eight is ejected or silent (without a good
+ * answer for a second, and be it that an aperture leaves it out), half of the
  * others at least answer, but with more in flight to each than there is room
  * for, three times what was usual (four at least), 5 % of their requests fail,
  * or with four times that it still grows (queue.h): their queues are so long

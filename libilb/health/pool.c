@@ -24,30 +24,7 @@
 #define POOL_SUSPECT_SHARE 0.05
 #define POOL_SUSPECT_MIN_S 0.02
 #define POOL_SUSPECT_MAX_S 1.5
-#define POOL_PATIENCE_REQUESTS 4000.0
-/* From 20 times the median it takes four time constants until a faded
- * estimate is worth trying. */
-#define POOL_PATIENCE_TAUS 4.0
-#define POOL_APERTURE_MIN 12
-#define POOL_APERTURE_RATE 8.0f
-#define POOL_APERTURE_BUSY 2.0f
-#define POOL_SAMPLED_PER_S 1000.0f
-#define POOL_SUFFER_BIT 32
-#define POOL_FULL_BIT 39
-#define POOL_ON_TRIAL_BIT 40
 #define POOL_MEDIAN_UNKNOWN 0
-/* More than one in so many, and a few, not tried yet: to this caller all are
- * newcomers. */
-#define POOL_COLD 4
-#define POOL_COLD_FEW 2
-/* More than half, or more than one in so many and a few. */
-#define POOL_ON_TRIAL 4
-#define POOL_ON_TRIAL_FEW 2
-#define POOL_TRIAL_ONE (UINT64_C(1) << 20)
-#define POOL_TRIAL_SHARE 0.1
-/* What may be saved up: of so many seconds, but at least a few. */
-#define POOL_TRIAL_SAVED_S 5.0
-#define POOL_TRIAL_SAVED_MIN 3.0
 
 /* ---- Words ------------------------------------------------------------- */
 
@@ -73,14 +50,14 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->p99_ns = ilb__floats_high(latency);
     f->p0 = ilb__floats_low(failures);
     f->suspect_ns = (failures >> 32) << 20;
-    f->aperture = (uint32_t)reach;
-    f->overloaded = (reach >> POOL_SUFFER_BIT & 1) != 0;
-    f->cold = (reach >> 38 & 1) != 0;
-    f->many_on_trial = (reach >> POOL_ON_TRIAL_BIT & 1) != 0;
-    f->patience_ns = (float)((reach >> 48) << 20);
+    f->aperture = ilb__reach_aperture(reach);
+    f->overloaded = (reach & ILB_REACH_SUFFER) != 0;
+    f->cold = (reach & ILB_REACH_COLD) != 0;
+    f->many_on_trial = (reach & ILB_REACH_ON_TRIAL) != 0;
+    f->patience_ns = ilb__reach_patience_ns(reach);
     f->rate_per_s = ilb__floats_low(rate);
     f->in_flight = ilb__floats_high(rate);
-    f->room = ILB_UNLIKELY((reach >> POOL_FULL_BIT & 1) != 0)
+    f->room = ILB_UNLIKELY((reach & ILB_REACH_FULL) != 0)
                   ? ilb__overload_room(&p->calm)
                   : 0;
     f->longlived = ilb__floats_high(ilb__load_relaxed(&p->served));
@@ -102,7 +79,7 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
-    uint32_t sampling = (ilb__load_relaxed(&p->reach) >> 33) & 31;
+    uint32_t sampling = ilb__reach_sampling(ilb__load_relaxed(&p->reach));
 
     if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
         ilb__histogram_add(&p->answers, sample_ns);
@@ -191,82 +168,6 @@ static float pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t n,
     return rate;
 }
 
-static uint32_t pool_aperture(const ilb__survey *k, uint32_t n,
-                              uint32_t n_ejected, float rate)
-{
-    float by_rate = rate / POOL_APERTURE_RATE;
-    float busy =
-        POOL_APERTURE_BUSY * (float)k->in_flight * (float)n / (float)k->n;
-    float wanted = by_rate > busy ? by_rate : busy;
-
-    if (wanted < POOL_APERTURE_MIN)
-        wanted = POOL_APERTURE_MIN;
-    wanted += (float)n_ejected;
-    return wanted >= (float)n ? UINT32_MAX : (uint32_t)wanted;
-}
-
-static uint64_t pool_patience_ticks(float rate)
-{
-    double s = POOL_PATIENCE_REQUESTS / ((double)rate + 1);
-
-    s = s < 1 ? 1 : s > 30 ? 30 : s;
-    return (uint64_t)(s / POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
-}
-
-static bool pool_is_cold(const ilb__survey *k)
-{
-    return k->n_untried > POOL_COLD_FEW && k->n_untried * POOL_COLD > k->n;
-}
-
-static bool pool_many_on_trial(const ilb__survey *k)
-{
-    return k->n_on_trial * 2 > k->n_eligible ||
-           (k->n_on_trial > POOL_ON_TRIAL_FEW &&
-            k->n_on_trial * POOL_ON_TRIAL > k->n_eligible);
-}
-
-static uint64_t pool_sampling(float rate)
-{
-    uint64_t shift = 0;
-
-    while (rate > POOL_SAMPLED_PER_S && shift < 31) {
-        rate /= 2;
-        shift++;
-    }
-    return shift;
-}
-
-/* ---- Trials ------------------------------------------------------------ */
-
-ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p)
-{
-    return ilb__load_relaxed(&p->trials) >= POOL_TRIAL_ONE;
-}
-
-ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p)
-{
-    uint64_t left = ilb__load_relaxed(&p->trials);
-
-    while (left >= POOL_TRIAL_ONE &&
-           !ilb__cas_relaxed(&p->trials, &left, left - POOL_TRIAL_ONE))
-        continue;
-}
-
-static void pool_refill_trials(ilb__pool *p, float rate, double since_s)
-{
-    double per_s = (double)rate * POOL_TRIAL_SHARE;
-    double most = per_s * POOL_TRIAL_SAVED_S;
-    uint64_t left = ilb__load_relaxed(&p->trials);
-    uint64_t more = (uint64_t)(per_s * since_s * POOL_TRIAL_ONE);
-    uint64_t room;
-
-    if (most < POOL_TRIAL_SAVED_MIN)
-        most = POOL_TRIAL_SAVED_MIN;
-    room = (uint64_t)(most * POOL_TRIAL_ONE);
-    if (left < room)
-        ilb__add_relaxed(&p->trials, more < room - left ? more : room - left);
-}
-
 /* ---- Refreshing -------------------------------------------------------- */
 
 ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
@@ -274,16 +175,16 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
     ilb__store_relaxed(&p->failures,
                        (uint64_t)(POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
                            ilb__floats_bits(0.5f / POOL_LONG_PRIOR));
-    ilb__store_relaxed(&p->reach, pool_patience_ticks(0) << 48 | UINT32_MAX);
+    ilb__store_relaxed(&p->reach, ilb__reach_unknown());
     pool_publish_steps(p, 0.5f / POOL_LONG_PRIOR);
-    ilb__store_relaxed(&p->trials,
-                       (uint64_t)(POOL_TRIAL_SAVED_MIN * POOL_TRIAL_ONE));
+    ilb__trials_init(&p->trials);
 }
 
+/* What is to be added to the word of reach. */
 static uint64_t pool_crowd(ilb__pool *p, const ilb__judge *j,
                            const ilb__survey *k, uint32_t n, double since_s)
 {
-    bool was = (ilb__load_relaxed(&p->reach) >> POOL_FULL_BIT & 1) != 0;
+    bool was = (ilb__load_relaxed(&p->reach) & ILB_REACH_FULL) != 0;
     const ilb__crowd c = {
         k,
         n,
@@ -292,11 +193,10 @@ static uint64_t pool_crowd(ilb__pool *p, const ilb__judge *j,
         ilb__floats_low(ilb__load_relaxed(&p->failures)),
         since_s,
     };
-    uint64_t suffer = ilb__overload_suffer(&p->calm, &c);
+    bool suffer = ilb__overload_suffer(&p->calm, &c);
+    bool full = ilb__overload_full(&p->calm, &p->queue, was, &c);
 
-    return suffer << POOL_SUFFER_BIT |
-           (uint64_t)ilb__overload_full(&p->calm, &p->queue, was, &c)
-               << POOL_FULL_BIT;
+    return (suffer ? ILB_REACH_SUFFER : 0) | (full ? ILB_REACH_FULL : 0);
 }
 
 static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
@@ -310,19 +210,16 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     if (k.n == 0)
         return;
     rate = pool_refresh_rate(p, &k, view->n, since_s);
-    pool_refill_trials(p, rate, since_s);
+    ilb__trials_refill(&p->trials, rate, since_s);
     pool_refresh_failures(p, &k, view->n, rate);
     pool_refresh_latency(p, &k);
     crowd = pool_crowd(p, j, &k, view->n, since_s);
     ilb__store_relaxed(&p->served, ilb__floats_pair(ilb__survey_served(&k),
                                                     ilb__survey_longlived(&k)));
     ilb__store_relaxed(
-        &p->reach, crowd | pool_patience_ticks(rate) << 48 |
-                       pool_sampling(rate) << 33 |
-                       (uint64_t)pool_is_cold(&k) << 38 |
-                       (uint64_t)pool_many_on_trial(&k) << POOL_ON_TRIAL_BIT |
-                       pool_aperture(&k, view->n,
-                                     ilb__load32_relaxed(&j->n_ejected), rate));
+        &p->reach,
+        crowd | ilb__reach_word(&k, view->n, ilb__load32_relaxed(&j->n_ejected),
+                                rate));
 }
 
 /* No request for much longer than there ever was one: the clock has jumped, or
@@ -374,6 +271,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
     if (pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
+        ilb__queue_forget(&p->queue); /* nobody knows its pace */
     }
     pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
     pool_sweep(p, j, slots, view, gap_ns, now_ns);

@@ -11,9 +11,8 @@
  *             of two endpoints slow the reference is the fast one. Ejected
  *             endpoints do not count.
  *   p99       of the good answers of late, from a histogram that is halved
- *             when it holds 2000; above 1000 answers a second only every 2nd,
- *             4th ... of an endpoint's is put in, so that about 500 to 1000 a
- *             second are.
+ *             when it holds 2000, and holds about 500 to 1000 of a second
+ *             (reach.h).
  *   p0        share of requests that healthy endpoints fail (share.h). Over
  *             each of two windows (two minutes; 50 requests an endpoint, but
  *             half a second to 30 s),
@@ -29,23 +28,12 @@
  *             20 ms to 1.5 s: keeping an endpoint back that long after each
  *             failure costs at most 5 % of the capacity, whatever the rate of
  *             random failures.
- *   patience  a slow endpoint is tried again once in about 4000 requests, but
- *             within 1 to 30 s.
- *   aperture  how many endpoints to use, so that each is heard of often enough
- *             to know it: 12, or as many as get eight requests a second, or
- *             twice as many as are busy, and one more for each that is
- *             ejected. Several callers with few requests each otherwise all act
- *             on what they heard long ago. (Finagle's aperture, by rate of
- *             information instead of load.)
- *   cold      over a quarter of the endpoints, and more than two, have given no
- *             good answer yet: then a newcomer is nothing out of the ordinary.
- *   many on trial  over half of the eligible endpoints, or over a quarter and
- *             more than two, fail or are slow: then it is the load, or what
- * they share, and to give up requests early makes more of it. trials    a
- * budget, as Finagle's for retries: 10 % of the requests, up to 5 s of it
- * saved, three at least. Each trial that fails takes one. overload  those that
- * are left suffer from the ejections, or have no room for everything
- * (overload.h). served    requests that an endpoint has of late (survey.h).
+ *   reach     aperture, patience and what many endpoints have in common
+ *             (reach.h).
+ *   trials    a budget (trials.h).
+ *   overload  those that are left suffer from the ejections, or have no room
+ *             for everything (overload.h).
+ *   served    requests that an endpoint has of late (survey.h).
  *   longlived what a request that is in flight for long counts as, in the load
  *             and in what is in flight in the mean (signal/longlived.h).
  *
@@ -59,22 +47,22 @@
 #include "health/eject.h"
 #include "health/probe.h"
 #include "health/queue.h"
+#include "health/reach.h"
 #include "health/sweep.h"
+#include "health/trials.h"
 
 typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
     ilb__a64 latency;   /* median and p99: two floats */
     ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 7, many on trial 1,
-                            full 1, cold 1, sampling 5, overload 1, aperture
-                            32 */
+    ilb__a64 reach;     /* reach.h */
     ilb__a64 steps;     /* ilb__evidence_steps */
     ilb__a64 rate;      /* rate and in flight: two floats */
     ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
                            ejected: two floats */
     ilb__queue queue;   /* of those that are left when many are ejected */
     ilb__a64 round;     /* refreshes so far */
-    ilb__a64 trials;    /* what is left of their budget, in 2^-20 */
+    ilb__a64 trials;    /* trials.h */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
     ilb__a64 served;    /* that, and what a long-lived request counts as: two
@@ -93,14 +81,6 @@ ILB_INTERNAL float ilb__pool_served(const ilb__pool *p);
  * the median until the next refresh. */
 ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count);
-
-/* May a request be called a trial, which its caller sends again when it fails?
- * Only while trials that failed are at most 10 % of the requests, so that they
- * cannot become a storm. */
-ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
-
-/* A trial failed. */
-ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p);
 
 /* Is it time to refresh, `period_ns` after the last time? Not when that was a
  * little later, by another thread's clock. */

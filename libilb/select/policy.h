@@ -3,10 +3,11 @@
  * The policies: which endpoint gets a request.
  *
  *   peak_ewma      draws one, by weight, and where weights differ takes it if
- * it fits (score.h); else two that differ; while the best so far is not cheap
- *                  enough (score.h) more, up to 16: with k of n endpoints slow,
- *                  pairs of slow ones would else keep k (k-1) / (n (n-1)) of
- *                  the traffic, and the longest queues would be bad luck;
+ *                  it fits (score.h); else two that differ; while the best so
+ *                  far is not cheap enough (score.h) more, up to 16: with k of
+ *                  n endpoints slow, pairs of slow ones would else keep
+ *                  k (k-1) / (n (n-1)) of the traffic, and the longest queues
+ *                  would be bad luck;
  *   least_request  the same with two;
  *   round_robin    the next in turn; by weight, along a low-discrepancy
  *                  sequence over the alias table;

@@ -39,8 +39,8 @@ static uint64_t select_early_ns(const ilb__run *r)
     return hang_ns > look_ns ? hang_ns : look_ns;
 }
 
-/* What the policy has chosen hangs, as all others that it looked at: an ejected
- * endpoint that this request may ask as well. */
+/* What the policy has chosen hangs, and nothing that it looked at is better: an
+ * ejected endpoint that this request may ask as well. */
 static bool select_early(ilb__run *r, ilb__candidate *probe)
 {
     uint32_t n = r->draw.view.n, first;
@@ -88,7 +88,8 @@ static ilb_trial select_trial(const ilb__run *r, const ilb__candidate *c,
     else if (select_asks_again(r, c))
         trial = ILB_TRIAL_AGAIN;
     if (ILB_LIKELY(trial == ILB_TRIAL_NOT) || r->context.figures.p99_ns == 0 ||
-        r->context.figures.room != 0 || !ilb__pool_trial_ok(&r->selector->pool))
+        r->context.figures.room != 0 ||
+        !ilb__trials_ok(&r->selector->pool.trials))
         return ILB_TRIAL_NOT;
     return trial;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* health/pool.h: the rate of requests, how many endpoints to use by it, and
  * whether those that are left are overloaded. */
+#include "base/floats.h"
 #include <math.h>
 
 #include "slots.h"
@@ -209,6 +210,46 @@ START_TEST(those_that_are_left_suffer)
 }
 END_TEST
 
+/* Three of four are left, full, and less has been sent since at a known pace.
+ */
+static uint64_t pace_after(uint64_t gap_ns)
+{
+    test_slots *f = test_slots_new(4, ILB_POLICY_PEAK_EWMA);
+    ilb__pool *p = &f->selector.pool;
+    uint64_t now_ns = T0 + S_NS;
+
+    (void)test_slots_figures(f, T0);
+    for (uint32_t i = 0; i < 4; i++)
+        test_slots_end(f, i, 1000, 0);
+    (void)test_slots_figures(f, now_ns);
+    test_slots_eject(f, 0, now_ns);
+    for (uint32_t i = 1; i < 4; i++)
+        for (int k = 0; k < 30; k++) {
+            ilb__load *l = &f->slots[i].load;
+            uint32_t parity;
+
+            must(ilb__load_take(l, ilb__load_relaxed(&l->word), 0, now_ns,
+                                &parity));
+        }
+    ilb__store_relaxed(&p->calm, ilb__floats_pair(2, 1e7f));
+    ilb__store_relaxed(&p->reach,
+                       ilb__load_relaxed(&p->reach) | ILB_REACH_FULL);
+    ilb__store_relaxed(&p->queue.pace, ilb__floats_pair(0, 100));
+    now_ns += gap_ns;
+    for (uint32_t i = 1; i < 4; i++)
+        test_slots_end(f, i, 10, 0); /* and so they are heard */
+    must(test_slots_figures(f, now_ns).room > 0);
+    return ilb__load_relaxed(&p->queue.pace) >> 32;
+}
+
+/* After a jump of the clock nobody knows how fast they serve. */
+START_TEST(a_jump_of_the_clock_forgets_the_pace)
+{
+    must(pace_after(200 * MS_NS) != 0);
+    must_eq(pace_after(3600 * S_NS), 0);
+}
+END_TEST
+
 /* Also if those that are left fail 10 % themselves: the ejected are no
  * exception. */
 START_TEST(the_ejected_are_no_exception)
@@ -241,8 +282,8 @@ START_TEST(few_requests_earn_trials_too)
     for (uint32_t i = 0; i < 200 * 2000; i++) {
         if (i % 200 == 0) {
             test_slots_end(f, 0, 1, 0);
-            while (ilb__pool_trial_ok(&f->selector.pool)) {
-                ilb__pool_trial_failed(&f->selector.pool);
+            while (ilb__trials_ok(&f->selector.pool.trials)) {
+                ilb__trials_failed(&f->selector.pool.trials);
                 failed++;
             }
         }
@@ -270,6 +311,7 @@ Suite *suite_pool_rate(void)
     tcase_add_test(tc, few_requests_earn_trials_too);
     tc = test_case(s, "overload");
     tcase_add_test(tc, those_that_are_left_suffer);
+    tcase_add_test(tc, a_jump_of_the_clock_forgets_the_pace);
     tcase_add_test(tc, the_ejected_are_no_exception);
     return s;
 }
