@@ -18,8 +18,8 @@
 #define REACH_TRIAL 4
 #define REACH_TRIAL_FEW 2
 
-static uint32_t reach_aperture(const ilb__survey *k, uint32_t n,
-                               uint32_t n_ejected, float rate)
+static uint32_t reach_endpoints(const ilb__survey *k, uint32_t n,
+                                uint32_t n_ejected, float rate)
 {
     float by_rate = rate / REACH_APERTURE_RATE;
     float busy =
@@ -40,7 +40,7 @@ static uint64_t reach_patience_ticks(float rate)
     return (uint64_t)(s / REACH_PATIENCE_TAUS * 1e9 / (1 << 20));
 }
 
-static uint64_t reach_sampling(float rate)
+static uint64_t reach_sampling_shift(float rate)
 {
     uint64_t shift = 0;
 
@@ -71,10 +71,10 @@ ILB_INTERNAL uint64_t ilb__reach_unknown(void)
 ILB_INTERNAL uint64_t ilb__reach_word(const ilb__survey *k, uint32_t n,
                                       uint32_t n_ejected, float rate_per_s)
 {
-    uint64_t word = reach_patience_ticks(rate_per_s)
-                        << ILB_REACH_PATIENCE_SHIFT |
-                    reach_sampling(rate_per_s) << ILB_REACH_SAMPLING_SHIFT |
-                    reach_aperture(k, n, n_ejected, rate_per_s);
+    uint64_t word =
+        reach_patience_ticks(rate_per_s) << ILB_REACH_PATIENCE_SHIFT |
+        reach_sampling_shift(rate_per_s) << ILB_REACH_SAMPLING_SHIFT |
+        reach_endpoints(k, n, n_ejected, rate_per_s);
 
     if (reach_is_cold(k))
         word |= ILB_REACH_COLD;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 3978277ee7679004; do not edit.
+ * Made by build-aux/amalgamate.py from sources 39dee15d5ba837fc; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -4974,7 +4974,6 @@ ILB_INTERNAL void ilb__ladder_eject(const ilb__judge *j, ilb__word *h,
 #define ILB__LADDER_RELAPSE 3
 #define ILB__LADDER_PROBE_REQUESTS 150.0
 #define ILB__LADDER_RATE_ANY 1e9f
-#define ILB__LADDER_SLOW_TIMES 1.0
 #define ILB__LADDER_SLOW_REQUESTS 1000.0
 #define ILB__LADDER_SLOW_MOST_NS 30e9
 
@@ -5010,11 +5009,9 @@ static double ilb__ladder_few_ns(uint32_t level, ilb_detector by, float rate_per
 static uint64_t ilb__ladder_ejection_ns(const ilb__judge *j, uint32_t level,
                                    ilb_detector by, float rate_per_s)
 {
-    double times = ilb__ladder_times[level < ILB__LADDER_TIMES ? level : ILB__LADDER_TIMES];
-    double ns = (double)j->base_ejection_time_ns *
-                (by == ILB_DETECTOR_LATENCY && times > ILB__LADDER_SLOW_TIMES
-                     ? ILB__LADDER_SLOW_TIMES
-                     : times);
+    uint32_t at = level < ILB__LADDER_TIMES ? level : ILB__LADDER_TIMES;
+    double times = by == ILB_DETECTOR_LATENCY ? 1 : ilb__ladder_times[at];
+    double ns = (double)j->base_ejection_time_ns * times;
     double few = ilb__ladder_few_ns(level, by, rate_per_s);
 
     if (ns < few)
@@ -5653,8 +5650,9 @@ ILB_INTERNAL bool ilb__health_ended(ilb__judge *j, ilb__slot *slot,
  * means that the caller itself has stood still: silence is counted from then.
  *
  * Ejection says so to others, holds for every policy, and brings it back by a
- * probe, whatever still waits there; one that is not answered for H has failed,
- * however long its caller may wait. A late answer of an endpoint that has just
+ * probe, whatever still waits there; one that is not answered for H, or for
+ * 85 % of base_ejection_time_ns if that is less, has failed, however long its
+ * caller may wait. A late answer of an endpoint that has just
  * been ejected makes its probe due at once: it was a stop, and is over
  * (health.h). Requests that have waited since before it returned are lost; they
  * say nothing any more.
@@ -5694,6 +5692,8 @@ ILB_INTERNAL void ilb__sweep_gave_up(ilb__slot *slot, uint64_t waited_ns,
 
 #define ILB__SWEEP_ENDPOINTS 64
 #define ILB__SWEEP_REQUESTS 2
+/* Of its time, by which a probe has failed. */
+#define ILB__SWEEP_PROBE_BASE 0.85f
 
 /* What has been waited for in vain. */
 typedef struct ilb__sweep_wait {
@@ -5764,17 +5764,19 @@ static ilb__sweep_wait ilb__sweep_waited(const ilb__sweep_run *r, const ilb__slo
     return w;
 }
 
-/* Its probe has been waiting for so long; it counts as lost, and is repeated,
- * only when its time is over. */
+/* Its probe has been waiting for so long: H, but it fails before it counts as
+ * lost and is repeated, at the same level, when its time is over. */
 static void ilb__sweep_probe(const ilb__sweep_run *r, ilb__slot *slot, uint64_t health,
                         uint32_t n_ready)
 {
     uint64_t base_ns = r->judge->base_ejection_time_ns;
     uint64_t left_ns =
         ilb__elapsed_ns(r->sweep->now_ns, ilb__health_until_ns(health));
+    float most_ns = ILB__SWEEP_PROBE_BASE * (float)base_ns;
+    float limit_ns = r->limit_ns < most_ns ? r->limit_ns : most_ns;
     ilb__failing x = {0};
 
-    if (left_ns > base_ns || (float)(base_ns - left_ns) < r->limit_ns)
+    if (left_ns > base_ns || (float)(base_ns - left_ns) < limit_ns)
         return;
     x.n_ready = n_ready;
     x.bits = (uint32_t)ilb__mix64(r->sweep->now_ns);
@@ -6213,6 +6215,219 @@ ILB_INTERNAL bool ilb__queue_in_vain(ilb__queue *q, const ilb__flow *f)
     ilb__queue_begin(q, ILB__QUEUE_REFUTED, 0);
     return true;
 }
+/* ==== libilb/health/reach.c ============================================== */
+/* See reach.h. */
+/* ==== libilb/health/reach.h ============================================== */
+/*
+ * How far picks look, and what state the set is in, as one word of the pool
+ * (pool.h), so that a pick reads all of it at once.
+ *
+ *   aperture  how many endpoints to use, so that each is heard of often enough
+ *             to know it: 12, or as many as get eight requests a second, or
+ *             twice as many as are busy, and one more for each that is
+ *             ejected. Several callers with few requests each otherwise all act
+ *             on what they heard long ago. (Finagle's aperture, by rate of
+ *             information instead of load.)
+ *   patience  a slow endpoint is tried again once in about 4000 requests, but
+ *             within 1 to 30 s.
+ *   sampling  above 1000 answers a second only every 2nd, 4th ... of an
+ *             endpoint's is put into the histogram.
+ *   cold      over a quarter of the endpoints, and more than two, have given no
+ *             good answer yet: then a newcomer is nothing out of the ordinary.
+ *   on trial  over half of the eligible endpoints, or over a quarter and more
+ *             than two, fail or are slow: then it is the load, or what they
+ *             share, and to give up requests early makes more of it.
+ *   suffer, full  see overload.h.
+ *
+ *   bits  0..31  aperture; UINT32_MAX: all
+ *   bits 32..36  sampling, a shift
+ *   bits 37..40  suffer, full, cold, on trial
+ *   bits 48..63  patience, in 2^20 ns
+ */
+#ifndef ILB_HEALTH_REACH_H
+#define ILB_HEALTH_REACH_H
+
+#define ILB_REACH_SAMPLING_SHIFT 32
+#define ILB_REACH_SUFFER (UINT64_C(1) << 37)
+#define ILB_REACH_FULL (UINT64_C(1) << 38)
+#define ILB_REACH_COLD (UINT64_C(1) << 39)
+#define ILB_REACH_ON_TRIAL (UINT64_C(1) << 40)
+#define ILB_REACH_PATIENCE_SHIFT 48
+
+/* Before anything is known. */
+ILB_INTERNAL uint64_t ilb__reach_unknown(void);
+
+/* Of `n` endpoints, `n_ejected` of them; without suffer and full. */
+ILB_INTERNAL uint64_t ilb__reach_word(const ilb__survey *k, uint32_t n,
+                                      uint32_t n_ejected, float rate_per_s);
+
+static inline uint32_t ilb__reach_aperture(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+/* One answer in 2 to the power of this. */
+static inline uint32_t ilb__reach_sampling(uint64_t word)
+{
+    return (uint32_t)(word >> ILB_REACH_SAMPLING_SHIFT) & 31;
+}
+
+static inline float ilb__reach_patience_ns(uint64_t word)
+{
+    return (float)((word >> ILB_REACH_PATIENCE_SHIFT) << 20);
+}
+
+#endif
+/* ==== back in libilb/health/reach.c */
+
+#define ILB__REACH_PATIENCE_REQUESTS 4000.0
+/* From 20 times the median it takes four time constants until a faded
+ * estimate is worth trying. */
+#define ILB__REACH_PATIENCE_TAUS 4.0
+#define ILB__REACH_APERTURE_MIN 12
+#define ILB__REACH_APERTURE_RATE 8.0f
+#define ILB__REACH_APERTURE_BUSY 2.0f
+#define ILB__REACH_SAMPLED_PER_S 1000.0f
+/* More than one in so many, and a few, not tried yet: to this caller all are
+ * newcomers. */
+#define ILB__REACH_COLD 4
+#define ILB__REACH_COLD_FEW 2
+/* More than half, or more than one in so many and a few. */
+#define ILB__REACH_TRIAL 4
+#define ILB__REACH_TRIAL_FEW 2
+
+static uint32_t ilb__reach_endpoints(const ilb__survey *k, uint32_t n,
+                                uint32_t n_ejected, float rate)
+{
+    float by_rate = rate / ILB__REACH_APERTURE_RATE;
+    float busy =
+        ILB__REACH_APERTURE_BUSY * (float)k->in_flight * (float)n / (float)k->n;
+    float wanted = by_rate > busy ? by_rate : busy;
+
+    if (wanted < ILB__REACH_APERTURE_MIN)
+        wanted = ILB__REACH_APERTURE_MIN;
+    wanted += (float)n_ejected;
+    return wanted >= (float)n ? UINT32_MAX : (uint32_t)wanted;
+}
+
+static uint64_t ilb__reach_patience_ticks(float rate)
+{
+    double s = ILB__REACH_PATIENCE_REQUESTS / ((double)rate + 1);
+
+    s = s < 1 ? 1 : s > 30 ? 30 : s;
+    return (uint64_t)(s / ILB__REACH_PATIENCE_TAUS * 1e9 / (1 << 20));
+}
+
+static uint64_t ilb__reach_sampling_shift(float rate)
+{
+    uint64_t shift = 0;
+
+    while (rate > ILB__REACH_SAMPLED_PER_S && shift < 31) {
+        rate /= 2;
+        shift++;
+    }
+    return shift;
+}
+
+static bool ilb__reach_is_cold(const ilb__survey *k)
+{
+    return k->n_untried > ILB__REACH_COLD_FEW && k->n_untried * ILB__REACH_COLD > k->n;
+}
+
+static bool ilb__reach_many_on_trial(const ilb__survey *k)
+{
+    return k->n_on_trial * 2 > k->n_eligible ||
+           (k->n_on_trial > ILB__REACH_TRIAL_FEW &&
+            k->n_on_trial * ILB__REACH_TRIAL > k->n_eligible);
+}
+
+ILB_INTERNAL uint64_t ilb__reach_unknown(void)
+{
+    return ilb__reach_patience_ticks(0) << ILB_REACH_PATIENCE_SHIFT | UINT32_MAX;
+}
+
+ILB_INTERNAL uint64_t ilb__reach_word(const ilb__survey *k, uint32_t n,
+                                      uint32_t n_ejected, float rate_per_s)
+{
+    uint64_t word =
+        ilb__reach_patience_ticks(rate_per_s) << ILB_REACH_PATIENCE_SHIFT |
+        ilb__reach_sampling_shift(rate_per_s) << ILB_REACH_SAMPLING_SHIFT |
+        ilb__reach_endpoints(k, n, n_ejected, rate_per_s);
+
+    if (ilb__reach_is_cold(k))
+        word |= ILB_REACH_COLD;
+    if (ilb__reach_many_on_trial(k))
+        word |= ILB_REACH_ON_TRIAL;
+    return word;
+}
+/* ==== libilb/health/trials.c ============================================= */
+/* See trials.h. */
+/* ==== libilb/health/trials.h ============================================= */
+/*
+ * The budget of trials, requests that their caller sends again when they fail
+ * (select/score.h): 10 % of the requests, up to 5 s of it saved, three at
+ * least. Each trial that fails takes one. So second tries cannot become a
+ * storm. (Finagle's budget for retries is 20 %.)
+ *
+ * One word: what is left, in 2^-20.
+ */
+#ifndef ILB_HEALTH_TRIALS_H
+#define ILB_HEALTH_TRIALS_H
+
+ILB_INTERNAL void ilb__trials_init(ilb__a64 *word);
+
+/* May one more request be called a trial? */
+ILB_INTERNAL bool ilb__trials_ok(const ilb__a64 *word);
+
+ILB_INTERNAL void ilb__trials_failed(ilb__a64 *word);
+
+/* So many requests a second, for so long. */
+ILB_INTERNAL void ilb__trials_refill(ilb__a64 *word, float rate_per_s,
+                                     double since_s);
+
+#endif
+/* ==== back in libilb/health/trials.c */
+
+#define ILB__TRIALS_ONE (UINT64_C(1) << 20)
+#define ILB__TRIALS_SHARE 0.1
+/* What may be saved up: of so many seconds, but at least a few. */
+#define ILB__TRIALS_SAVED_S 5.0
+#define ILB__TRIALS_SAVED_MIN 3.0
+
+ILB_INTERNAL void ilb__trials_init(ilb__a64 *word)
+{
+    ilb__store_relaxed(word, (uint64_t)(ILB__TRIALS_SAVED_MIN * ILB__TRIALS_ONE));
+}
+
+ILB_INTERNAL bool ilb__trials_ok(const ilb__a64 *word)
+{
+    return ilb__load_relaxed(word) >= ILB__TRIALS_ONE;
+}
+
+ILB_INTERNAL void ilb__trials_failed(ilb__a64 *word)
+{
+    uint64_t left = ilb__load_relaxed(word);
+
+    while (left >= ILB__TRIALS_ONE &&
+           !ilb__cas_relaxed(word, &left, left - ILB__TRIALS_ONE))
+        continue;
+}
+
+ILB_INTERNAL void ilb__trials_refill(ilb__a64 *word, float rate_per_s,
+                                     double since_s)
+{
+    double per_s = (double)rate_per_s * ILB__TRIALS_SHARE;
+    double most = per_s * ILB__TRIALS_SAVED_S;
+    uint64_t left = ilb__load_relaxed(word);
+    uint64_t more = (uint64_t)(per_s * since_s * ILB__TRIALS_ONE);
+    uint64_t room;
+
+    if (most < ILB__TRIALS_SAVED_MIN)
+        most = ILB__TRIALS_SAVED_MIN;
+    room = (uint64_t)(most * ILB__TRIALS_ONE);
+    if (left < room)
+        ilb__add_relaxed(word, more < room - left ? more : room - left);
+}
 /* ==== libilb/health/overload.c =========================================== */
 /* See overload.h. */
 /* ==== libilb/health/overload.h =========================================== */
@@ -6228,7 +6443,8 @@ ILB_INTERNAL bool ilb__queue_in_vain(ilb__queue *q, const ilb__flow *f)
  * fail 10 % themselves. Then the least bad of the ejected may be chosen at
  * their price.
  *
- * They are full: more than one in eight is ejected or silent, half of the
+ * They are full: more than one in eight is ejected or silent (without a good
+ * answer for a second, and be it that an aperture leaves it out), half of the
  * others at least answer, but with more in flight to each than there is room
  * for, three times what was usual (four at least), 5 % of their requests fail,
  * or with four times that it still grows (queue.h): their queues are so long
@@ -6456,9 +6672,8 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *             of two endpoints slow the reference is the fast one. Ejected
  *             endpoints do not count.
  *   p99       of the good answers of late, from a histogram that is halved
- *             when it holds 2000; above 1000 answers a second only every 2nd,
- *             4th ... of an endpoint's is put in, so that about 500 to 1000 a
- *             second are.
+ *             when it holds 2000, and holds about 500 to 1000 of a second
+ *             (reach.h).
  *   p0        share of requests that healthy endpoints fail (share.h). Over
  *             each of two windows (two minutes; 50 requests an endpoint, but
  *             half a second to 30 s),
@@ -6474,23 +6689,12 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
  *             20 ms to 1.5 s: keeping an endpoint back that long after each
  *             failure costs at most 5 % of the capacity, whatever the rate of
  *             random failures.
- *   patience  a slow endpoint is tried again once in about 4000 requests, but
- *             within 1 to 30 s.
- *   aperture  how many endpoints to use, so that each is heard of often enough
- *             to know it: 12, or as many as get eight requests a second, or
- *             twice as many as are busy, and one more for each that is
- *             ejected. Several callers with few requests each otherwise all act
- *             on what they heard long ago. (Finagle's aperture, by rate of
- *             information instead of load.)
- *   cold      over a quarter of the endpoints, and more than two, have given no
- *             good answer yet: then a newcomer is nothing out of the ordinary.
- *   many on trial  over half of the eligible endpoints, or over a quarter and
- *             more than two, fail or are slow: then it is the load, or what
- * they share, and to give up requests early makes more of it. trials    a
- * budget, as Finagle's for retries: 10 % of the requests, up to 5 s of it
- * saved, three at least. Each trial that fails takes one. overload  those that
- * are left suffer from the ejections, or have no room for everything
- * (overload.h). served    requests that an endpoint has of late (survey.h).
+ *   reach     aperture, patience and what many endpoints have in common
+ *             (reach.h).
+ *   trials    a budget (trials.h).
+ *   overload  those that are left suffer from the ejections, or have no room
+ *             for everything (overload.h).
+ *   served    requests that an endpoint has of late (survey.h).
  *   longlived what a request that is in flight for long counts as, in the load
  *             and in what is in flight in the mean (signal/longlived.h).
  *
@@ -6503,16 +6707,14 @@ typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
     ilb__a64 latency;   /* median and p99: two floats */
     ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* patience in 2^20 ns 16, unused 7, many on trial 1,
-                            full 1, cold 1, sampling 5, overload 1, aperture
-                            32 */
+    ilb__a64 reach;     /* reach.h */
     ilb__a64 steps;     /* ilb__evidence_steps */
     ilb__a64 rate;      /* rate and in flight: two floats */
     ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
                            ejected: two floats */
     ilb__queue queue;   /* of those that are left when many are ejected */
     ilb__a64 round;     /* refreshes so far */
-    ilb__a64 trials;    /* what is left of their budget, in 2^-20 */
+    ilb__a64 trials;    /* trials.h */
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
     ilb__a64 served;    /* that, and what a long-lived request counts as: two
@@ -6531,14 +6733,6 @@ ILB_INTERNAL float ilb__pool_served(const ilb__pool *p);
  * the median until the next refresh. */
 ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count);
-
-/* May a request be called a trial, which its caller sends again when it fails?
- * Only while trials that failed are at most 10 % of the requests, so that they
- * cannot become a storm. */
-ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p);
-
-/* A trial failed. */
-ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p);
 
 /* Is it time to refresh, `period_ns` after the last time? Not when that was a
  * little later, by another thread's clock. */
@@ -6582,30 +6776,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #define ILB__POOL_SUSPECT_SHARE 0.05
 #define ILB__POOL_SUSPECT_MIN_S 0.02
 #define ILB__POOL_SUSPECT_MAX_S 1.5
-#define ILB__POOL_PATIENCE_REQUESTS 4000.0
-/* From 20 times the median it takes four time constants until a faded
- * estimate is worth trying. */
-#define ILB__POOL_PATIENCE_TAUS 4.0
-#define ILB__POOL_APERTURE_MIN 12
-#define ILB__POOL_APERTURE_RATE 8.0f
-#define ILB__POOL_APERTURE_BUSY 2.0f
-#define ILB__POOL_SAMPLED_PER_S 1000.0f
-#define ILB__POOL_SUFFER_BIT 32
-#define ILB__POOL_FULL_BIT 39
-#define ILB__POOL_ON_TRIAL_BIT 40
 #define ILB__POOL_MEDIAN_UNKNOWN 0
-/* More than one in so many, and a few, not tried yet: to this caller all are
- * newcomers. */
-#define ILB__POOL_COLD 4
-#define ILB__POOL_COLD_FEW 2
-/* More than half, or more than one in so many and a few. */
-#define ILB__POOL_ON_TRIAL 4
-#define ILB__POOL_ON_TRIAL_FEW 2
-#define ILB__POOL_TRIAL_ONE (UINT64_C(1) << 20)
-#define ILB__POOL_TRIAL_SHARE 0.1
-/* What may be saved up: of so many seconds, but at least a few. */
-#define ILB__POOL_TRIAL_SAVED_S 5.0
-#define ILB__POOL_TRIAL_SAVED_MIN 3.0
 
 /* ---- Words ------------------------------------------------------------- */
 
@@ -6631,14 +6802,14 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->p99_ns = ilb__floats_high(latency);
     f->p0 = ilb__floats_low(failures);
     f->suspect_ns = (failures >> 32) << 20;
-    f->aperture = (uint32_t)reach;
-    f->overloaded = (reach >> ILB__POOL_SUFFER_BIT & 1) != 0;
-    f->cold = (reach >> 38 & 1) != 0;
-    f->many_on_trial = (reach >> ILB__POOL_ON_TRIAL_BIT & 1) != 0;
-    f->patience_ns = (float)((reach >> 48) << 20);
+    f->aperture = ilb__reach_aperture(reach);
+    f->overloaded = (reach & ILB_REACH_SUFFER) != 0;
+    f->cold = (reach & ILB_REACH_COLD) != 0;
+    f->many_on_trial = (reach & ILB_REACH_ON_TRIAL) != 0;
+    f->patience_ns = ilb__reach_patience_ns(reach);
     f->rate_per_s = ilb__floats_low(rate);
     f->in_flight = ilb__floats_high(rate);
-    f->room = ILB_UNLIKELY((reach >> ILB__POOL_FULL_BIT & 1) != 0)
+    f->room = ILB_UNLIKELY((reach & ILB_REACH_FULL) != 0)
                   ? ilb__overload_room(&p->calm)
                   : 0;
     f->longlived = ilb__floats_high(ilb__load_relaxed(&p->served));
@@ -6660,7 +6831,7 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
-    uint32_t sampling = (ilb__load_relaxed(&p->reach) >> 33) & 31;
+    uint32_t sampling = ilb__reach_sampling(ilb__load_relaxed(&p->reach));
 
     if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
         ilb__histogram_add(&p->answers, sample_ns);
@@ -6749,82 +6920,6 @@ static float ilb__pool_refresh_rate(ilb__pool *p, const ilb__survey *k, uint32_t
     return rate;
 }
 
-static uint32_t ilb__pool_aperture(const ilb__survey *k, uint32_t n,
-                              uint32_t n_ejected, float rate)
-{
-    float by_rate = rate / ILB__POOL_APERTURE_RATE;
-    float busy =
-        ILB__POOL_APERTURE_BUSY * (float)k->in_flight * (float)n / (float)k->n;
-    float wanted = by_rate > busy ? by_rate : busy;
-
-    if (wanted < ILB__POOL_APERTURE_MIN)
-        wanted = ILB__POOL_APERTURE_MIN;
-    wanted += (float)n_ejected;
-    return wanted >= (float)n ? UINT32_MAX : (uint32_t)wanted;
-}
-
-static uint64_t ilb__pool_patience_ticks(float rate)
-{
-    double s = ILB__POOL_PATIENCE_REQUESTS / ((double)rate + 1);
-
-    s = s < 1 ? 1 : s > 30 ? 30 : s;
-    return (uint64_t)(s / ILB__POOL_PATIENCE_TAUS * 1e9 / (1 << 20));
-}
-
-static bool ilb__pool_is_cold(const ilb__survey *k)
-{
-    return k->n_untried > ILB__POOL_COLD_FEW && k->n_untried * ILB__POOL_COLD > k->n;
-}
-
-static bool ilb__pool_many_on_trial(const ilb__survey *k)
-{
-    return k->n_on_trial * 2 > k->n_eligible ||
-           (k->n_on_trial > ILB__POOL_ON_TRIAL_FEW &&
-            k->n_on_trial * ILB__POOL_ON_TRIAL > k->n_eligible);
-}
-
-static uint64_t ilb__pool_sampling(float rate)
-{
-    uint64_t shift = 0;
-
-    while (rate > ILB__POOL_SAMPLED_PER_S && shift < 31) {
-        rate /= 2;
-        shift++;
-    }
-    return shift;
-}
-
-/* ---- Trials ------------------------------------------------------------ */
-
-ILB_INTERNAL bool ilb__pool_trial_ok(const ilb__pool *p)
-{
-    return ilb__load_relaxed(&p->trials) >= ILB__POOL_TRIAL_ONE;
-}
-
-ILB_INTERNAL void ilb__pool_trial_failed(ilb__pool *p)
-{
-    uint64_t left = ilb__load_relaxed(&p->trials);
-
-    while (left >= ILB__POOL_TRIAL_ONE &&
-           !ilb__cas_relaxed(&p->trials, &left, left - ILB__POOL_TRIAL_ONE))
-        continue;
-}
-
-static void ilb__pool_refill_trials(ilb__pool *p, float rate, double since_s)
-{
-    double per_s = (double)rate * ILB__POOL_TRIAL_SHARE;
-    double most = per_s * ILB__POOL_TRIAL_SAVED_S;
-    uint64_t left = ilb__load_relaxed(&p->trials);
-    uint64_t more = (uint64_t)(per_s * since_s * ILB__POOL_TRIAL_ONE);
-    uint64_t room;
-
-    if (most < ILB__POOL_TRIAL_SAVED_MIN)
-        most = ILB__POOL_TRIAL_SAVED_MIN;
-    room = (uint64_t)(most * ILB__POOL_TRIAL_ONE);
-    if (left < room)
-        ilb__add_relaxed(&p->trials, more < room - left ? more : room - left);
-}
-
 /* ---- Refreshing -------------------------------------------------------- */
 
 ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
@@ -6832,16 +6927,16 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
     ilb__store_relaxed(&p->failures,
                        (uint64_t)(ILB__POOL_SUSPECT_MAX_S * 1e9 / (1 << 20)) << 32 |
                            ilb__floats_bits(0.5f / ILB__POOL_LONG_PRIOR));
-    ilb__store_relaxed(&p->reach, ilb__pool_patience_ticks(0) << 48 | UINT32_MAX);
+    ilb__store_relaxed(&p->reach, ilb__reach_unknown());
     ilb__pool_publish_steps(p, 0.5f / ILB__POOL_LONG_PRIOR);
-    ilb__store_relaxed(&p->trials,
-                       (uint64_t)(ILB__POOL_TRIAL_SAVED_MIN * ILB__POOL_TRIAL_ONE));
+    ilb__trials_init(&p->trials);
 }
 
+/* What is to be added to the word of reach. */
 static uint64_t ilb__pool_crowd(ilb__pool *p, const ilb__judge *j,
                            const ilb__survey *k, uint32_t n, double since_s)
 {
-    bool was = (ilb__load_relaxed(&p->reach) >> ILB__POOL_FULL_BIT & 1) != 0;
+    bool was = (ilb__load_relaxed(&p->reach) & ILB_REACH_FULL) != 0;
     const ilb__crowd c = {
         k,
         n,
@@ -6850,11 +6945,10 @@ static uint64_t ilb__pool_crowd(ilb__pool *p, const ilb__judge *j,
         ilb__floats_low(ilb__load_relaxed(&p->failures)),
         since_s,
     };
-    uint64_t suffer = ilb__overload_suffer(&p->calm, &c);
+    bool suffer = ilb__overload_suffer(&p->calm, &c);
+    bool full = ilb__overload_full(&p->calm, &p->queue, was, &c);
 
-    return suffer << ILB__POOL_SUFFER_BIT |
-           (uint64_t)ilb__overload_full(&p->calm, &p->queue, was, &c)
-               << ILB__POOL_FULL_BIT;
+    return (suffer ? ILB_REACH_SUFFER : 0) | (full ? ILB_REACH_FULL : 0);
 }
 
 static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
@@ -6868,19 +6962,16 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     if (k.n == 0)
         return;
     rate = ilb__pool_refresh_rate(p, &k, view->n, since_s);
-    ilb__pool_refill_trials(p, rate, since_s);
+    ilb__trials_refill(&p->trials, rate, since_s);
     ilb__pool_refresh_failures(p, &k, view->n, rate);
     ilb__pool_refresh_latency(p, &k);
     crowd = ilb__pool_crowd(p, j, &k, view->n, since_s);
     ilb__store_relaxed(&p->served, ilb__floats_pair(ilb__survey_served(&k),
                                                     ilb__survey_longlived(&k)));
     ilb__store_relaxed(
-        &p->reach, crowd | ilb__pool_patience_ticks(rate) << 48 |
-                       ilb__pool_sampling(rate) << 33 |
-                       (uint64_t)ilb__pool_is_cold(&k) << 38 |
-                       (uint64_t)ilb__pool_many_on_trial(&k) << ILB__POOL_ON_TRIAL_BIT |
-                       ilb__pool_aperture(&k, view->n,
-                                     ilb__load32_relaxed(&j->n_ejected), rate));
+        &p->reach,
+        crowd | ilb__reach_word(&k, view->n, ilb__load32_relaxed(&j->n_ejected),
+                                rate));
 }
 
 /* No request for much longer than there ever was one: the clock has jumped, or
@@ -6932,6 +7023,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
     if (ilb__pool_jumped(p, since_ns)) {
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
+        ilb__queue_forget(&p->queue); /* nobody knows its pace */
     }
     ilb__pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
     ilb__pool_sweep(p, j, slots, view, gap_ns, now_ns);
@@ -7685,10 +7777,11 @@ ILB_INTERNAL void ilb__trace_choose(ilb_explanation *x, const ilb__candidate *c,
  * The policies: which endpoint gets a request.
  *
  *   peak_ewma      draws one, by weight, and where weights differ takes it if
- * it fits (score.h); else two that differ; while the best so far is not cheap
- *                  enough (score.h) more, up to 16: with k of n endpoints slow,
- *                  pairs of slow ones would else keep k (k-1) / (n (n-1)) of
- *                  the traffic, and the longest queues would be bad luck;
+ *                  it fits (score.h); else two that differ; while the best so
+ *                  far is not cheap enough (score.h) more, up to 16: with k of
+ *                  n endpoints slow, pairs of slow ones would else keep
+ *                  k (k-1) / (n (n-1)) of the traffic, and the longest queues
+ *                  would be bad luck;
  *   least_request  the same with two;
  *   round_robin    the next in turn; by weight, along a low-discrepancy
  *                  sequence over the alias table;
@@ -8063,8 +8156,8 @@ static uint64_t ilb__select_early_ns(const ilb__run *r)
     return hang_ns > look_ns ? hang_ns : look_ns;
 }
 
-/* What the policy has chosen hangs, as all others that it looked at: an ejected
- * endpoint that this request may ask as well. */
+/* What the policy has chosen hangs, and nothing that it looked at is better: an
+ * ejected endpoint that this request may ask as well. */
 static bool ilb__select_early(ilb__run *r, ilb__candidate *probe)
 {
     uint32_t n = r->draw.view.n, first;
@@ -8112,7 +8205,8 @@ static ilb_trial ilb__select_trial(const ilb__run *r, const ilb__candidate *c,
     else if (ilb__select_asks_again(r, c))
         trial = ILB_TRIAL_AGAIN;
     if (ILB_LIKELY(trial == ILB_TRIAL_NOT) || r->context.figures.p99_ns == 0 ||
-        r->context.figures.room != 0 || !ilb__pool_trial_ok(&r->selector->pool))
+        r->context.figures.room != 0 ||
+        !ilb__trials_ok(&r->selector->pool.trials))
         return ILB_TRIAL_NOT;
     return trial;
 }
@@ -9910,7 +10004,7 @@ static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
         return;
     }
     if (d->trial)
-        ilb__pool_trial_failed(&b->selector.pool);
+        ilb__trials_failed(&b->selector.pool.trials);
     in_a_row = ilb__done_counts(d, &f);
     if (d->trial && !in_a_row && d->outcome == ILB_TIMEOUT)
         ilb__evidence_doubt(&d->slot->evidence, f.steps);

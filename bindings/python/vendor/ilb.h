@@ -1046,8 +1046,8 @@ typedef enum ilb_admitted {
     ILB_ADMITTED_OVERLOAD = 4, /**< those that are left suffer, and it is not
                                     much worse: ilb_explanation.overloaded */
     ILB_ADMITTED_LAST = 5,     /**< of the others none may be taken */
-    ILB_ADMITTED_EARLY = 6,    /**< it was not due to be tried, but all the
-                                    others that were looked at hang */
+    ILB_ADMITTED_EARLY = 6,    /**< it was not due to be tried, but the best of
+                                    those that were looked at hangs */
     ILB_ADMITTED_COUNT = 7
 } ilb_admitted;
 
