@@ -22,6 +22,7 @@ ILB_HEADER_FILES = \
 	libilb/signal/epochs.h \
 	libilb/signal/longlived.h \
 	libilb/signal/overtaken.h \
+	libilb/signal/peaks.h \
 	libilb/signal/latency.h \
 	libilb/signal/slowness.h \
 	libilb/signal/silence.h \
@@ -75,6 +76,7 @@ ILB_SOURCES = \
 	libilb/signal/load.c \
 	libilb/signal/epochs.c \
 	libilb/signal/overtaken.c \
+	libilb/signal/peaks.c \
 	libilb/signal/latency.c \
 	libilb/signal/slowness.c \
 	libilb/signal/silence.c \

@@ -130,7 +130,7 @@ static void done_bad(ilb_balancer *b, done_facts *d)
     done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
     if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
-        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+        uint64_t ns = ilb__cost_waited_ns(d->waited_ns, d->cost);
 
         ilb__latency_learn_bound(&d->slot->latency, done_bound_ns(d, ns), &f,
                                  d->now_ns);
@@ -180,6 +180,20 @@ static uint64_t done_of_endpoint_ns(const done_facts *d, uint64_t ns,
     return (float)ns < expected_ns ? ns : (uint64_t)expected_ns;
 }
 
+/* How long its endpoint took for it, and whether that was a peak. */
+static void done_latency(ilb_balancer *b, const done_facts *d, uint64_t ns,
+                         const ilb__figures *f)
+{
+    ilb__slot *slot = d->slot;
+    uint32_t peaks = ilb__load32_relaxed(&slot->peaks);
+    bool peak =
+        ilb__latency_learn(&slot->latency, done_of_endpoint_ns(d, ns, f),
+                           ilb__peaks_level(peaks), f, d->now_ns);
+
+    if (ILB_UNLIKELY(peak || peaks > 0))
+        ilb__peaks_learn(&slot->peaks, peak, &b->selector.pool.peaks);
+}
+
 /* A long poll, say: it shows nothing of how long answers take. */
 static bool done_is_longlived(const done_facts *d, const ilb__figures *f)
 {
@@ -197,8 +211,7 @@ static void done_good(ilb_balancer *b, done_facts *d)
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn(&slot->latency, done_of_endpoint_ns(d, ns, &f), &f,
-                           d->now_ns);
+        done_latency(b, d, ns, &f);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
             probe_failed = !d->before && done_timed(b, d, true, ns, &f);

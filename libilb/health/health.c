@@ -167,6 +167,7 @@ ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
         health_lose(slot, now_ns);
     health_ramp(j, slot, now_ns);
     ilb__latency_forget(&slot->latency);
+    ilb__store32_relaxed(&slot->peaks, 0);
     ilb__cap_release(j);
 }
 

@@ -212,6 +212,8 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     rate = pool_refresh_rate(p, &k, view->n, since_s);
     ilb__trials_refill(&p->trials, rate, since_s);
     pool_refresh_failures(p, &k, view->n, rate);
+    ilb__peaks_refresh(&p->peaks, (float)((double)k.ended * view->n / k.n),
+                       (float)ilb__decay(since_s, POOL_LONG_TAU_S));
     pool_refresh_latency(p, &k);
     crowd = pool_crowd(p, j, &k, view->n, since_s);
     ilb__store_relaxed(&p->served, ilb__floats_pair(ilb__survey_served(&k),

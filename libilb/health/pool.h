@@ -53,16 +53,17 @@
 
 typedef struct ilb__pool {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
-    ilb__a64 latency;   /* median and p99: two floats */
-    ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* reach.h */
-    ilb__a64 steps;     /* ilb__evidence_steps */
-    ilb__a64 rate;      /* rate and in flight: two floats */
-    ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
-                           ejected: two floats */
-    ilb__queue queue;   /* of those that are left when many are ejected */
-    ilb__a64 round;     /* refreshes so far */
-    ilb__a64 trials;    /* trials.h */
+    ilb__a64 latency;  /* median and p99: two floats */
+    ilb__a64 failures; /* p0, a float, and suspect in units of 2^20 ns */
+    ilb__a64 reach;    /* reach.h */
+    ilb__a64 steps;    /* ilb__evidence_steps */
+    ilb__a64 rate;     /* rate and in flight: two floats */
+    ilb__a64 calm;     /* in flight an endpoint, and latency, when few were
+                          ejected: two floats */
+    ilb__queue queue;  /* of those that are left when many are ejected */
+    ilb__a64 round;    /* refreshes so far */
+    ilb__a64 trials;   /* trials.h */
+    ilb__peaks_of_all peaks;
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
     ilb__a64 served;    /* that, and what a long-lived request counts as: two

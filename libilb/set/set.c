@@ -146,6 +146,7 @@ static uint32_t set_new_slot(ilb__set *s, const char *address)
     ilb__slot *slot = &s->slots[i];
 
     ilb__latency_forget(&slot->latency);
+    ilb__store32_relaxed(&slot->peaks, 0);
     ilb__store_relaxed(&slot->failures.word, 0);
     ilb__store_relaxed(&slot->evidence, 0);
     ilb__window_reset(&slot->window);

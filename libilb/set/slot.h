@@ -21,6 +21,7 @@
 #include "signal/longlived.h"
 #include "signal/lost.h"
 #include "signal/overtaken.h"
+#include "signal/peaks.h"
 #include "signal/refusals.h"
 #include "signal/silence.h"
 #include "signal/slowness.h"
@@ -34,6 +35,7 @@ typedef struct ilb__slot {
     ilb__a64 health; /* health/health.h */
     ilb__a64 evidence;
     ilb__a32 weight;
+    ilb__a32 peaks;      /* signal/peaks.h */
     ilb__a64 extra_cost; /* signal/cost.h */
 
     /* What ilb_done counts. */

@@ -9,8 +9,17 @@
  * 0 it is a two's complement number.
  *
  * A request of cost c that took x says what one of cost 1 would have taken:
- * x / c. (AWS and Envoy weigh requests in flight so, by LLM tokens for
- * instance; neither corrects the latency.)
+ *
+ *     c >= 1:  x / c
+ *     c < 1:   x / sqrt(c), the geometric mean of x and x / c
+ *
+ * as the network and what else is the same for all is most of a cheap one's
+ * time: x / c would take whoever answers those for slow. Nobody knows where
+ * between the two it is; the mean is off by sqrt(c) at most either way. One
+ * that has waited for x in vain says x / c, or x if c < 1: not less.
+ *
+ * (AWS and Envoy weigh requests in flight so, by LLM tokens for instance;
+ * neither corrects the latency.)
  */
 #ifndef ILB_SIGNAL_COST_H
 #define ILB_SIGNAL_COST_H
@@ -56,12 +65,32 @@ static inline float ilb__cost_load(const ilb__a64 *extra, uint32_t in_flight)
     return q > 0 ? q : 0;
 }
 
+/* x for which x x = y, for y from 1 to ILB_COST_ONE: Newton's method, right to
+ * 1e-9. */
+static inline double ilb__cost_root(double y)
+{
+    double x = 4;
+
+    for (int i = 0; i < 7; i++)
+        x = (x + y / x) / 2;
+    return x;
+}
+
 /* What an ordinary request would have taken. */
 static inline uint64_t ilb__cost_ordinary_ns(uint64_t ns, uint32_t cost)
 {
+    double times;
+
     if (ILB_LIKELY(cost == ILB_COST_ONE))
         return ns;
-    return (uint64_t)((double)ns * (double)ILB_COST_ONE / (double)cost);
+    times = (double)ILB_COST_ONE / (double)cost;
+    return (uint64_t)((double)ns * (times > 1 ? ilb__cost_root(times) : times));
+}
+
+/* What it would have waited at least, where this one did so in vain. */
+static inline uint64_t ilb__cost_waited_ns(uint64_t ns, uint32_t cost)
+{
+    return cost < ILB_COST_ONE ? ns : ilb__cost_ordinary_ns(ns, cost);
 }
 
 #endif

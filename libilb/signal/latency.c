@@ -193,15 +193,21 @@ ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
     return latency_faded(ilb__load_relaxed(&l->word), f, now_ns);
 }
 
-ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     const ilb__figures *f, uint64_t now_ns)
+ILB_INTERNAL bool ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
+                                     uint32_t first, const ilb__figures *f,
+                                     uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
     latency_fields next;
+    bool peak;
 
     do {
         next = latency_learned(word, latency_sample(sample_ns), f, now_ns);
+        peak = next.level > latency_unpack(word).level;
+        if (ILB_UNLIKELY(peak && next.level < first))
+            next.level = first;
     } while (!ilb__cas_relaxed(&l->word, &word, latency_pack(next, now_ns)));
+    return peak;
 }
 
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,

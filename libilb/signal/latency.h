@@ -28,7 +28,8 @@
  *
  *     peak, x > 3 max(m, p99) and x > 2 L:   estimate = x; the level rises by
  *         one, if the request began after the last answer (what was in flight
- *         together is one observation);
+ *         together is one observation), but of an endpoint that has more
+ *         peaks than its peers to the second or third (signal/peaks.h);
  *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
  *         0.1 if x is better, 0.2 if it is worse,
  *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
@@ -80,9 +81,11 @@ ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l);
 ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
                                         const ilb__figures *f, uint64_t now_ns);
 
-/* A good answer took `sample_ns`. */
-ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     const ilb__figures *f, uint64_t now_ns);
+/* A good answer took `sample_ns`. If it raises the level, then to `first` at
+ * least, from 1 (signal/peaks.h). True: it was such a peak. */
+ILB_INTERNAL bool ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
+                                     uint32_t first, const ilb__figures *f,
+                                     uint64_t now_ns);
 
 /* A request that got no good answer took `waited_ns`: an answer would have
  * taken longer. */

@@ -25,6 +25,7 @@ static const test_suite internal[] = {
     suite_cap,          suite_slowness,
     suite_slow,         suite_lost,
     suite_epochs,       suite_overtaken,
+    suite_peaks,
 };
 
 #define N_INTERNAL (sizeof internal / sizeof internal[0])

@@ -70,7 +70,7 @@ void test_slots_learn(test_slots *f, uint32_t i, uint64_t ns, uint64_t now_ns)
     ilb__figures nothing = test_figures(0, 0);
 
     ilb__latency_forget(&f->slots[i].latency);
-    ilb__latency_learn(&f->slots[i].latency, ns, &nothing, now_ns);
+    ilb__latency_learn(&f->slots[i].latency, ns, 1, &nothing, now_ns);
 }
 
 enum ilb__health_state test_slots_state(const test_slots *f, uint32_t i)

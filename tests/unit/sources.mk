@@ -21,6 +21,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_model.c \
 	tests/unit/test_api_ticket.c \
 	tests/unit/test_api_exclude.c \
+	tests/unit/test_api_peaks.c \
 	tests/unit/test_api_policy.c \
 	tests/unit/test_api_score.c \
 	tests/unit/test_api_small.c \
@@ -73,6 +74,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_model.c \
 	tests/unit/test_api_ticket.c \
 	tests/unit/test_api_exclude.c \
+	tests/unit/test_api_peaks.c \
 	tests/unit/test_api_policy.c \
 	tests/unit/test_api_score.c \
 	tests/unit/test_api_small.c \
@@ -128,6 +130,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_lost.c \
 	tests/unit/test_epochs.c \
 	tests/unit/test_overtaken.c \
+	tests/unit/test_peaks.c \
 	tests/unit/test_queue.c \
 	tests/unit/test_survey.c \
 	tests/unit/test_refusals.c \

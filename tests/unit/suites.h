@@ -41,6 +41,7 @@ Suite *suite_api_slow(void);
 Suite *suite_api_overload(void);
 Suite *suite_api_checks(void);
 Suite *suite_api_slow_start(void);
+Suite *suite_api_peaks(void);
 Suite *suite_api_probe(void);
 Suite *suite_api_return(void);
 Suite *suite_api_events(void);

@@ -33,6 +33,7 @@ Suite *suite_slow(void);
 Suite *suite_lost(void);
 Suite *suite_epochs(void);
 Suite *suite_overtaken(void);
+Suite *suite_peaks(void);
 Suite *suite_health(void);
 Suite *suite_health_cap(void);
 Suite *suite_health_judge(void);

@@ -34,6 +34,7 @@ const test_suite suites_public[] = {
     suite_api_overload,
     suite_api_checks,
     suite_api_slow_start,
+    suite_api_peaks,
     suite_api_early,
     suite_api_hang,
     suite_api_longlived,

@@ -39,7 +39,7 @@ static ilb__latency at(uint64_t ns)
     ilb__figures nothing = test_figures(0, 0);
     ilb__latency l = fresh();
 
-    ilb__latency_learn(&l, ns, &nothing, T0);
+    ilb__latency_learn(&l, ns, 1, &nothing, T0);
     return l;
 }
 
@@ -65,7 +65,7 @@ START_TEST(the_first_answer_is_the_estimate)
         must_eq(ilb__latency_level(&l), 0);
         l = fresh();
         must(ilb__latency_estimate_ns(&l) == 0);
-        ilb__latency_learn(&l, ns, &f, T0);
+        ilb__latency_learn(&l, ns, 1, &f, T0);
         must_be_within(ilb__latency_estimate_ns(&l), (double)ns * 0.9999999,
                        (double)ns * 1.0000001);
         /* Whoever begins out of the ordinary begins with a peak. */
@@ -190,7 +190,7 @@ START_TEST(a_clock_that_is_a_little_behind_is_no_time)
     for (uint64_t back_ns = 0; back_ns <= 2 * S_NS; back_ns += 100 * MS_NS)
         must(ilb__latency_read_ns(&l, &f, T0 - back_ns) == 100e6f);
     /* 100 - 0.1 x 99: the least gain, as no time has passed. */
-    ilb__latency_learn(&l, MS_NS, &f, T0 - S_NS);
+    ilb__latency_learn(&l, MS_NS, 1, &f, T0 - S_NS);
     must_be_near(ilb__latency_estimate_ns(&l), 90.1e6);
 }
 END_TEST
@@ -300,7 +300,7 @@ START_TEST(learning_follows_the_formula)
             double expected = learned(e, &level, (double)x, dt_ns, &f);
 
             now_ns += dt_ns;
-            ilb__latency_learn(&l, x, &f, now_ns);
+            ilb__latency_learn(&l, x, 1, &f, now_ns);
             if (on_edge) {
                 level = ilb__latency_level(&l);
                 continue;
@@ -319,14 +319,14 @@ START_TEST(the_worse_is_believed_sooner_than_the_better)
     ilb__latency l = at(10 * MS_NS);
 
     /* 10 + 0.2 x 10 */
-    ilb__latency_learn(&l, 20 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 20 * MS_NS, 1, &f, T0);
     must_be_near(ilb__latency_estimate_ns(&l), 12e6);
     /* 12 - 0.1 x 7 */
-    ilb__latency_learn(&l, 5 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 5 * MS_NS, 1, &f, T0);
     must_be_near(ilb__latency_estimate_ns(&l), 11.3e6);
     /* After a second, 10 + 1.3 exp(-1/5) = 11.06 is left of it, and the answer
      * counts 1 - 1/e: 11.06 - 0.632 x 6.06. */
-    ilb__latency_learn(&l, 5 * MS_NS, &f, T0 + ticks_of(1));
+    ilb__latency_learn(&l, 5 * MS_NS, 1, &f, T0 + ticks_of(1));
     must_be_within(ilb__latency_estimate_ns(&l), 7.22e6, 7.24e6);
 }
 END_TEST

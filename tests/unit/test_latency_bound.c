@@ -16,7 +16,7 @@ static ilb__latency at(uint64_t ns)
     ilb__figures nothing = test_figures(0, 0);
     ilb__latency l = {0};
 
-    ilb__latency_learn(&l, ns, &nothing, T0);
+    ilb__latency_learn(&l, ns, 1, &nothing, T0);
     return l;
 }
 
@@ -38,7 +38,7 @@ START_TEST(a_bound_only_raises)
 
             now_ns += test_random(&random) % S_NS;
             if (test_below(&random, 3) == 0) {
-                ilb__latency_learn(&l, x, &f, now_ns);
+                ilb__latency_learn(&l, x, 1, &f, now_ns);
                 continue;
             }
             before = ilb__latency_read_ns(&l, &f, now_ns);
@@ -68,7 +68,7 @@ START_TEST(a_bound_alone_is_no_estimate)
     must(ilb__latency_estimate_ns(&l) == 0);
     must(ilb__latency_read_ns(&l, &f, T0) == 1e9f);
     must_be_within(ilb__latency_read_ns(&l, &f, T0 + 50 * S_NS), 49e6, 51e6);
-    ilb__latency_learn(&l, 20 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 20 * MS_NS, 1, &f, T0);
     must(ilb__latency_estimate_ns(&l) == 20e6f);
     /* What is known stays an estimate. */
     ilb__latency_learn_bound(&l, 30 * MS_NS, &nothing, T0);
@@ -148,11 +148,11 @@ START_TEST(the_longest_wait_fits)
 
     ilb__latency_learn_bound(&l, UINT64_MAX, &f, T0);
     must(ilb__latency_read_ns(&l, &f, T0) == 18446744073709551616.0f);
-    ilb__latency_learn(&l, UINT64_MAX, &f, T0);
+    ilb__latency_learn(&l, UINT64_MAX, 1, &f, T0);
     must(ilb__latency_estimate_ns(&l) == 18446744073709551616.0f);
     must(ilb__latency_read_ns(&l, &f, T0 + 60 * S_NS) < 1e20f);
     for (uint64_t i = 1; i < 400; i++)
-        ilb__latency_learn(&l, 10 * MS_NS, &f, T0 + i * MS_NS);
+        ilb__latency_learn(&l, 10 * MS_NS, 1, &f, T0 + i * MS_NS);
     must_be_within(ilb__latency_estimate_ns(&l), 9.9e6, 20e6);
 }
 END_TEST

@@ -21,7 +21,7 @@ static ilb__latency at(uint64_t ns)
     ilb__figures nothing = test_figures(0, 0);
     ilb__latency l = {0};
 
-    ilb__latency_learn(&l, ns, &nothing, T0);
+    ilb__latency_learn(&l, ns, 1, &nothing, T0);
     return l;
 }
 
@@ -38,18 +38,18 @@ START_TEST(a_peak_is_above_three_times_the_ordinary)
     ilb__figures f = test_figures(MEDIAN, P99);
     ilb__latency l = at(10 * MS_NS);
 
-    ilb__latency_learn(&l, 59 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 59 * MS_NS, 1, &f, T0);
     must_be_near(ilb__latency_estimate_ns(&l), 10e6 + 0.2 * 49e6);
     must_eq(ilb__latency_level(&l), 0);
     l = at(10 * MS_NS);
-    ilb__latency_learn(&l, 61 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 61 * MS_NS, 1, &f, T0);
     must(ilb__latency_estimate_ns(&l) == 61e6f);
     must_eq(ilb__latency_level(&l), 1);
     /* Of one that is slow anyway it is no news. */
     l = at(40 * MS_NS);
-    ilb__latency_learn(&l, 79 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 79 * MS_NS, 1, &f, T0);
     must_eq(ilb__latency_level(&l), 0);
-    ilb__latency_learn(&l, 200 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 200 * MS_NS, 1, &f, T0);
     must_eq(ilb__latency_level(&l), 1);
 }
 END_TEST
@@ -68,7 +68,7 @@ START_TEST(a_first_peak_is_forgotten_by_requests_and_soon)
 
         f.patience_ns = 30e9f;
         f.rate_per_s = cases[i].rate_per_s;
-        ilb__latency_learn(&l, 500 * MS_NS, &f, T0);
+        ilb__latency_learn(&l, 500 * MS_NS, 1, &f, T0);
         must_be_within(
             ilb__latency_read_ns(&l, &f, T0 + ticks_of(cases[i].tau_s)), 189e6,
             192e6); /* 10 + 490 / e */
@@ -109,7 +109,7 @@ START_TEST(peak_after_peak_is_remembered_longer)
     for (uint32_t k = 0; k < 6; k++) {
         /* Long after the last one: nothing is left of it. */
         now_ns += ticks_of(600);
-        ilb__latency_learn(&l, 500 * MS_NS, &f, now_ns);
+        ilb__latency_learn(&l, 500 * MS_NS, 1, &f, now_ns);
         must_eq(ilb__latency_level(&l), k + 1);
         must(ilb__latency_estimate_ns(&l) == 500e6f);
         must_be_within(ilb__latency_read_ns(&l, &f, now_ns + ticks_of(tau[k])),
@@ -117,7 +117,7 @@ START_TEST(peak_after_peak_is_remembered_longer)
     }
     for (int k = 0; k < 30; k++) {
         now_ns += ticks_of(600);
-        ilb__latency_learn(&l, 500 * MS_NS, &f, now_ns);
+        ilb__latency_learn(&l, 500 * MS_NS, 1, &f, now_ns);
     }
     must_eq(ilb__latency_level(&l), LEVEL_MAX);
     must_be_within(ilb__latency_read_ns(&l, &f, now_ns + ticks_of(30)), 189e6,
@@ -131,14 +131,14 @@ START_TEST(one_stall_is_one_peak)
     ilb__figures f = test_figures(MEDIAN, P99);
     ilb__latency l = at(10 * MS_NS);
 
-    ilb__latency_learn(&l, 100 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 100 * MS_NS, 1, &f, T0);
     for (uint64_t i = 1; i < 6; i++)
-        ilb__latency_learn(&l, (UINT64_C(200) << i) * MS_NS, &f,
+        ilb__latency_learn(&l, (UINT64_C(200) << i) * MS_NS, 1, &f,
                            T0 + i * TICK_NS);
     must_eq(ilb__latency_level(&l), 1);
     must(ilb__latency_estimate_ns(&l) == 6400e6f);
     /* This one was sent after those had come. */
-    ilb__latency_learn(&l, 500 * MS_NS, &f, T0 + ticks_of(2));
+    ilb__latency_learn(&l, 500 * MS_NS, 1, &f, T0 + ticks_of(2));
     must_eq(ilb__latency_level(&l), 2);
 }
 END_TEST
@@ -150,16 +150,16 @@ START_TEST(ordinary_answers_end_a_blip)
     ilb__figures f = test_figures(MEDIAN, P99);
     ilb__latency l = at(10 * MS_NS);
 
-    ilb__latency_learn(&l, 100 * MS_NS, &f, T0);
+    ilb__latency_learn(&l, 100 * MS_NS, 1, &f, T0);
     for (int i = 0; i < 4; i++) {
         must_eq(ilb__latency_level(&l), 1);
-        ilb__latency_learn(&l, 11 * MS_NS, &f, T0);
+        ilb__latency_learn(&l, 11 * MS_NS, 1, &f, T0);
         must_be_near(ilb__latency_estimate_ns(&l), left[i]);
     }
     must_eq(ilb__latency_level(&l), 0);
     /* An answer that is slow itself ends nothing. */
-    ilb__latency_learn(&l, 100 * MS_NS, &f, T0);
-    ilb__latency_learn(&l, 21 * MS_NS, &f, T0 + ticks_of(3));
+    ilb__latency_learn(&l, 100 * MS_NS, 1, &f, T0);
+    ilb__latency_learn(&l, 21 * MS_NS, 1, &f, T0 + ticks_of(3));
     must_eq(ilb__latency_level(&l), 1);
     must_be_within(ilb__latency_estimate_ns(&l), 10e6, 21e6);
 }
@@ -191,7 +191,7 @@ static void *race(void *arg)
         if (r->bounds)
             ilb__latency_learn_bound(r->l, x, &f, T0);
         else
-            ilb__latency_learn(r->l, x, &f, T0 + (uint64_t)i * TICK_NS);
+            ilb__latency_learn(r->l, x, 1, &f, T0 + (uint64_t)i * TICK_NS);
         e = ilb__latency_estimate_ns(r->l);
         r->odd = r->odd || !(e >= 4.999e6f && e <= 10.001e6f);
     }

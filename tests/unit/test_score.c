@@ -281,13 +281,13 @@ START_TEST(one_at_a_time_after_a_peak)
     ilb__slot *s = &f->slots[0];
 
     test_slots_learn(f, 0, 4 * MS_NS, T0);
-    ilb__latency_learn(&s->latency, 30 * MS_NS, &c.figures, T0);
+    ilb__latency_learn(&s->latency, 30 * MS_NS, 1, &c.figures, T0);
     must_eq(ilb__latency_level(&s->latency), 1);
     must(!is_held(s, c) && is_poor(s, c));
     (void)send(s, 1, T0);
     must(is_held(s, c));
     while (ilb__latency_level(&s->latency) > 0)
-        ilb__latency_learn(&s->latency, 4 * MS_NS, &c.figures, T0);
+        ilb__latency_learn(&s->latency, 4 * MS_NS, 1, &c.figures, T0);
     must(!is_held(s, c));
 }
 END_TEST

@@ -241,7 +241,7 @@ START_TEST(nothing_learned_stays_in_a_recycled_slot)
     test_endpoints(e, 0, 1);
     must_eq(update(e, 1), ILB_OK);
     slot = ilb__set_find(&f.s, test_address(0));
-    ilb__latency_learn(&slot->latency, MS_NS, &nothing, S_NS);
+    ilb__latency_learn(&slot->latency, MS_NS, 1, &nothing, S_NS);
     (void)ilb__failures_bad(&slot->failures, true, S_NS);
     (void)ilb__evidence_bad(&slot->evidence, ilb__evidence_steps_for(0));
     for (uint32_t i = 0; i < 3; i++) {
