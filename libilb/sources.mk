@@ -105,7 +105,6 @@ ILB_SOURCES = \
 	libilb/health/share.c \
 	libilb/health/pool.c \
 	libilb/select/score.c \
-	libilb/select/draw.c \
 	libilb/select/trace.c \
 	libilb/select/policy.c \
 	libilb/select/select.c \

@@ -219,10 +219,14 @@ static void done_good(ilb_balancer *b, done_facts *d)
             ilb__pool_good(&b->selector.pool, d->waited_ns,
                            ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
-    ilb__failures_good(&slot->failures, d->now_ns);
-    ilb__evidence_good(&slot->evidence, f.steps);
+    if (ILB_UNLIKELY((ilb__load_relaxed(&slot->failures.word) |
+                      ilb__load_relaxed(&slot->evidence)) != 0)) {
+        ilb__failures_good(&slot->failures, d->now_ns);
+        ilb__evidence_good(&slot->evidence, f.steps);
+    }
     ilb__refusals_end(&slot->refusals);
-    if (ILB_LIKELY(!probe_failed))
+    if (ILB_UNLIKELY(!ilb__health_is_calm(ilb__load_relaxed(&slot->health))) &&
+        !probe_failed)
         ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
 }
 
@@ -309,6 +313,8 @@ ILB_API int ilb_done_with(ilb_balancer *b, ilb_ticket *ticket,
 
     if (result == NULL)
         return ILB_EINVAL;
+    if (ilb__struct_is_ours(result, sizeof r))
+        return done_ticket(b, ticket, result);
     rc = ilb__struct_read(&r, sizeof r, result,
                           offsetof(ilb_result, retry_after_ns));
     return rc != ILB_OK ? rc : done_ticket(b, ticket, &r);

@@ -54,11 +54,35 @@ static void pick_write(ilb_balancer *b, ilb_ticket *ticket,
             choice->probe_lost ? ILB_STATE_PROBING : ILB_STATE_EJECTED, now_ns);
 }
 
+/* What the caller wishes: cost, time and endpoints that he does not want. */
+static int pick_wishes(const ilb_balancer *b, const ilb_pick_options *o,
+                       ilb__exclusion *exclusion, ilb__choice *choice,
+                       uint64_t *now_ns)
+{
+    ilb_pick_options copy;
+    int rc;
+
+    if (!ilb__struct_is_ours(o, sizeof *o)) {
+        rc = ilb__struct_read(&copy, sizeof copy, o, sizeof copy);
+        if (rc != ILB_OK)
+            return rc;
+        o = &copy;
+    }
+    if (o->cost != 0) {
+        if (!ilb__cost_ok(o->cost))
+            return ILB_EINVAL;
+        choice->cost = ilb__cost_of(o->cost);
+    }
+    *now_ns = o->now_ns;
+    if (ILB_LIKELY(o->n_exclude == 0))
+        return ILB_OK;
+    return pick_exclusion(b, o, exclusion);
+}
+
 static int pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
                        const ilb_pick_options *options, ilb_explanation *trace)
 {
     ilb__exclusion exclusion;
-    ilb_pick_options o;
     ilb__choice choice;
     uint64_t now_ns = 0;
     int rc;
@@ -68,15 +92,9 @@ static int pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
     exclusion.n = 0;
     choice.cost = ILB_COST_ONE;
     if (options != NULL) {
-        rc = ilb__struct_read(&o, sizeof o, options, sizeof o);
-        if (rc == ILB_OK && !ilb__cost_ok(o.cost))
-            rc = ILB_EINVAL;
-        if (rc == ILB_OK)
-            rc = pick_exclusion(b, &o, &exclusion);
+        rc = pick_wishes(b, options, &exclusion, &choice, &now_ns);
         if (rc != ILB_OK)
             return rc;
-        now_ns = o.now_ns;
-        choice.cost = ilb__cost_of(o.cost);
     }
     now_ns = ilb__balancer_now(b, now_ns);
     rc = ilb__select(&b->selector, &b->judge, &b->set.table, b->set.slots,

@@ -17,7 +17,6 @@
  * which is above 0; both in the same unit. */
 static inline double ilb__decay(double t, double tau)
 {
-    const double ln2 = 0.69314718055994530942;
     double x, r, p, scale;
     uint64_t k, bits;
 
@@ -26,14 +25,15 @@ static inline double ilb__decay(double t, double tau)
     x = t / tau;
     if (x > 700)
         return 0;
-    k = (uint64_t)(x / ln2 + 0.5);
-    r = (double)k * ln2 - x;
-    p = 1 + r / 7;
-    p = 1 + r / 6 * p;
-    p = 1 + r / 5 * p;
-    p = 1 + r / 4 * p;
-    p = 1 + r / 3 * p;
-    p = 1 + r / 2 * p;
+    /* No division from here on: they would be half of the time. */
+    k = (uint64_t)(x * (1 / 0.69314718055994530942) + 0.5);
+    r = (double)k * 0.69314718055994530942 - x;
+    p = 1.0 / 720 + r * (1.0 / 5040);
+    p = 1.0 / 120 + r * p;
+    p = 1.0 / 24 + r * p;
+    p = 1.0 / 6 + r * p;
+    p = 0.5 + r * p;
+    p = 1 + r * p;
     p = 1 + r * p;
     bits = (UINT64_C(1023) - k) << 52;
     memcpy(&scale, &bits, sizeof scale);

@@ -11,7 +11,19 @@
 #ifndef ILB_BASE_OPTIONS_H
 #define ILB_BASE_OPTIONS_H
 
+#include <string.h>
+
 #include "base/internal.h"
+
+/* Is a caller's struct of the very version that is ours? Then it may be read
+ * where it is. */
+static inline bool ilb__struct_is_ours(const void *from, size_t ours)
+{
+    size_t theirs;
+
+    memcpy(&theirs, from, sizeof theirs);
+    return ILB_LIKELY(theirs == ours);
+}
 
 /* Copies a caller's struct into ours of `ours` bytes; `first` is the size of
  * its first version. ILB_OK or ILB_EABI. */

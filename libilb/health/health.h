@@ -106,6 +106,12 @@ static inline enum ilb__health_state ilb__health_state_of(uint64_t word)
     return (enum ilb__health_state)(word & 7);
 }
 
+/* HEALTHY, and not ejected of late. */
+static inline bool ilb__health_is_calm(uint64_t word)
+{
+    return (word & 255) == ILB__HEALTHY;
+}
+
 /* May it be drawn, apart from probes? */
 static inline bool ilb__health_eligible(uint64_t word)
 {

@@ -2,6 +2,8 @@
 /* See pool.h for the figures. */
 #include "health/pool.h"
 
+#include <string.h>
+
 #include "base/decay.h"
 #include "base/floats.h"
 #include "health/overload.h"
@@ -38,14 +40,17 @@ static void pool_publish_steps(ilb__pool *p, float p0)
                                       (uint64_t)s.faulty_down << 48);
 }
 
-ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+/* From all the words, for those who read them. */
+static void pool_publish(ilb__pool *p)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
     uint64_t failures = ilb__load_relaxed(&p->failures);
     uint64_t reach = ilb__load_relaxed(&p->reach);
     uint64_t steps = ilb__load_relaxed(&p->steps);
     uint64_t rate = ilb__load_relaxed(&p->rate);
+    ilb__figures now, *f = &now;
 
+    memset(f, 0, sizeof *f);
     f->median_ns = ilb__floats_low(latency);
     f->p99_ns = ilb__floats_high(latency);
     f->p0 = ilb__floats_low(failures);
@@ -66,6 +71,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->steps.broken_down = (uint16_t)(steps >> 16);
     f->steps.faulty_up = (uint16_t)(steps >> 32);
     f->steps.faulty_down = (uint16_t)(steps >> 48);
+    ilb__figures_write(&p->figures, f);
 }
 
 ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
@@ -74,6 +80,17 @@ ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
 }
 
 /* ---- Answers ----------------------------------------------------------- */
+
+/* Nothing is known of anyone yet: that answer stands for the median. */
+ILB_COLD static void pool_first(ilb__pool *p, uint64_t latency,
+                                uint64_t sample_ns)
+{
+    (void)ilb__cas_strong_relaxed(
+        &p->latency, latency,
+        ilb__floats_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                         ilb__floats_high(latency)));
+    pool_publish(p);
+}
 
 ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count)
@@ -84,10 +101,7 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
     if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
         ilb__histogram_add(&p->answers, sample_ns);
     if (ILB_UNLIKELY((uint32_t)latency == POOL_MEDIAN_UNKNOWN))
-        (void)ilb__cas_strong_relaxed(
-            &p->latency, latency,
-            ilb__floats_pair((float)(sample_ns == 0 ? 1 : sample_ns),
-                             ilb__floats_high(latency)));
+        pool_first(p, latency, sample_ns);
 }
 
 /* ---- Looking at the endpoints ------------------------------------------ */
@@ -178,6 +192,7 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
     ilb__store_relaxed(&p->reach, ilb__reach_unknown());
     pool_publish_steps(p, 0.5f / POOL_LONG_PRIOR);
     ilb__trials_init(&p->trials);
+    pool_publish(p);
 }
 
 /* What is to be added to the word of reach. */
@@ -222,6 +237,7 @@ static void pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
         &p->reach,
         crowd | ilb__reach_word(&k, view->n, ilb__load32_relaxed(&j->n_ejected),
                                 rate));
+    pool_publish(p);
 }
 
 /* No request for much longer than there ever was one: the clock has jumped, or
@@ -274,6 +290,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
         ilb__queue_forget(&p->queue); /* nobody knows its pace */
+        pool_publish(p);
     }
     pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
     pool_sweep(p, j, slots, view, gap_ns, now_ns);

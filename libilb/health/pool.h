@@ -52,7 +52,10 @@
 #include "health/trials.h"
 
 typedef struct ilb__pool {
+    /* What every request reads. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
+    ilb__figures_words figures; /* made of the following */
+
     ilb__a64 latency;  /* median and p99: two floats */
     ilb__a64 failures; /* p0, a float, and suspect in units of 2^20 ns */
     ilb__a64 reach;    /* reach.h */
@@ -73,7 +76,10 @@ typedef struct ilb__pool {
 
 ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
 
-ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
+static inline void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+{
+    ilb__figures_read(&p->figures, f);
+}
 
 /* Requests that an endpoint has of late, for each unit of its weight. */
 ILB_INTERNAL float ilb__pool_served(const ilb__pool *p);

@@ -6,6 +6,7 @@
 #ifndef ILB_SELECT_DRAW_H
 #define ILB_SELECT_DRAW_H
 
+#include "base/random.h"
 #include "select/score.h"
 
 /* Endpoints that the caller does not want. */
@@ -31,20 +32,59 @@ typedef struct ilb__candidate {
     uint8_t admitted; /* an ilb_admitted: ejected, but may be taken */
 } ilb__candidate;
 
+/* 32 random bits. */
+static inline uint32_t ilb__draw_bits(ilb__draw *d)
+{
+    uint32_t bits = (uint32_t)d->random;
+
+    /* The next number of the sequence that this one begins. */
+    d->random = ilb__mix64(d->random + ILB_GOLDEN);
+    return bits;
+}
+
 /* A number below `n` from the draw's random bits. */
-ILB_INTERNAL uint32_t ilb__draw_below(ilb__draw *d, uint32_t n);
+static inline uint32_t ilb__draw_below(ilb__draw *d, uint32_t n)
+{
+    return ilb__random_below(ilb__draw_bits(d), n);
+}
 
 /* A column of the view, by weight. The view is not empty. */
-ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d);
+static inline uint32_t ilb__draw_column(ilb__draw *d)
+{
+    uint32_t column = ilb__draw_below(d, d->width);
+
+    if (ILB_LIKELY(d->view.weight_total == 0))
+        return column;
+    return ilb__view_weighted(&d->view, column, ilb__draw_bits(d));
+}
+
+/* Does the caller not want it? */
+static inline bool ilb__draw_excluded(const ilb__exclusion *e,
+                                      ilb__endpoint_id id)
+{
+    for (uint32_t i = 0; i < e->n; i++)
+        if (e->ids[i] == id)
+            return true;
+    return false;
+}
 
 /* Looks at the endpoint of a column. False if it must not be taken: excluded,
  * or no longer the one that the view means. Ejected ones are not refused. */
-ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
-                                 ilb__candidate *c);
-
-/* Does the caller not want it? */
-ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
-                                     ilb__endpoint_id id);
+static inline bool ilb__draw_look(const ilb__draw *d, uint32_t column,
+                                  ilb__candidate *c)
+{
+    c->id = ilb__view_id(&d->view, column);
+    c->slot = &d->slots[ilb__endpoint_id_index(c->id)];
+    c->load = ilb__load_relaxed(&c->slot->load.word);
+    c->health = ilb__load_relaxed(&c->slot->health);
+    c->ramping = false;
+    c->admitted = ILB_ADMITTED_NOT;
+    return ilb__load_generation(c->load) ==
+               ilb__endpoint_id_generation(c->id) &&
+           ilb__load_in_flight(c->load) < ILB_LOAD_MAX &&
+           (ILB_LIKELY(d->exclusion->n == 0) ||
+            !ilb__draw_excluded(d->exclusion, c->id));
+}
 
 static inline bool ilb__candidate_eligible(const ilb__candidate *c)
 {

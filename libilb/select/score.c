@@ -14,16 +14,6 @@
 #define SCORE_FITS_PRICE 2.0f
 #define SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
 
-ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
-                                        const ilb__figures *f, uint64_t now_ns)
-{
-    uint64_t age_ns = ilb__load_age_ns(&slot->load, load, now_ns);
-
-    if (ILB_UNLIKELY(!ilb__figures_passed(f, now_ns - age_ns, now_ns)))
-        age_ns = now_ns - f->jumped_ns;
-    return age_ns;
-}
-
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
                                          const ilb__figures *f, uint64_t now_ns)
 {
@@ -49,6 +39,8 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
                     ? SCORE_ENOUGH * (1 + SCORE_ENOUGH_Q * f->in_flight)
                     : SCORE_ENOUGH_SCARCE;
     c->enough *= score_median_ns(f);
+    c->plain = c->latency && c->weight_scale == 0 && c->slow_start_ns == 0 &&
+               f->room == 0;
 }
 
 /* The last request failed, and that says something against this endpoint. */
@@ -68,8 +60,9 @@ static ilb_trial score_of_late(const ilb__slot *slot, uint64_t health,
                                                          : ILB_TRIAL_NOT;
 }
 
-ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                        const ilb__score_context *c)
+ILB_INTERNAL ilb_trial ilb__score_trial_of(const ilb__slot *slot,
+                                           uint64_t health,
+                                           const ilb__score_context *c)
 {
     if (ilb__health_untried(health))
         return ILB_TRIAL_UNTRIED;
@@ -191,9 +184,9 @@ static bool score_is_full(const ilb__slot *slot, uint64_t load,
            c->figures.room * score_weight(slot, c);
 }
 
-ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
-                                      uint64_t health,
-                                      const ilb__score_context *c)
+ILB_INTERNAL ilb__score ilb__score_in_full(const ilb__slot *slot, uint64_t load,
+                                           uint64_t health,
+                                           const ilb__score_context *c)
 {
     float age_ns = 0;
     ilb__score score = {score_cost(slot, load, c, &age_ns), ILB_HELD_NOT};

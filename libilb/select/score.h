@@ -93,6 +93,7 @@ typedef struct ilb__score_context {
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
     bool latency;           /* else by requests in flight alone */
+    bool plain;             /* and nothing changes the formula for all */
 } ilb__score_context;
 
 typedef struct ilb__score {
@@ -127,11 +128,6 @@ static inline bool ilb__score_enough(const ilb__score *best,
     return best->held == ILB_HELD_NOT && best->cost <= c->enough;
 }
 
-/* `load` and `health` were just read from `slot`. */
-ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
-                                      uint64_t health,
-                                      const ilb__score_context *c);
-
 /* Where weights differ: is what was drawn good enough to be taken for its
  * weight? */
 ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
@@ -139,8 +135,21 @@ ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
                                   const ilb__score_context *c);
 
 /* Is a request to it a trial, that may well fail, and why? */
-ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                        const ilb__score_context *c);
+ILB_INTERNAL ilb_trial ilb__score_trial_of(const ilb__slot *slot,
+                                           uint64_t health,
+                                           const ilb__score_context *c);
+
+/* The same, at once where nothing is held against it. */
+static inline ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__score_context *c)
+{
+    return ILB_LIKELY(ilb__health_is_calm(health) &&
+                      ilb__latency_level(&slot->latency) == 0 &&
+                      (ilb__load_relaxed(&slot->evidence) |
+                       ilb__load_relaxed(&slot->refusals)) == 0)
+               ? ILB_TRIAL_NOT
+               : ilb__score_trial_of(slot, health, c);
+}
 
 /* May a trial also take for ever? */
 static inline bool ilb__score_trial_is_timed(ilb_trial trial,
@@ -195,8 +204,55 @@ static inline float ilb__score_load(const ilb__slot *slot, uint64_t load,
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the
  * clock jumped, if it did. */
-ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
-                                        const ilb__figures *f, uint64_t now_ns);
+static inline uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
+                                         const ilb__figures *f, uint64_t now_ns)
+{
+    uint64_t age_ns = ilb__load_age_ns(&slot->load, load, now_ns);
+
+    if (ILB_UNLIKELY(!ilb__figures_passed(f, now_ns - age_ns, now_ns)))
+        age_ns = now_ns - f->jumped_ns;
+    return age_ns;
+}
+
+/* The whole formula. */
+ILB_INTERNAL ilb__score ilb__score_in_full(const ilb__slot *slot, uint64_t load,
+                                           uint64_t health,
+                                           const ilb__score_context *c);
+
+/* Has all that it holds against an endpoint been found to be 0? */
+static inline bool ilb__score_is_plain(const ilb__slot *slot, uint64_t health,
+                                       uint64_t latency)
+{
+    return ilb__health_state_of(health) == ILB__HEALTHY &&
+           (ilb__load_relaxed(&slot->failures.word) |
+            ilb__load_relaxed(&slot->extra_cost) |
+            ilb__epochs_n(&slot->overtaken) | ilb__epochs_n(&slot->longlived) |
+            ilb__latency_level_of(latency)) == 0;
+}
+
+/* `load` and `health` were just read from `slot`. Most endpoints are well, and
+ * the same is left of the formula for all of them. */
+static inline ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
+                                       uint64_t health,
+                                       const ilb__score_context *c)
+{
+    uint64_t latency = ilb__load_relaxed(&slot->latency.word);
+    ilb__score score = {0, ILB_HELD_NOT};
+    float age_ns;
+
+    if (ILB_UNLIKELY(!c->plain || !ilb__score_is_plain(slot, health, latency)))
+        return ilb__score_in_full(slot, load, health, c);
+    score.cost = ilb__latency_of(latency, &c->figures, c->now_ns);
+    age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
+    if (ILB_UNLIKELY(age_ns > c->hang_ns))
+        return ilb__score_in_full(slot, load, health, c);
+    if (score.cost < age_ns)
+        score.cost = age_ns;
+    if (score.cost < 1)
+        score.cost = 1;
+    score.cost *= 1 + (float)ilb__load_in_flight(load);
+    return score;
+}
 
 /* The latency that the score uses: L above. */
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,

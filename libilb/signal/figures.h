@@ -6,6 +6,8 @@
 #ifndef ILB_SIGNAL_FIGURES_H
 #define ILB_SIGNAL_FIGURES_H
 
+#include <string.h>
+
 #include "signal/evidence.h"
 
 typedef struct ilb__figures {
@@ -26,6 +28,35 @@ typedef struct ilb__figures {
     bool many_on_trial;  /* many fail or are slow */
     ilb__evidence_steps steps;
 } ilb__figures;
+
+/* The same as words that any thread reads while one writes. A reader may find
+ * some words of before and some of after: all of them are estimates. */
+#define ILB_FIGURES_WORDS ((sizeof(ilb__figures) + 7) / 8)
+
+typedef struct ilb__figures_words {
+    ilb__a64 words[ILB_FIGURES_WORDS];
+} ilb__figures_words;
+
+/* For every request: a few moves. */
+static inline void ilb__figures_read(const ilb__figures_words *from,
+                                     ilb__figures *f)
+{
+    uint64_t words[ILB_FIGURES_WORDS];
+
+    for (size_t i = 0; i < ILB_FIGURES_WORDS; i++)
+        words[i] = ilb__load_relaxed(&from->words[i]);
+    memcpy(f, words, sizeof *f);
+}
+
+static inline void ilb__figures_write(ilb__figures_words *to,
+                                      const ilb__figures *f)
+{
+    uint64_t words[ILB_FIGURES_WORDS] = {0};
+
+    memcpy(words, f, sizeof *f);
+    for (size_t i = 0; i < ILB_FIGURES_WORDS; i++)
+        ilb__store_relaxed(&to->words[i], words[i]);
+}
 
 #define ILB_FIGURES_HANG_P99 1.5f
 #define ILB_FIGURES_HANG_MEDIAN 3.0f

@@ -31,9 +31,6 @@
 #define LATENCY_ORDINARY_FACTOR 2.0f
 #define LATENCY_LEVEL_MAX 15
 
-#define LATENCY_STAMP_SHIFT 20
-#define LATENCY_STAMP_MASK ((UINT32_C(1) << 28) - 1)
-
 typedef struct latency_fields {
     float estimate_ns;
     uint32_t level;
@@ -42,11 +39,11 @@ typedef struct latency_fields {
 static uint64_t latency_pack(latency_fields f, uint64_t now_ns)
 {
     uint32_t stamp =
-        (uint32_t)(now_ns >> LATENCY_STAMP_SHIFT) & LATENCY_STAMP_MASK;
+        (uint32_t)(now_ns >> ILB_LATENCY_STAMP_SHIFT) & ILB_LATENCY_STAMP_MASK;
     uint32_t bits;
 
     memcpy(&bits, &f.estimate_ns, sizeof bits);
-    return (uint64_t)bits << 32 | f.level << 28 | stamp;
+    return (uint64_t)bits << 32 | f.level << ILB_LATENCY_LEVEL_SHIFT | stamp;
 }
 
 static latency_fields latency_unpack(uint64_t word)
@@ -55,23 +52,15 @@ static latency_fields latency_unpack(uint64_t word)
     latency_fields f;
 
     memcpy(&f.estimate_ns, &bits, sizeof bits);
-    f.level = (uint32_t)word >> 28;
+    f.level = ilb__latency_level_of(word);
     return f;
 }
-
-/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
-#define LATENCY_SKEW_TICKS 2048
 
 /* Nanoseconds since the word's stamp. */
 static float latency_since_ns(uint64_t word, uint64_t now_ns)
 {
-    uint32_t ticks =
-        ((uint32_t)(now_ns >> LATENCY_STAMP_SHIFT) - (uint32_t)word) &
-        LATENCY_STAMP_MASK;
-
-    return ticks > LATENCY_STAMP_MASK - LATENCY_SKEW_TICKS
-               ? 0
-               : (float)ticks * (float)(1 << LATENCY_STAMP_SHIFT);
+    return (float)ilb__latency_ticks(word, now_ns) *
+           (float)(1 << ILB_LATENCY_STAMP_SHIFT);
 }
 
 static float latency_tau_ns(float estimate_ns, uint32_t level,
@@ -97,8 +86,8 @@ static float latency_tau_ns(float estimate_ns, uint32_t level,
     return tau_ns;
 }
 
-static float latency_faded(uint64_t word, const ilb__figures *f,
-                           uint64_t now_ns)
+ILB_INTERNAL float ilb__latency_faded_ns(uint64_t word, const ilb__figures *f,
+                                         uint64_t now_ns)
 {
     latency_fields l = latency_unpack(word);
     float since_ns, keep, apart_ns;
@@ -142,7 +131,7 @@ static latency_fields latency_learned(uint64_t word, float sample_ns,
                                       const ilb__figures *f, uint64_t now_ns)
 {
     latency_fields l = latency_unpack(word);
-    float faded_ns = latency_faded(word, f, now_ns);
+    float faded_ns = ilb__latency_of(word, f, now_ns);
     float gain, least;
 
     if (latency_is_peak(sample_ns, faded_ns, f)) {
@@ -182,17 +171,6 @@ ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l)
     return ns > 0 ? ns : 0;
 }
 
-ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l)
-{
-    return latency_unpack(ilb__load_relaxed(&l->word)).level;
-}
-
-ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        const ilb__figures *f, uint64_t now_ns)
-{
-    return latency_faded(ilb__load_relaxed(&l->word), f, now_ns);
-}
-
 ILB_INTERNAL bool ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
                                      uint32_t first, const ilb__figures *f,
                                      uint64_t now_ns)
@@ -219,7 +197,7 @@ ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
     latency_fields next;
 
     do {
-        float faded_ns = latency_faded(word, f, now_ns);
+        float faded_ns = ilb__latency_of(word, f, now_ns);
 
         next = latency_unpack(word);
         if (bound <= faded_ns)

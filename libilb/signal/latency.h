@@ -61,25 +61,69 @@
 #ifndef ILB_SIGNAL_LATENCY_H
 #define ILB_SIGNAL_LATENCY_H
 
+#include "base/floats.h"
 #include "signal/figures.h"
 
 /* After so many peaks in a row a request is a trial (select/score.h). */
 #define ILB_LATENCY_TRIAL_LEVEL 3
 
+#define ILB_LATENCY_STAMP_SHIFT 20
+#define ILB_LATENCY_LEVEL_SHIFT 28
+#define ILB_LATENCY_STAMP_MASK ((UINT32_C(1) << ILB_LATENCY_LEVEL_SHIFT) - 1)
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
+#define ILB_LATENCY_SKEW_TICKS 2048
+
 typedef struct ilb__latency {
     ilb__a64 word;
 } ilb__latency;
 
+/* Units of the stamp since that of the word. */
+static inline uint32_t ilb__latency_ticks(uint64_t word, uint64_t now_ns)
+{
+    uint32_t ticks =
+        ((uint32_t)(now_ns >> ILB_LATENCY_STAMP_SHIFT) - (uint32_t)word) &
+        ILB_LATENCY_STAMP_MASK;
+
+    return ILB_UNLIKELY(ticks > ILB_LATENCY_STAMP_MASK - ILB_LATENCY_SKEW_TICKS)
+               ? 0
+               : ticks;
+}
+
 /* The estimate, not faded; 0: nothing but a bound is known, or nothing. */
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l);
 
+static inline uint32_t ilb__latency_level_of(uint64_t word)
+{
+    return (uint32_t)word >> ILB_LATENCY_LEVEL_SHIFT;
+}
+
 /* Peaks in a row: above 0, the endpoint has not proved itself since. */
-ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l);
+static inline uint32_t ilb__latency_level(const ilb__latency *l)
+{
+    return ilb__latency_level_of(ilb__load_relaxed(&l->word));
+}
 
 /* What the estimate is worth now. Without a median, nothing is known of the
  * others either; then the estimate stands as it is. */
-ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        const ilb__figures *f, uint64_t now_ns);
+ILB_INTERNAL float ilb__latency_faded_ns(uint64_t word, const ilb__figures *f,
+                                         uint64_t now_ns);
+
+/* The same, at once for what was just learned. */
+static inline float ilb__latency_of(uint64_t word, const ilb__figures *f,
+                                    uint64_t now_ns)
+{
+    float estimate_ns = ilb__floats_high(word);
+
+    return ILB_LIKELY(estimate_ns > 0 && ilb__latency_ticks(word, now_ns) == 0)
+               ? estimate_ns
+               : ilb__latency_faded_ns(word, f, now_ns);
+}
+
+static inline float ilb__latency_read_ns(const ilb__latency *l,
+                                         const ilb__figures *f, uint64_t now_ns)
+{
+    return ilb__latency_of(ilb__load_relaxed(&l->word), f, now_ns);
+}
 
 /* A good answer took `sample_ns`. If it raises the level, then to `first` at
  * least, from 1 (signal/peaks.h). True: it was such a peak. */

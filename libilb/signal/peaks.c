@@ -11,7 +11,7 @@
 #define PEAKS_SECOND 200u
 #define PEAKS_THIRD 430u
 /* Up to so many times what all have, it is no more than theirs. */
-#define PEAKS_TIMES 2.0f
+#define PEAKS_TIMES 3.0f
 /* One peak in so many answers, before any is seen. */
 #define PEAKS_PRIOR 1000.0f
 

@@ -5,14 +5,14 @@
  * CUSUM, 1954), kept from 0 to 10 nats.
  *
  *     a peak:          + ln 10
- *     another answer:  - 2 ln 10 s, but at least 0.01
+ *     another answer:  - 3 ln 10 s, but at least 0.01
  *
  *   s  the share of peaks among the answers of all endpoints, of late (two
  *      minutes; before any, 1 in 1000 is taken as seen).
  *
- * So it rises for who has more than twice the peaks of all, and than 1 in 230,
- * and falls for the others: also where everybody's answers have peaks. What was
- * in flight together is one peak.
+ * So it rises for who has more than three times the peaks of all, and than 1 in
+ * 230, and falls for the others: also where everybody's answers have peaks.
+ * What was in flight together is one peak.
  *
  * A single peak is forgotten as soon as ordinary answers follow: that is a
  * stop, and the endpoint gets its share back. Of an endpoint with 2 % of peaks

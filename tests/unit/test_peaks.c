@@ -9,7 +9,7 @@
 /* In 1/100 nats: ln 10, and the end. */
 #define UP 230
 #define MOST 1000
-#define TIMES 2.0
+#define TIMES 3.0
 #define PRIOR 1000.0
 #define THREADS 4
 #define EACH 20000
@@ -67,13 +67,13 @@ START_TEST(what_all_had_fades)
         learn(&p, true);
     ilb__peaks_refresh(&p.all, 9000, 0.5f);
     ilb__store32_relaxed(&p.sum, MOST);
-    must_eq(learn(&p, false), MOST - 5); /* 460 x 101 / 10,000 */
+    must_eq(learn(&p, false), MOST - 7); /* 690 x 101 / 10,000 */
     /* Nothing new: half of both is left, beside the prior. */
     ilb__peaks_refresh(&p.all, 0, 0.5f);
-    must_eq(learn(&p, false), MOST - 5 - 4); /* 460 x 51 / 5,500 */
+    must_eq(learn(&p, false), MOST - 7 - 6); /* 690 x 51 / 5,500 */
     for (int i = 0; i < 40; i++)
         ilb__peaks_refresh(&p.all, 0, 0.5f);
-    must_eq(learn(&p, false), MOST - 5 - 4 - 1);
+    must_eq(learn(&p, false), MOST - 7 - 6 - 1);
 }
 END_TEST
 
@@ -118,7 +118,7 @@ static double mean_at_second(uint32_t own_ppm, uint32_t all_ppm)
 
 START_TEST(more_than_peers_is_seen_and_as_many_is_not)
 {
-    must(mean_at_second(20000, 5000) > 0.95);
+    must(mean_at_second(20000, 5000) > 0.85);
     must(mean_at_second(20000, 1000) > 0.95);
     must(mean_at_second(10000, 10000) < 0.25);
     must(mean_at_second(2000, 2000) < 0.25);

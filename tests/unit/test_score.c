@@ -27,8 +27,17 @@ static ilb__score_context context(double median_ns, double p99_ns,
 
 static ilb__score score(const ilb__slot *slot, const ilb__score_context *c)
 {
-    return ilb__score_of(slot, ilb__load_relaxed(&slot->load.word),
-                         ilb__load_relaxed(&slot->health), c);
+    uint64_t load = ilb__load_relaxed(&slot->load.word);
+    uint64_t health = ilb__load_relaxed(&slot->health);
+    ilb__score_context x = *c;
+    ilb__score quick, full;
+
+    ilb__score_prepare(&x);
+    quick = ilb__score_of(slot, load, health, &x);
+    full = ilb__score_in_full(slot, load, health, &x);
+    must(quick.cost == full.cost);
+    must_eq(quick.held, full.held);
+    return quick;
 }
 
 static float cost(const ilb__slot *slot, ilb__score_context c)
