@@ -13,31 +13,41 @@
 
 #include "base/internal.h"
 
+/* Up to here exp(-x) needs no reduction. */
+#define ILB_DECAY_SOON 0.34
+
+/* exp(r) for |r| <= ln 2 / 2. No division, and the polynomial in pairs (G.
+ * Estrin 1960): what waits for what before it would be most of the time. */
+static inline double ilb__exp_near_0(double r)
+{
+    double rr = r * r;
+    double low = (1 + r) + rr * (0.5 + r * (1.0 / 6));
+    double high =
+        (1.0 / 24 + r * (1.0 / 120)) + rr * (1.0 / 720 + r * (1.0 / 5040));
+
+    return low + rr * rr * high;
+}
+
 /* What is left, 0..1, after `t` of something with the time constant `tau`,
  * which is above 0; both in the same unit. */
 static inline double ilb__decay(double t, double tau)
 {
-    double x, r, p, scale;
-    uint64_t k, bits;
+    const double ln2 = 0.69314718055994530942;
+    double x, scale;
+    uint64_t bits;
+    int32_t k;
 
     if (t <= 0)
         return 1;
     x = t / tau;
+    if (x <= ILB_DECAY_SOON)
+        return ilb__exp_near_0(-x);
     if (x > 700)
         return 0;
-    /* No division from here on: they would be half of the time. */
-    k = (uint64_t)(x * (1 / 0.69314718055994530942) + 0.5);
-    r = (double)k * 0.69314718055994530942 - x;
-    p = 1.0 / 720 + r * (1.0 / 5040);
-    p = 1.0 / 120 + r * p;
-    p = 1.0 / 24 + r * p;
-    p = 1.0 / 6 + r * p;
-    p = 0.5 + r * p;
-    p = 1 + r * p;
-    p = 1 + r * p;
-    bits = (UINT64_C(1023) - k) << 52;
+    k = (int32_t)(x * (1 / ln2) + 0.5);
+    bits = (uint64_t)(1023 - k) << 52;
     memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    return ilb__exp_near_0((double)k * ln2 - x) * scale;
 }
 
 /*

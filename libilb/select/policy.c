@@ -87,6 +87,20 @@ static bool policy_takes(const ilb__run *r, ilb__candidate *c)
     return true;
 }
 
+/* Looks at a column. True: it takes part, and *score is what it costs. */
+static inline bool policy_compares(ilb__run *r, uint32_t column,
+                                   ilb__candidate *c, ilb__score *score)
+{
+    if (!ilb__draw_look(&r->draw, column, c) || !policy_eligible(r, c) ||
+        policy_ramping(r, c)) {
+        ilb__run_saw(r, c, NULL);
+        return false;
+    }
+    *score = ilb__score_of(c->slot, c->load, c->health, &r->context);
+    ilb__run_saw(r, c, score);
+    return true;
+}
+
 /* The cheapest of two eligible draws or, while that is not cheap enough, of
  * more. */
 static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
@@ -101,26 +115,23 @@ static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
     for (int tries = 0;
          tries < POLICY_TRIES && n < most && n_drawn < r->draw.width; tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
-        ilb__candidate c;
+        ilb__candidate other, *c = n == 0 ? best : &other;
         ilb__score score;
 
         if (policy_seen(columns, n_drawn, column))
             continue;
         columns[n_drawn++] = column;
-        if (!ilb__draw_look(&r->draw, column, &c) || !policy_eligible(r, &c) ||
-            policy_ramping(r, &c)) {
-            ilb__run_saw(r, &c, NULL);
+        if (!policy_compares(r, column, c, &score))
             continue;
-        }
-        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
-        ilb__run_saw(r, &c, &score);
-        if (n == 0 || ilb__score_better(&score, &best_score)) {
-            *best = c;
+        if (n == 0) {
+            best_score = score;
+        } else if (ilb__score_better(&score, &best_score)) {
+            *best = other;
             best_score = score;
         }
         n++;
         if (by_weight && n == 1 &&
-            ilb__score_fits(c.slot, c.load, &score, &r->context))
+            ilb__score_fits(c->slot, c->load, &score, &r->context))
             break;
         if (n >= POLICY_CANDIDATES &&
             ilb__score_enough(&best_score, &r->context))

@@ -34,7 +34,6 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
     const ilb__figures *f = &c->figures;
 
     c->hang_ns = ilb__figures_hang_ns(f);
-    c->again_ns = ilb__figures_again_ns(f);
     c->enough = f->aperture == UINT32_MAX
                     ? SCORE_ENOUGH * (1 + SCORE_ENOUGH_Q * f->in_flight)
                     : SCORE_ENOUGH_SCARCE;

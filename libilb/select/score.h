@@ -87,9 +87,9 @@ typedef struct ilb__score_context {
     uint64_t now_ns;
     ilb__figures figures;
     float hang_ns;          /* an age above it: hanging */
-    float again_ns;         /* of one alone: somebody may ask once more */
     float enough;           /* a cost up to it: look no further */
-    float in_flight;        /* to an endpoint in the mean, by Little's law */
+    float in_flight;        /* to an endpoint in the mean, by Little's law;
+                               where weights differ */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
     bool latency;           /* else by requests in flight alone */
@@ -182,7 +182,8 @@ static inline bool ilb__score_asks_again(const ilb__slot *slot, uint64_t load,
     if (ILB_LIKELY(age_ns <= c->hang_ns))
         return false;
     if (ilb__epochs_n(&slot->overtaken) == 0)
-        return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+        return age_ns > ilb__figures_again_ns(&c->figures) &&
+               ilb__load_unanswered(load) == 1;
     return (float)ilb__elapsed_ns(ilb__load_relaxed(&slot->asked_ns),
                                   c->now_ns) > age_ns / 2;
 }

@@ -126,9 +126,14 @@ static int select_none(const ilb__run *r)
                                                                  : ILB_EEMPTY;
 }
 
-static float select_in_flight(const ilb__figures *f, uint32_t n)
+/* What only matters where weights differ. */
+static void select_weigh(ilb__score_context *c, const ilb__view *v)
 {
-    return n == 0 ? 0 : f->rate_per_s * f->median_ns / 1e9f / (float)n;
+    const ilb__figures *f = &c->figures;
+
+    c->weight_scale = (float)v->n / (float)v->weight_total;
+    c->in_flight =
+        v->n == 0 ? 0 : f->rate_per_s * f->median_ns / 1e9f / (float)v->n;
 }
 
 static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
@@ -145,11 +150,9 @@ static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
     r->context.now_ns = now_ns;
     r->context.slow_start_ns = r->judge->slow_start_ns;
     r->context.latency = r->selector->policy == ILB_POLICY_PEAK_EWMA;
-    r->context.weight_scale =
-        d->view.weight_total == 0
-            ? 0
-            : (float)d->view.n / (float)d->view.weight_total;
-    r->context.in_flight = select_in_flight(&r->context.figures, d->view.n);
+    r->context.weight_scale = 0;
+    if (ILB_UNLIKELY(d->view.weight_total != 0))
+        select_weigh(&r->context, &d->view);
     ilb__score_prepare(&r->context);
     n_ejected = ilb__load32_relaxed(&r->judge->n_ejected);
     r->panic = ILB_UNLIKELY(n_ejected != 0) &&

@@ -31,7 +31,7 @@ typedef struct ilb__figures {
 
 /* The same as words that any thread reads while one writes. A reader may find
  * some words of before and some of after: all of them are estimates. */
-#define ILB_FIGURES_WORDS ((sizeof(ilb__figures) + 7) / 8)
+#define ILB_FIGURES_WORDS (sizeof(ilb__figures) / sizeof(uint64_t))
 
 typedef struct ilb__figures_words {
     ilb__a64 words[ILB_FIGURES_WORDS];
@@ -41,22 +41,27 @@ typedef struct ilb__figures_words {
 static inline void ilb__figures_read(const ilb__figures_words *from,
                                      ilb__figures *f)
 {
-    uint64_t words[ILB_FIGURES_WORDS];
+    /* Word by word: a copy of the whole would go through memory twice. */
+    for (size_t i = 0; i < ILB_FIGURES_WORDS; i++) {
+        uint64_t word = ilb__load_relaxed(&from->words[i]);
 
-    for (size_t i = 0; i < ILB_FIGURES_WORDS; i++)
-        words[i] = ilb__load_relaxed(&from->words[i]);
-    memcpy(f, words, sizeof *f);
+        memcpy((char *)f + i * sizeof word, &word, sizeof word);
+    }
 }
 
 static inline void ilb__figures_write(ilb__figures_words *to,
                                       const ilb__figures *f)
 {
-    uint64_t words[ILB_FIGURES_WORDS] = {0};
+    for (size_t i = 0; i < ILB_FIGURES_WORDS; i++) {
+        uint64_t word;
 
-    memcpy(words, f, sizeof *f);
-    for (size_t i = 0; i < ILB_FIGURES_WORDS; i++)
-        ilb__store_relaxed(&to->words[i], words[i]);
+        memcpy(&word, (const char *)f + i * sizeof word, sizeof word);
+        ilb__store_relaxed(&to->words[i], word);
+    }
 }
+
+_Static_assert(sizeof(ilb__figures) % sizeof(uint64_t) == 0,
+               "the figures are whole words");
 
 #define ILB_FIGURES_HANG_P99 1.5f
 #define ILB_FIGURES_HANG_MEDIAN 3.0f

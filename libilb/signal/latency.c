@@ -9,10 +9,6 @@
 /* Evidence older than this counts e times less than new. Short enough to
  * follow a pod that warms up, long enough for a handful of answers at 5/s. */
 #define LATENCY_LEARN_TAU_NS 1e9
-/* How long what was learned is trusted without new answers. */
-#define LATENCY_STALE_TAU_NS 5e9f
-/* More than this many times the median fades faster. */
-#define LATENCY_FAR 20.0f
 /* Not at the median: a bound must not shorten the fading of this. */
 #define LATENCY_APART 1.3f
 /* The same after a peak, for its first level. */
@@ -69,9 +65,9 @@ static float latency_tau_ns(float estimate_ns, uint32_t level,
     float tau_ns;
 
     if (level == 0) {
-        if (estimate_ns <= LATENCY_FAR * f->median_ns)
-            return LATENCY_STALE_TAU_NS;
-        return LATENCY_STALE_TAU_NS * ilb__log2(LATENCY_FAR) /
+        if (estimate_ns <= ILB_LATENCY_FAR * f->median_ns)
+            return ILB_LATENCY_STALE_TAU_NS;
+        return ILB_LATENCY_STALE_TAU_NS * ilb__log2(ILB_LATENCY_FAR) /
                ilb__log2(estimate_ns / f->median_ns);
     }
     tau_ns = LATENCY_PEAK_TAU_NS;
@@ -127,6 +123,18 @@ static uint32_t latency_raised(uint64_t word, uint32_t level, float sample_ns,
     return level < LATENCY_LEVEL_MAX ? level + 1 : level;
 }
 
+/* 1 - exp(-dt / 1 s), at least `least`. */
+static float latency_gain(float since_ns, float least)
+{
+    float gain;
+
+    /* 1 - exp(-x) is below x. */
+    if (ILB_LIKELY(since_ns <= least * (float)LATENCY_LEARN_TAU_NS))
+        return least;
+    gain = 1 - (float)ilb__decay((double)since_ns, LATENCY_LEARN_TAU_NS);
+    return gain < least ? least : gain;
+}
+
 static latency_fields latency_learned(uint64_t word, float sample_ns,
                                       const ilb__figures *f, uint64_t now_ns)
 {
@@ -147,10 +155,7 @@ static latency_fields latency_learned(uint64_t word, float sample_ns,
     least = sample_ns < faded_ns ? LATENCY_GAIN_BETTER : LATENCY_GAIN_WORSE;
     if (l.level > 0 && sample_ns <= LATENCY_ORDINARY_FACTOR * f->median_ns)
         least = LATENCY_GAIN_BLIP;
-    gain = 1 - (float)ilb__decay((double)latency_since_ns(word, now_ns),
-                                 LATENCY_LEARN_TAU_NS);
-    if (gain < least)
-        gain = least;
+    gain = latency_gain(latency_since_ns(word, now_ns), least);
     l.estimate_ns = faded_ns + (sample_ns - faded_ns) * gain;
     if (sample_ns <= LATENCY_ORDINARY_FACTOR * f->median_ns &&
         l.estimate_ns <= LATENCY_ORDINARY_FACTOR * f->median_ns)

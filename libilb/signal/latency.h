@@ -61,6 +61,7 @@
 #ifndef ILB_SIGNAL_LATENCY_H
 #define ILB_SIGNAL_LATENCY_H
 
+#include "base/decay.h"
 #include "base/floats.h"
 #include "signal/figures.h"
 
@@ -108,15 +109,33 @@ static inline uint32_t ilb__latency_level(const ilb__latency *l)
 ILB_INTERNAL float ilb__latency_faded_ns(uint64_t word, const ilb__figures *f,
                                          uint64_t now_ns);
 
-/* The same, at once for what was just learned. */
+/* How long what was learned is trusted without new answers, but not of more
+ * than so many times the median. */
+#define ILB_LATENCY_STALE_TAU_NS 5e9f
+#define ILB_LATENCY_FAR 20.0f
+/* For so many units of the stamp exp() is simple: 1.68 s. */
+#define ILB_LATENCY_SOON_TICKS 1600
+
+/* The same, without a call for what was learned of late and is ordinary. */
 static inline float ilb__latency_of(uint64_t word, const ilb__figures *f,
                                     uint64_t now_ns)
 {
-    float estimate_ns = ilb__floats_high(word);
+    float estimate_ns = ilb__floats_high(word), since_ns;
+    uint32_t ticks = ilb__latency_ticks(word, now_ns);
 
-    return ILB_LIKELY(estimate_ns > 0 && ilb__latency_ticks(word, now_ns) == 0)
-               ? estimate_ns
-               : ilb__latency_faded_ns(word, f, now_ns);
+    if (ILB_UNLIKELY(estimate_ns <= 0))
+        return ilb__latency_faded_ns(word, f, now_ns);
+    if (ticks == 0 || f->median_ns == 0)
+        return estimate_ns;
+    if (ILB_UNLIKELY(ilb__latency_level_of(word) != 0 ||
+                     ticks > ILB_LATENCY_SOON_TICKS ||
+                     estimate_ns > ILB_LATENCY_FAR * f->median_ns))
+        return ilb__latency_faded_ns(word, f, now_ns);
+    since_ns = (float)ticks * (float)(1 << ILB_LATENCY_STAMP_SHIFT);
+    return f->median_ns +
+           (estimate_ns - f->median_ns) *
+               (float)ilb__exp_near_0((double)since_ns *
+                                      (-1 / (double)ILB_LATENCY_STALE_TAU_NS));
 }
 
 static inline float ilb__latency_read_ns(const ilb__latency *l,
