@@ -98,12 +98,12 @@ static inline bool ilb__cas_acq_rel(ilb__a64 *a, uint64_t *expected, uint64_t v)
 }
 
 /* As the others, but never fails by chance: for a single try. */
-static inline bool ilb__cas_strong_acquire(ilb__a64 *a, uint64_t expected,
+static inline bool ilb__cas_strong_acq_rel(ilb__a64 *a, uint64_t expected,
                                            uint64_t v)
 {
     ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
-        a, &expected, v, memory_order_acquire, memory_order_relaxed);
+        a, &expected, v, memory_order_acq_rel, memory_order_relaxed);
 }
 
 static inline bool ilb__cas_strong_relaxed(ilb__a64 *a, uint64_t expected,
