@@ -2,7 +2,9 @@
 /*
  * Atomic words with the memory order in the name of each operation, so that a
  * reader sees at the call what is ordered; all other orders than relaxed say
- * at the call what they pair with.
+ * at the call what they pair with and why (tests/check_atomics.py). What they
+ * are for is proved in the small, and each shown to be needed or not, by
+ * tests/model (docs/proof.md).
  *
  * Relaxed is enough wherever a word stands for itself: counters, estimates,
  * states. What publishes other memory: the table's version (set/table.c), the
@@ -19,6 +21,7 @@
 typedef _Atomic uint64_t ilb__a64;
 typedef _Atomic uint32_t ilb__a32;
 typedef _Atomic uint8_t ilb__a8;
+typedef _Atomic(void *) ilb__apointer;
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
 _Static_assert(sizeof(ilb__a64) == 8, "an atomic word is a plain word");
@@ -165,6 +168,18 @@ static inline bool ilb__cas8_relaxed(ilb__a8 *a, uint8_t expected, uint8_t v)
     ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
+static inline void *ilb__load_pointer_acquire(const ilb__apointer *a)
+{
+    ILB_BEFORE_STEP();
+    return atomic_load_explicit(a, memory_order_acquire);
+}
+
+static inline void ilb__store_pointer_release(ilb__apointer *a, void *v)
+{
+    ILB_BEFORE_STEP();
+    atomic_store_explicit(a, v, memory_order_release);
 }
 
 static inline void ilb__fence_acquire(void)

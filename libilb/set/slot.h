@@ -56,7 +56,7 @@ typedef struct ilb__slot {
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
     ilb__a32 noted[ILB_DETECTOR_COUNT];
-    _Atomic(void *) user;
+    ilb__apointer user;
     ilb__window window;
 
     /* The writer's, under the balancer's mutex; the address is also read by
