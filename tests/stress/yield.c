@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* See yield.h. */
 #define _POSIX_C_SOURCE 200809L
-#include "yield.h"
-
 #include <sched.h>
 #include <stdatomic.h>
 
-/* One step in so many gives the processor away; one in so many waits. */
-#define YIELD_ONE_IN 64
-#define YIELD_WAIT_ONE_IN 16
-#define YIELD_WAIT_MAX 256
+#include "yield.h"
+
+/* One step in so many gives the processor away; one in so many waits, most
+ * often for a moment, and up to as long as an update takes. */
+#define YIELD_ONE_IN 8192
+#define YIELD_WAIT_ONE_IN 64
+#define YIELD_WAIT_BITS 14
 #define YIELD_TELL 1024
 
 static _Thread_local uint64_t yield_state = 88172645463325252u;
@@ -49,7 +50,7 @@ void ilb__yield(void)
     if (bits % YIELD_ONE_IN == 0)
         (void)sched_yield();
     else if (bits % YIELD_WAIT_ONE_IN == 1)
-        yield_wait(bits / YIELD_ONE_IN % YIELD_WAIT_MAX);
+        yield_wait(UINT32_C(1) << ((bits >> 16) % YIELD_WAIT_BITS));
     else
         return;
     if (++yield_own % YIELD_TELL == 0)

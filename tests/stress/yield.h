@@ -5,8 +5,8 @@
  * Where the library is built with -DILB_YIELD, each of its atomic steps
  * (base/atomics.h) first asks ilb__yield, which lets the thread go on at once,
  * or a moment later, or after the others had their turn: as its own random
- * numbers say. On an idle machine a thread is hardly ever stopped between two
- * steps; here it happens a million times a second.
+ * numbers say. Else a thread is hardly ever stopped between two steps; here it
+ * happens hundreds of thousands of times a second.
  */
 #ifndef ILB_STRESS_YIELD_H
 #define ILB_STRESS_YIELD_H
