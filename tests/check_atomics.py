@@ -9,7 +9,8 @@ else uses <stdatomic.h>. Where one is not relaxed, the comment before it says
 
 The function must be there and have such a step, and one of its comments must
 name this function in turn. A step that both acquires and releases says what
-either is for. Before it judges the tree, the check proves on copies with
+either is for. And the model (tests/model) names every function that has one,
+and no function that is not there. Before it judges the tree, the check proves on copies with
 planted faults that it finds each of them.
 """
 
@@ -142,6 +143,23 @@ def faults_of(lib: Path) -> tuple[list[str], int]:
     return faults, len(steps)
 
 
+def model_faults(lib: Path, model: Path) -> list[str]:
+    """Return where the model (tests/model) and the library do not match by name."""
+    text = "".join(path.read_text() for path in sorted(model.glob("protocol_*.c")))
+    there = {name for path in lib.rglob("*.[ch]")
+             for name, _, _ in functions(path.read_text())}
+    ordered = {step.function for path in sorted(lib.rglob("*.[ch]"))
+               if str(path.relative_to(lib)) != HOME
+               for step in steps_of(str(path.relative_to(lib)), path.read_text())}
+    named = set(re.findall(r"\b(?:ilb_\w+|events_\w+|load_\w+|set_(?:enter|new_slot))\b",
+                           " ".join(re.findall(r'"([^"\n]*)"', text))))
+    faults = [f"tests/model names {name}, which is no function of libilb/"
+              for name in sorted(named - there)]
+    faults += [f"tests/model does not name {name}, which orders memory"
+               for name in sorted(ordered) if not re.search(rf"\b{name}\b", text)]
+    return faults
+
+
 PLANTED = (
     # (file, what is there, what is planted, what the check must say)
     ("set/table.h", "Pairs with the release in ilb__table_publish", "Goes along",
@@ -162,6 +180,13 @@ PLANTED = (
 
 def self_test() -> None:
     """Plant each fault in a copy and see that it is found."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in (TOP / "tests/model").glob("protocol_*.c"):
+            text = path.read_text().replace("events_claim", "events_clam")
+            (Path(scratch) / path.name).write_text(text)
+        found = " ".join(model_faults(TOP / "libilb", Path(scratch)))
+        if "names events_clam" not in found or "name events_claim" not in found:
+            sys.exit("check_atomics: the model's events_claim is not missed")
     before, _ = faults_of(TOP / "libilb")
     for name, there, planted, wanted in PLANTED:
         with tempfile.TemporaryDirectory() as scratch:
@@ -181,6 +206,7 @@ def main() -> int:
     """Run the self-test, then check the tree."""
     self_test()
     faults, n = faults_of(TOP / "libilb")
+    faults += model_faults(TOP / "libilb", TOP / "tests/model")
     for fault in faults:
         print(f"check_atomics: {fault}", file=sys.stderr)
     if n < 20:
