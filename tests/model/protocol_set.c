@@ -9,8 +9,8 @@
  *   - a slot's word with young, old, answered, parity and generation
  *     (signal/load.c), its address as two words that can be torn, a word that
  *     stands for all that requests learn (done, latency, ...), and the user
- *     pointer with what it points to (set/slot.c, set/set.c); ilb__stats_of reads
- *     that as ilb_ticket_user does;
+ *     pointer with what it points to (set/slot.c, set/set.c), which
+ *     ilb__stats_of reads as ilb_ticket_user does;
  *   - the one who updates: reconciling a list, new slots, publishing, recycling
  *     what has drained (set/set.c). Several share a mutex, which hands on all
  *     that one has seen to the next, so that they are one thread here;
