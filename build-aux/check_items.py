@@ -146,7 +146,7 @@ ITEMS: tuple[Item, ...] = (
          "VERBOSE=1 make -C build -j2 distcheck && tests/check_dist.sh build", ("build",),
          limit_s=400),
     Item("model", "every run of the lock-free protocols in the small; 45 mutants",
-         "build/tests/model/model", ("build",)),
+         "build/tests/model/model", ("build",), limit_s=600),
     Item("stress", "pickers against 1000 updates a second, 10 s",
          "build/tests/stress/stress_balancer --seconds 10", ("build",)),
     Item("stress-asan", "the same under ASan and UBSan",

@@ -18,6 +18,7 @@ typedef struct model_mutant {
 typedef struct model_case {
     const char *name;
     const char *about;
+    bool large; /* takes minutes: by --case only */
 } model_case;
 
 /* A protocol. Mutant 0 is the protocol as it is. */

@@ -80,14 +80,17 @@ static const ring_case ring_cases[RING_N_CASES] = {
 };
 
 static const model_case ring_case_names[RING_N_CASES] = {
-    [RING_CASE_LAP] = {"lap", "one writes 3 into 1 entry, two read"},
-    [RING_CASE_MEET] = {"meet", "two write into 1 entry, one reads"},
-    [RING_CASE_TELL] = {"tell", "two write 1 each into 2 entries, and tell"},
+    [RING_CASE_LAP] = {"lap", "one writes 3 into 1 entry, two read", false},
+    [RING_CASE_MEET] = {"meet", "two write into 1 entry, one reads", false},
+    [RING_CASE_TELL] = {"tell", "two write 1 each into 2 entries, and tell",
+                        false},
     [RING_CASE_TELL_MANY] = {"tell-many",
-                             "two write 2 each into 2 entries, and tell"},
-    [RING_CASE_GIVE_UP] = {"give-up",
-                           "two write 2 each into 1 entry, and tell"},
-    [RING_CASE_DEATH] = {"ring-death", "one of two dies anywhere as it writes"},
+                             "two write 2 each into 2 entries, and tell",
+                             false},
+    [RING_CASE_GIVE_UP] = {"give-up", "two write 2 each into 1 entry, and tell",
+                           false},
+    [RING_CASE_DEATH] = {"ring-death", "one of two dies anywhere as it writes",
+                         false},
 };
 
 typedef enum ring_mutant {
