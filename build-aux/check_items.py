@@ -23,7 +23,10 @@ ASAN_RUN = (
 )
 TSAN_RUN = f"TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 CK_FORK=no {FIXED}"
 
-PROGRAMS = "tests/unit/check_ilb tests/stress/stress_balancer tests/stress/stress_events"
+PROGRAMS = (
+    "tests/unit/check_ilb tests/stress/stress_balancer tests/stress/stress_events "
+    "tests/stress/stress_balancer_yield tests/stress/stress_events_yield"
+)
 SIM_TESTS = " ".join(
     f"tests/sim/test_sim_{x}"
     for x in ("run", "elsewhere", "policies", "scenario", "published", "promises",
@@ -68,7 +71,8 @@ make -j2 {targets}
 ITEMS: tuple[Item, ...] = (
     Item("build", "gcc, warnings are errors: all, with the gateway, in build/",
          build("build", "--with-gateway CC=gcc",
-               f"all {PROGRAMS} {SIM_TESTS} tests/stress/hot_path"), quick=True),
+               f"all {PROGRAMS} {SIM_TESTS} tests/stress/hot_path "
+               "tests/model/model"), quick=True),
     Item("format", "clang-format and licence lines on every source",
          "tests/check_format.sh", quick=True),
     Item("lint", "ruff on every Python file",
@@ -77,6 +81,8 @@ ITEMS: tuple[Item, ...] = (
          "tests/check_includes.py", quick=True),
     Item("header", "ilb.h alone as C and C++; the version is one everywhere",
          "tests/check_header.sh", quick=True),
+    Item("atomics", "every ordered atomic says what it pairs with",
+         "tests/check_atomics.py", quick=True),
     Item("unit", "unit tests of the core",
          "cd build && tests/unit/check_ilb", ("build",), "libcheck", quick=True),
     Item("exports", "exported names are those of the header; needs only libc",
@@ -139,6 +145,8 @@ ITEMS: tuple[Item, ...] = (
     Item("distcheck", "make distcheck; the tarball has what the clone has",
          "VERBOSE=1 make -C build -j2 distcheck && tests/check_dist.sh build", ("build",),
          limit_s=400),
+    Item("model", "every run of the lock-free protocols in the small; 45 mutants",
+         "build/tests/model/model", ("build",), limit_s=600),
     Item("stress", "pickers against 1000 updates a second, 10 s",
          "build/tests/stress/stress_balancer --seconds 10", ("build",)),
     Item("stress-asan", "the same under ASan and UBSan",
@@ -151,6 +159,23 @@ ITEMS: tuple[Item, ...] = (
          "build/tests/stress/stress_events --seconds 10", ("build",)),
     Item("events-tsan", "the same under TSan",
          f"{TSAN_RUN} build/tsan/tests/stress/stress_events --seconds 10",
+         ("build-tsan",), alone=True),
+    Item("calm", "two threads pick from a healthy set, 10^7 operations",
+         "build/tests/stress/stress_balancer --healthy 1 --operations 1e7", ("build",),
+         alone=True),
+    Item("yields", "stress and events, held up between their steps",
+         "build/tests/stress/stress_balancer_yield --seconds 5 --threads 4 "
+         "--endpoints 3 --rate 0 && build/tests/stress/stress_events_yield --seconds 5",
+         ("build",), alone=True),
+    Item("yields-asan", "the same under ASan and UBSan",
+         f"{ASAN_RUN} build/asan/tests/stress/stress_balancer_yield --seconds 5 "
+         f"--threads 4 --endpoints 3 --rate 0 && {ASAN_RUN} "
+         "build/asan/tests/stress/stress_events_yield --seconds 5",
+         ("build-asan",), alone=True),
+    Item("yields-tsan", "the same under TSan",
+         f"{TSAN_RUN} build/tsan/tests/stress/stress_balancer_yield --seconds 5 "
+         f"--threads 4 --endpoints 3 --rate 0 && {TSAN_RUN} "
+         "build/tsan/tests/stress/stress_events_yield --seconds 5",
          ("build-tsan",), alone=True),
     Item("e2e", "gateway and services, as processes",
          "python -m pytest -q -p no:cacheprovider tests/e2e",

@@ -172,8 +172,7 @@ ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
         !ilb__ticket_in_flight(b->secret, ticket))
         return NULL;
     /* Pairs with the release in set_enter: what it points to is there. */
-    return atomic_load_explicit(&ilb__balancer_slot(b, ticket)->user,
-                                memory_order_acquire);
+    return ilb__load_pointer_acquire(&ilb__balancer_slot(b, ticket)->user);
 }
 
 ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,

@@ -37,9 +37,10 @@ static bool events_claim(ilb__events_entry *entry, uint64_t number)
 {
     uint64_t stamp = ilb__load_relaxed(&entry->stamp);
 
-    /* Acquire: pairs with the release of the event before, whose words ours
-     * replace. */
     while (stamp % 2 == 0 && stamp < 2 * number)
+        /* Acquire: pairs with the release in ilb__events_write of the event
+         * before, whose words ours replace. Release: nothing depends on it,
+         * the fence before our words is what orders. */
         if (ilb__cas_acq_rel(&entry->stamp, &stamp, 2 * number + 1))
             return true;
     return false;
@@ -72,19 +73,23 @@ ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
         ilb__fence_release();
         for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
             ilb__store_relaxed(&entry->words[i], words[i]);
-        /* Pairs with the acquire in events_look. */
+        /* Pairs with the acquire in events_look: the words are there. And with
+         * the acquire in events_claim: the next event's come after them. */
         ilb__store_release(&entry->stamp, 2 * event->number);
     } else {
         events_give_up(entry, event->number);
     }
-    /* Pairs with the acquire in ilb__events_tell. */
+    /* Pairs with the acquire in ilb__events_tell: who has counted us asks for
+     * what we have written to be told. */
     ilb__add_release(&e->n_through, 1);
 }
 
 /* ---- What happened ----------------------------------------------------- */
 
-/* Whoever makes an event has a ticket or the mutex, so the slot is still that
- * endpoint's. */
+/* Whoever makes an event has a ticket or the mutex, so that the slot is still
+ * that endpoint's; but the sweep (health/sweep.h) has neither. If it is stopped
+ * after it has ejected, until the slot has been given to another endpoint, its
+ * event tells of that one. */
 static void events_of_slot(ilb_event *event, const ilb__slot *slot)
 {
     uint32_t generation =
@@ -167,14 +172,15 @@ static events_found events_look(const ilb__events *e, uint64_t number,
                                 ilb_event *out)
 {
     const ilb__events_entry *entry = events_place(e, number);
-    /* Pairs with the release in ilb__events_write. */
+    /* Pairs with the release in ilb__events_write: the words are there. */
     uint64_t stamp = ilb__load_acquire(&entry->stamp);
     uint64_t words[ILB_EVENT_WORDS];
 
     if (stamp == 2 * number) {
         for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
             words[i] = ilb__load_relaxed(&entry->words[i]);
-        /* Pairs with the fence in ilb__events_write. */
+        /* Pairs with the fence in ilb__events_write: if one of these words was
+         * of a later event, so is the stamp. */
         ilb__fence_acquire();
         if (ilb__load_relaxed(&entry->stamp) != stamp)
             return EVENTS_LOST;
@@ -242,9 +248,15 @@ ILB_INTERNAL void ilb__events_tell(ilb__events *e)
     /* Pairs with the release in ilb__events_write: what was through is whole
      * to us, and by the ask to the teller. */
     ilb__store_relaxed(&e->n_seen, ilb__load_acquire(&e->n_through));
+    /* Release: pairs with the acquire in ilb__events_tell by which the teller
+     * fails to end: he sees what we ask for. Acquire: pairs with the release
+     * there by which the last teller has ended: `told` is ours. */
     if (ilb__add_acq_rel(&e->asked, 1) != 0)
         return;
     do
         events_tell_all(e);
+    /* Pairs with the two in ilb__events_tell above: release of `told`, acquire
+     * of what was asked for. (Of a CAS that succeeds nobody needs the acquire:
+     * it is the last that a teller does.) */
     while (!ilb__cas_acq_rel(&e->asked, &asked, 0));
 }

@@ -50,6 +50,6 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
         out->detected[i] = ilb__load32_relaxed(&slot->detected[i]);
         out->enforced[i] = ilb__load32_relaxed(&slot->enforced[i]);
     }
-    /* Pairs with the release in set_enter. */
-    out->user = atomic_load_explicit(&slot->user, memory_order_acquire);
+    /* Pairs with the release in set_enter: what it points to is there. */
+    out->user = ilb__load_pointer_acquire(&slot->user);
 }

@@ -198,8 +198,10 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
             probe = select_early(&r, &c);
         none = found ? ILB_OK : select_none(&r);
         /* What was read through a view that did not hold may be nonsense; a
-         * probe is claimed all the same, and its slot proves itself. */
-        if (!probe && !ilb__table_holds(table, &r.draw.view))
+         * probe is claimed all the same, and its slot proves itself. It needs
+         * the fence in ilb__table_holds no less: whoever has read an id of a
+         * later table sees from there on what that id's slot was given. */
+        if (!ilb__table_holds(table, &r.draw.view) && !probe)
             continue;
         if (!found)
             return none;

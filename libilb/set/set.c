@@ -216,8 +216,10 @@ static void set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
-    /* Pairs with the acquire in ilb_ticket_user and ilb__stats_of. */
-    atomic_store_explicit(&slot->user, e->user, memory_order_release);
+    /* Pairs with the acquire in ilb_ticket_user and ilb__stats_of: who reads a
+     * pointer that an endpoint has got since his table was published sees what
+     * it points to. */
+    ilb__store_pointer_release(&slot->user, e->user);
     if (!before && set_can_be_drawn(slot))
         watch->enters(slot, watch->user);
     set_changed(slot, was_listed, was_readiness, watch);

@@ -27,8 +27,13 @@ ILB_INTERNAL bool ilb__slot_address(const ilb__slot *slot, uint32_t generation,
     const ilb__a64 *words = (const ilb__a64 *)(const void *)slot->address;
     uint64_t copy[ILB_ADDRESS_WORDS];
 
+    /* Pairs with the fence in ilb__table_publish: the generation may be of a
+     * table of which no version has been read yet; its address is there. */
+    ilb__fence_acquire();
     for (size_t i = 0; i < ILB_ADDRESS_WORDS; i++)
         copy[i] = ilb__load_relaxed(&words[i]);
+    /* Pairs with the fence in ilb__slot_set_address: if one of these words was
+     * of a later endpoint, so is the generation. */
     ilb__fence_acquire();
     if (ilb__load_generation(ilb__load_relaxed(&slot->load.word)) != generation)
         return false;

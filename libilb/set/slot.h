@@ -58,7 +58,7 @@ typedef struct ilb__slot {
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
     ilb__a32 noted[ILB_DETECTOR_COUNT];
-    _Atomic(void *) user;
+    ilb__apointer user;
     ilb__window window;
 
     /* The writer's, under the balancer's mutex; the address is also read by
@@ -79,7 +79,8 @@ typedef struct ilb__slot {
 ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address);
 
 /* Copies the address for someone who holds no ticket: `generation` was seen in
- * the slot or in the table. False: the slot is another endpoint's by now. */
+ * the table, or in the slot by who has the mutex or a ticket. False: the slot
+ * is another endpoint's by now. */
 ILB_INTERNAL bool ilb__slot_address(const ilb__slot *slot, uint32_t generation,
                                     char to[ILB_ADDRESS_MAX + 1]);
 

@@ -85,8 +85,10 @@ ILB_INTERNAL void ilb__table_publish(ilb__table *t, const ilb__endpoint_id *ids,
     ilb__table_buffer *b = &t->buffers[version & 1];
     uint64_t total = table_weight_total(weights, n);
 
-    /* The version before this one was published by the last call. Pairs with
-     * the fence in ilb__table_holds. */
+    /* Pairs with the fence in ilb__table_holds: who reads an entry from here on
+     * sees the version before this one, which the last call has published, and
+     * not the one before that, whose buffer this was. And with the fence in
+     * ilb__slot_address: he sees what the entry's slot has been given. */
     ilb__fence_release();
     for (uint32_t i = 0; i < n; i++)
         ilb__store_relaxed(&b->ids[i], ids[i]);
@@ -95,6 +97,7 @@ ILB_INTERNAL void ilb__table_publish(ilb__table *t, const ilb__endpoint_id *ids,
     ilb__store_relaxed(&b->n, n);
     ilb__store_relaxed(&b->n_listed, n_listed);
     ilb__store_relaxed(&b->weight_total, total);
-    /* Pairs with the acquire in ilb__table_view. */
+    /* Pairs with the acquire in ilb__table_view: who sees the version sees the
+     * entries. */
     ilb__store_release(&t->version, version);
 }

@@ -65,7 +65,8 @@ static inline ilb__view ilb__table_view(const ilb__table *t)
 {
     ilb__view v;
 
-    /* Pairs with the release in ilb__table_publish. */
+    /* Pairs with the release in ilb__table_publish: the entries of this version
+     * are there, and all that their slots were given before. */
     v.version = ilb__load_acquire(&t->version);
     v.buffer = &t->buffers[v.version & 1];
     v.n = (uint32_t)ilb__load_relaxed(&v.buffer->n);
@@ -76,7 +77,10 @@ static inline ilb__view ilb__table_view(const ilb__table *t)
 /* Was all that was read through the view of one table? */
 static inline bool ilb__table_holds(const ilb__table *t, const ilb__view *v)
 {
-    /* Pairs with the fence in ilb__table_publish. */
+    /* Pairs with the fence in ilb__table_publish: whoever has read a later
+     * entry sees that its version is over. And with the release in
+     * ilb__load_recycle, in that who has seen a slot recycled sees it as well.
+     */
     ilb__fence_acquire();
     return ilb__load_relaxed(&t->version) == v->version;
 }

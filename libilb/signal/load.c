@@ -92,7 +92,10 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
 
-    /* Acquire: pairs with the release in ilb__load_return. */
+    /* Acquire: pairs with the release in load_move. Release: pairs with the
+     * fence in ilb__table_holds: who sees the new generation sees that the
+     * table which had the old one has been replaced, and looks again, where he
+     * would else find nobody in it. */
     return ilb__load_in_flight(word) == 0 &&
-           ilb__cas_strong_acquire(&l->word, word, word + LOAD_GENERATION_ONE);
+           ilb__cas_strong_acq_rel(&l->word, word, word + LOAD_GENERATION_ONE);
 }

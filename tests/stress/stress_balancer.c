@@ -2,8 +2,15 @@
 /*
  * Many threads pick and report while one replaces the set as fast as asked.
  *
- *   stress_balancer [--seconds N] [--threads N] [--endpoints N] [--rate HZ]
- *                   [--seed N]
+ *   stress_balancer [--seconds N | --operations N] [--threads N]
+ *                   [--endpoints N] [--rate HZ] [--leak N] [--seed N]
+ *                   [--healthy 1]
+ *
+ * It ends after so many seconds, or after so many operations: a pick is one, a
+ * done another. --rate: updates a second; 0: without pause. --leak: one request
+ * in so many is never reported, at most 64 of each thread; 0: none. --healthy:
+ * one update, no failures, each pick reported at once, and nothing looked at
+ * but the results: as fast as it goes.
  *
  * Checks, all the time:
  *   - no pick returns an endpoint that an update had removed before the pick
@@ -13,9 +20,11 @@
  *     endpoints that there are;
  *   - events are told by one thread at a time, in order;
  * and at the end:
- *   - nothing is in flight, and as many requests were reported as picked.
+ *   - as many requests were reported or leaked as picked, and as many as leaked
+ *     are in flight; when these have been reported as well, nothing is.
  * The sanitizers see the rest: run it under ThreadSanitizer and
- * AddressSanitizer. Exits 1 at the first violation. --rate 0: without pause.
+ * AddressSanitizer. Exits 1 at the first violation. stress_balancer_yield is
+ * the same, whose threads are held up between the steps (yield.h).
  *
  * How removal is checked: endpoint i's `user` pointer is &pods[i], and its
  * epoch is made odd after an update that leaves it out has returned, and even
@@ -33,9 +42,12 @@
 #include <time.h>
 
 #include "ilb.h"
+#include "yield.h"
 
 #define STRESS_PODS_MAX 10000
+#define STRESS_THREADS_MAX 64
 #define STRESS_HELD 8
+#define STRESS_LEAKED_MAX 64
 
 /* Even: may be picked. Odd: an update without it has returned. */
 typedef struct stress_pod {
@@ -46,15 +58,23 @@ typedef struct stress_pod {
 static stress_pod pods[STRESS_PODS_MAX];
 static ilb_balancer *balancer;
 static _Atomic bool stopping;
+static _Atomic unsigned n_at_work;
 static _Atomic uint64_t n_picks, n_dones, n_told;
+
+/* Requests that their thread never reports; main does, at the very end. */
+static ilb_ticket leaked[STRESS_THREADS_MAX][STRESS_LEAKED_MAX];
+static unsigned n_leaked[STRESS_THREADS_MAX];
 
 static struct {
     double seconds;
     unsigned threads;
     unsigned endpoints;
     unsigned rate_hz;
+    unsigned leak_one_in;
+    uint64_t operations; /* 0: by time */
     uint64_t seed;
-} args = {10, 2, 100, 1000, 1};
+    bool healthy;
+} args = {10, 2, 100, 1000, 4096, 0, 1, false};
 
 static void stress_fail(const char *what, const char *detail)
 {
@@ -78,7 +98,7 @@ static uint32_t stress_random(uint64_t *state)
 
 /* ---- Pickers ----------------------------------------------------------- */
 
-static uint64_t epochs_before[64][STRESS_PODS_MAX];
+static uint64_t epochs_before[STRESS_THREADS_MAX][STRESS_PODS_MAX];
 
 static int stress_pick_explained(ilb_ticket *t)
 {
@@ -131,30 +151,78 @@ static void stress_done(ilb_ticket *t, uint64_t *random)
         stress_fail("a ticket that is done", "done twice");
 }
 
-static void *stress_picker(void *arg)
+/* Endpoint 0 leaks nothing: one is always healthy. */
+static bool stress_leaks(unsigned me, const ilb_ticket *t, uint64_t *random)
 {
-    unsigned me = (unsigned)(uintptr_t)arg;
+    if (args.leak_one_in == 0 || n_leaked[me] == STRESS_LEAKED_MAX ||
+        stress_random(random) % args.leak_one_in != 0 ||
+        ilb_ticket_user(balancer, t) == &pods[0])
+        return false;
+    leaked[me][n_leaked[me]++] = *t;
+    return true;
+}
+
+/* Has a thread that has done so much done its part? */
+static bool stress_goes_on(uint64_t operations)
+{
+    if (args.operations > 0)
+        return operations < args.operations / args.threads;
+    return !atomic_load(&stopping);
+}
+
+static void stress_churned(unsigned me, uint64_t *picks, uint64_t *dones)
+{
     uint64_t random = args.seed * 1000 + me;
-    uint64_t picks = 0, dones = 0;
     ilb_ticket held[STRESS_HELD];
     unsigned n = 0;
 
-    while (!atomic_load(&stopping)) {
+    while (stress_goes_on(*picks + *dones)) {
         if (n < STRESS_HELD && (n == 0 || stress_random(&random) % 2 == 0)) {
             stress_pick(me, stress_random(&random) % 8 == 0, &held[n++]);
-            picks++;
+            ++*picks;
         } else {
             unsigned k = stress_random(&random) % n;
 
-            stress_done(&held[k], &random);
+            if (!stress_leaks(me, &held[k], &random)) {
+                stress_done(&held[k], &random);
+                ++*dones;
+            }
             held[k] = held[--n];
-            dones++;
         }
     }
-    for (; n > 0; dones++)
+    for (; n > 0; ++*dones)
         stress_done(&held[--n], &random);
+}
+
+static void stress_undisturbed(uint64_t *picks, uint64_t *dones)
+{
+    ilb_ticket t;
+
+    while (stress_goes_on(*picks + *dones)) {
+        int rc = ilb_pick(balancer, &t, NULL);
+
+        if (rc != ILB_OK)
+            stress_fail("a healthy set", ilb_strerror(rc));
+        ++*picks;
+        if (ilb_done(balancer, &t, ILB_SUCCESS) != ILB_OK)
+            stress_fail("a ticket in flight", "refused by ilb_done");
+        ++*dones;
+    }
+}
+
+static void *stress_picker(void *arg)
+{
+    unsigned me = (unsigned)(uintptr_t)arg;
+    uint64_t picks = 0, dones = 0;
+
+    stress_yield_seed(args.seed * 1000 + me);
+    if (args.healthy)
+        stress_undisturbed(&picks, &dones);
+    else
+        stress_churned(me, &picks, &dones);
     atomic_fetch_add(&n_picks, picks);
     atomic_fetch_add(&n_dones, dones);
+    atomic_fetch_sub(&n_at_work, 1);
     return NULL;
 }
 
@@ -180,7 +248,8 @@ static void stress_hear(const ilb_event *event, void *user)
 
 /* ---- The writer -------------------------------------------------------- */
 
-/* A new list: endpoint 0 always, the others each with 3 chances of 4. */
+/* A new list: endpoint 0 always, the others each with 3 chances of 4, or all of
+ * the same weight. */
 static void stress_update(uint64_t *random)
 {
     static ilb_endpoint list[STRESS_PODS_MAX];
@@ -191,13 +260,13 @@ static void stress_update(uint64_t *random)
     for (size_t i = 0; i < args.endpoints; i++) {
         ilb_endpoint e = ILB_ENDPOINT(pods[i].address);
 
-        in[i] = i == 0 || stress_random(random) % 4 != 0;
+        in[i] = i == 0 || args.healthy || stress_random(random) % 4 != 0;
         if (!in[i])
             continue;
         if (atomic_load(&pods[i].epoch) % 2 == 1)
             atomic_fetch_add(&pods[i].epoch, 1);
         e.user = &pods[i];
-        e.weight = 1 + stress_random(random) % 3;
+        e.weight = args.healthy ? 1 : 1 + stress_random(random) % 3;
         list[n++] = e;
     }
     rc = ilb_balancer_update(balancer, list, n);
@@ -217,13 +286,21 @@ static void stress_sleep_until(uint64_t at_ns)
         continue;
 }
 
+/* Wakes up so often when there is nothing to update. */
+#define STRESS_LOOK_NS 50000000
+
 static uint64_t stress_write_until_end(void)
 {
     uint64_t end_ns = stress_now_ns() + (uint64_t)(args.seconds * 1e9);
     uint64_t random = args.seed, n = 0;
     uint64_t next_ns = stress_now_ns();
 
-    while (stress_now_ns() < end_ns) {
+    while (args.operations > 0 ? atomic_load(&n_at_work) > 0
+                               : stress_now_ns() < end_ns) {
+        if (args.healthy) {
+            stress_sleep_until(next_ns += STRESS_LOOK_NS);
+            continue;
+        }
         stress_update(&random);
         n++;
         if (args.rate_hz > 0)
@@ -234,23 +311,39 @@ static uint64_t stress_write_until_end(void)
 
 /* ---- Beginning and end ------------------------------------------------- */
 
-static void stress_check_end(void)
+static uint64_t stress_in_flight(void)
 {
-    static ilb_endpoint_stats stats[2 * STRESS_PODS_MAX];
+    static ilb_endpoint_stats stats[3 * STRESS_PODS_MAX];
     uint64_t in_flight = 0;
     size_t n;
 
-    if (ilb_balancer_snapshot(balancer, stats, 2 * STRESS_PODS_MAX,
+    if (ilb_balancer_snapshot(balancer, stats, 3 * STRESS_PODS_MAX,
                               sizeof stats[0], &n) != ILB_OK)
         stress_fail("snapshot", "refused");
     for (size_t i = 0; i < n; i++)
         in_flight += stats[i].in_flight;
-    if (in_flight != 0)
+    return in_flight;
+}
+
+/* Returns how many were leaked. */
+static uint64_t stress_check_end(void)
+{
+    uint64_t random = args.seed, all = 0;
+
+    for (unsigned i = 0; i < args.threads; i++)
+        all += n_leaked[i];
+    if (atomic_load(&n_picks) != atomic_load(&n_dones) + all)
+        stress_fail("picks, and dones and leaked", "differ");
+    if (stress_in_flight() != all)
+        stress_fail("in flight", "not what has been leaked");
+    for (unsigned i = 0; i < args.threads; i++)
+        for (unsigned k = 0; k < n_leaked[i]; k++)
+            stress_done(&leaked[i][k], &random);
+    if (stress_in_flight() != 0)
         stress_fail("in flight at the end", "not 0");
-    if (atomic_load(&n_picks) != atomic_load(&n_dones))
-        stress_fail("picks and dones", "differ");
-    if (atomic_load(&n_told) == 0)
+    if (atomic_load(&n_told) == 0 && !args.healthy)
         stress_fail("events", "none was told");
+    return all;
 }
 
 static void stress_parse(int argc, char **argv)
@@ -268,22 +361,25 @@ static void stress_parse(int argc, char **argv)
             args.rate_hz = (unsigned)v;
         else if (strcmp(argv[i], "--seed") == 0)
             args.seed = (uint64_t)v;
+        else if (strcmp(argv[i], "--operations") == 0)
+            args.operations = (uint64_t)v;
+        else if (strcmp(argv[i], "--leak") == 0)
+            args.leak_one_in = (unsigned)v;
+        else if (strcmp(argv[i], "--healthy") == 0)
+            args.healthy = v != 0;
         else
             stress_fail("unknown option", argv[i]);
     }
-    if (argc % 2 == 0 || args.threads < 1 || args.threads > 64 ||
-        args.endpoints < 1 || args.endpoints > STRESS_PODS_MAX)
+    if (argc % 2 == 0 || args.threads < 1 ||
+        args.threads > STRESS_THREADS_MAX || args.endpoints < 1 ||
+        args.endpoints > STRESS_PODS_MAX)
         stress_fail("usage", "see the head of the source");
 }
 
-int main(int argc, char **argv)
+static void stress_new(void)
 {
     ilb_options options = ILB_OPTIONS_INIT;
-    pthread_t threads[64];
-    uint64_t random, n_updates;
 
-    stress_parse(argc, argv);
-    random = args.seed + 77;
     options.seed = args.seed;
     options.capacity = args.endpoints;
     options.base_ejection_time_ns = 1000000;
@@ -293,7 +389,33 @@ int main(int argc, char **argv)
         snprintf(pods[i].address, sizeof pods[i].address, "pod-%zu:80", i);
     if (ilb_balancer_new(&balancer, "stress", &options) != ILB_OK)
         stress_fail("new", "refused");
+}
+
+static void stress_say(uint64_t n_updates, uint64_t n_lost, double s)
+{
+    uint64_t picks = atomic_load(&n_picks), dones = atomic_load(&n_dones);
+
+    printf("stress: ok: %" PRIu64 " operations by %u threads in %.1f s: "
+           "%" PRIu64 " picks = %" PRIu64 " dones + %" PRIu64 " leaked, none "
+           "refused\n",
+           picks + dones, args.threads, s, picks, dones, n_lost);
+    printf("stress: %" PRIu64 " updates of %u endpoints, %" PRIu64
+           " events told, held up %" PRIu64 " times; nothing in flight\n",
+           n_updates, args.endpoints, atomic_load(&n_told),
+           stress_yield_count());
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[STRESS_THREADS_MAX];
+    uint64_t random, n_updates, n_lost, began_ns;
+
+    stress_parse(argc, argv);
+    random = args.seed + 77;
+    stress_new();
     stress_update(&random);
+    began_ns = stress_now_ns();
+    atomic_store(&n_at_work, args.threads);
     for (unsigned i = 0; i < args.threads; i++)
         if (pthread_create(&threads[i], NULL, stress_picker,
                            (void *)(uintptr_t)i) != 0)
@@ -302,12 +424,12 @@ int main(int argc, char **argv)
     atomic_store(&stopping, true);
     for (unsigned i = 0; i < args.threads; i++)
         pthread_join(threads[i], NULL);
-    stress_check_end();
-    printf("stress: ok: %" PRIu64 " picks by %u threads, %" PRIu64
-           " updates of %u endpoints in %.0f s, %" PRIu64
-           " events told; nothing in flight\n",
-           atomic_load(&n_picks), args.threads, n_updates, args.endpoints,
-           args.seconds, atomic_load(&n_told));
+    n_lost = stress_check_end();
+#ifdef ILB_YIELD
+    if (stress_yield_count() == 0)
+        stress_fail("yields", "nobody was held up");
+#endif
+    stress_say(n_updates, n_lost, (double)(stress_now_ns() - began_ns) / 1e9);
     ilb_balancer_free(balancer);
     return 0;
 }

@@ -13,6 +13,8 @@
  * writes one event and then waits for the others:
  *   - the ring holds the last events, and all was told up to the last.
  * Run it under ThreadSanitizer, too. Exits 1 at the first violation.
+ * stress_events_yield is the same, whose threads are held up between the steps
+ * (yield.h).
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -23,6 +25,7 @@
 #include <time.h>
 
 #include "observe/events.h"
+#include "yield.h"
 
 #define RUSH_CAPACITY_MAX 256
 
@@ -110,6 +113,7 @@ static void *rush_write(void *arg)
     uint64_t x = (uint64_t)(uintptr_t)arg << 40;
     ilb_event e;
 
+    stress_yield_seed((uintptr_t)arg);
     while (!atomic_load(&rush_stopping)) {
         if (x % 256 == 0)
             atomic_store(&rush_stopping, rush_now_s() >= rush_end_s);
@@ -128,6 +132,7 @@ static void *rush_write_once_a_round(void *arg)
     bool looks = (uintptr_t)arg == 1;
     ilb_event e;
 
+    stress_yield_seed((uintptr_t)arg + 100);
     /* It is decided between two barriers whether there is another round. */
     for (uint64_t x = 0; !atomic_load(&rush_stopping); x++) {
         pthread_barrier_wait(&rush_barrier);
@@ -150,7 +155,7 @@ static void *rush_read(void *arg)
     ilb_event out[8];
     uint64_t last = 0, n_read = 0;
 
-    (void)arg;
+    stress_yield_seed((uintptr_t)arg);
     while (!atomic_load(&rush_stopping)) {
         size_t n = ilb__events_read(&rush_ring, last, out, 8);
 
@@ -241,9 +246,10 @@ int main(int argc, char **argv)
     rush_phase(rush_write_once_a_round, 0);
     pthread_barrier_destroy(&rush_barrier);
     printf("stress_events: ok: %llu events by %u threads through %u entries, "
-           "%llu told, %llu read by %u\n",
+           "%llu told, %llu read by %u; held up %llu times\n",
            (unsigned long long)ilb__load_relaxed(&rush_ring.n_numbered),
            rush.writers, rush.capacity, (unsigned long long)rush_n_told,
-           (unsigned long long)atomic_load(&rush_n_read), rush.readers);
+           (unsigned long long)atomic_load(&rush_n_read), rush.readers,
+           (unsigned long long)stress_yield_count());
     return 0;
 }
