@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's floor, in building blocks: what no balancer that does this can
+ * go below.
+ *
+ *   loads           two random entries' lines are read, one of the two counts
+ *                   one more and one less in flight
+ *   loads_clock     and one clock read, whose time is stored there
+ *   loads_2_clocks  and two
+ *   clock           one clock_gettime(CLOCK_MONOTONIC)
+ *   mutex           lock and unlock of one pthread mutex; contended, if there
+ *                   is more than one thread
+ */
+#ifndef BENCH_FLOOR_H
+#define BENCH_FLOOR_H
+
+#include "bench_run.h"
+
+#define BENCH_FLOOR_SIZED 3 /* the first so many depend on the entries */
+#define BENCH_FLOOR_N 5
+
+/* The i-th of the list above, with n entries. */
+bench_subject *bench_floor_subject(uint32_t i, uint32_t n, uint32_t n_threads);
+
+#endif
