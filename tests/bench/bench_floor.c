@@ -108,6 +108,7 @@ bench_subject *bench_floor_subject(uint32_t i, uint32_t n, uint32_t n_threads)
     floor_state *state = bench_allocate(1, sizeof *state);
 
     s->clock = floor_all[i].clock;
+    s->sleeps = s->loop == floor_mutex;
     state->n = n;
     state->entries = bench_allocate(n, sizeof *state->entries);
     if (pthread_mutex_init(&state->mutex, NULL) != 0)

@@ -9,7 +9,8 @@
  *   loads_2_clocks  and two
  *   clock           one clock_gettime(CLOCK_MONOTONIC)
  *   mutex           lock and unlock of one pthread mutex; contended, if there
- *                   is more than one thread
+ *                   is more than one thread: then they sleep, and each
+ * repetition counts
  */
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H

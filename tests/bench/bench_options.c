@@ -12,7 +12,7 @@ const char bench_options_help[] =
     "  --csv FILE          write all figures there as well\n"
     "  --only LIST         of floor, pairs, updates, rest, memory\n"
     "  --repetitions N     of each figure that count; their median is it (7)\n"
-    "  --milliseconds N    of a repetition (100)\n"
+    "  --milliseconds N    of a repetition (50)\n"
     "  --retries N         a repetition in which the thread had less than\n"
     "                      98.5 % of its CPU is redone, so many times for\n"
     "                      each that counts (4); those that never succeeded\n"
@@ -130,7 +130,7 @@ static void options_defaults(bench_options *o)
     o->sections = BENCH_ALL;
     o->repetitions = 7;
     o->retries = 4;
-    o->milliseconds = 100;
+    o->milliseconds = 50;
     o->pairs = 100000;
     o->n_endpoints = sizeof endpoints / sizeof endpoints[0];
     memcpy(o->endpoints, endpoints, sizeof endpoints);

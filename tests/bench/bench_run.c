@@ -168,7 +168,7 @@ static bool run_once(const bench_subject *s, uint32_t n_threads, bool cpu_time,
     }
     for (uint32_t i = 0; i < n_threads; i++) {
         pthread_join(workers[i].thread, NULL);
-        counts = counts && workers[i].had_cpu;
+        counts = counts && (workers[i].had_cpu || (s->sleeps && n_threads > 1));
         sum += workers[i].ns;
     }
     pthread_barrier_destroy(&barrier);

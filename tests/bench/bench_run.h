@@ -25,6 +25,7 @@ typedef struct bench_subject {
     const char *name;
     const char *clock;   /* "own", "caller", "none" */
     uint32_t request_us; /* from pick to done */
+    bool sleeps; /* threads wait for each other: with several all count */
     bench_loop loop;
     void *state;
     void *locals[BENCH_THREADS_MAX];
