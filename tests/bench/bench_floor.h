@@ -11,16 +11,23 @@
  *   mutex           lock and unlock of one pthread mutex; contended, if there
  *                   is more than one thread: then they sleep, and each
  * repetition counts
+ *
+ * And, by itself, as all that two threads share costs so much:
+ *
+ *   line_transfer   from one thread's store to a line until the other one, on
+ *                   the next CPU, has seen it
  */
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H
 
-#include "bench_run.h"
+#include "bench_rows.h"
 
-#define BENCH_FLOOR_SIZED 3 /* the first so many depend on the entries */
 #define BENCH_FLOOR_N 5
 
 /* The i-th of the list above, with n entries. */
 bench_subject *bench_floor_subject(uint32_t i, uint32_t n, uint32_t n_threads);
+
+/* line_transfer; nothing on one CPU. */
+void bench_measure_transfer(bench_rows *all, const bench_options *o);
 
 #endif

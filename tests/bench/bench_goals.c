@@ -63,6 +63,21 @@ static double goals_worst(const bench_rows *all, const char *clock)
     return worst;
 }
 
+/* The rate of two threads together, over that of one. */
+static double goals_scale(const bench_rows *all, const char *subject,
+                          uint32_t n)
+{
+    return 2 * goals_ns(all, subject, "own", 1, n) /
+           goals_ns(all, subject, "own", 2, n);
+}
+
+/* What the machine lets the naive balancer do. */
+static void goals_beside(FILE *to, double naive)
+{
+    if (!isnan(naive))
+        fprintf(to, "  %-62s %9.2f\n", "  (the naive balancer's)", naive);
+}
+
 static void goals_line(FILE *to, const char *what, double value, double goal,
                        bool at_least)
 {
@@ -91,12 +106,11 @@ void bench_goals(const bench_rows *all, FILE *to)
                goals_ns(all, GOALS_POLICY, own, 1, 100000) / at_100, 2.5,
                false);
     goals_line(to, "two threads' total rate over one's, 100 endpoints",
-               2 * at_100 / goals_ns(all, GOALS_POLICY, own, 2, 100), 1.7,
-               true);
+               goals_scale(all, GOALS_POLICY, 100), 1.7, true);
+    goals_beside(to, goals_scale(all, "naive", 100));
     goals_line(to, "the same, 1000 endpoints",
-               2 * goals_ns(all, GOALS_POLICY, own, 1, 1000) /
-                   goals_ns(all, GOALS_POLICY, own, 2, 1000),
-               1.7, true);
+               goals_scale(all, GOALS_POLICY, 1000), 1.7, true);
+    goals_beside(to, goals_scale(all, "naive", 1000));
     goals_line(to, "two threads, two endpoints, over naive",
                goals_ratio(all, own, 2, 2), 1.2, false);
     goals_line(to, "update of 10,000, all of them others, ms",
@@ -116,21 +130,24 @@ void bench_goals(const bench_rows *all, FILE *to)
 /* ---- The gate ---------------------------------------------------------- */
 
 /*
- * A pair may cost so many times the naive balancer's, measured beside it. These
- * are there to find that somebody has put a lock, a clock read or a walk over
- * the set into the hot path, not a slow creep: see GATE_SLACK. To be lowered
- * when libilb becomes faster.
+ * A pair may cost so many times the naive balancer's, measured beside it.
+ *
+ * 1.6 times what was measured (docs/benchmark.md): repeated on a machine that
+ * others used as well, the ratios stayed within 10 %; other compilers and
+ * caches are given the rest. So this finds who puts a walk over the endpoints,
+ * a system call or a lock that others hold into the hot path; not a slow creep,
+ * nor a few nanoseconds. When libilb becomes faster, `measured` is to follow.
  */
 #define GATE_SLACK 1.6
 
 static const struct {
     const char *clock;
     int64_t request_us;
-    double measured; /* docs/benchmark.md, 100 endpoints, one thread */
+    double measured; /* 100 endpoints, one thread */
 } gate_bounds[] = {
-    {"own", 0, 1.0},
-    {"caller", 0, 1.0},
-    {"caller", 1000, 1.0},
+    {"own", 0, 1.9},
+    {"caller", 0, 5.0},
+    {"caller", 1000, 13.5},
 };
 
 int bench_gate(const bench_rows *all, FILE *to)

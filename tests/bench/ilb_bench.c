@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bench_floor.h"
 #include "bench_measures.h"
 #include "bench_report.h"
 #include "bench_subjects.h"
@@ -36,6 +37,8 @@ static void main_measure(bench_rows *all, const bench_options *o)
 {
     static const uint32_t updated[] = {100, 10000};
 
+    if (o->sections & BENCH_FLOOR)
+        bench_measure_transfer(all, o);
     for (uint32_t t = 0; t < o->n_threads; t++)
         for (uint32_t i = 0; i < o->n_endpoints; i++) {
             if ((o->sections & (BENCH_FLOOR | BENCH_PAIRS)) == 0)

@@ -28,4 +28,5 @@ ILB_BENCH_SOURCES = \
 	tests/bench/bench_subject_parts.h \
 	tests/bench/bench_subjects.c \
 	tests/bench/bench_subjects.h \
+	tests/bench/bench_transfer.c \
 	tests/bench/bench_updates.c
