@@ -27,7 +27,9 @@
 /* The i-th of the list above, with n entries. */
 bench_subject *bench_floor_subject(uint32_t i, uint32_t n, uint32_t n_threads);
 
-/* line_transfer; nothing on one CPU. */
-void bench_measure_transfer(bench_rows *all, const bench_options *o);
+/* line_transfer, beside what is measured with n endpoints: a host may move the
+ * CPUs of its guests meanwhile. For two CPUs or more. */
+void bench_measure_transfer(bench_rows *all, const bench_options *o,
+                            uint32_t n);
 
 #endif

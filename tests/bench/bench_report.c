@@ -69,8 +69,6 @@ static bool report_first(const bench_rows *all, size_t i)
 
 static bool report_is_matrix(const bench_row *r)
 {
-    if (r->endpoints == 0)
-        return false;
     return strcmp(r->section, "floor") == 0 || strcmp(r->section, "pair") == 0;
 }
 
@@ -225,23 +223,9 @@ static void report_redone(const bench_rows *all, FILE *to)
                 all->wanted);
 }
 
-static void report_transfer(const bench_rows *all, FILE *to)
-{
-    const bench_row *r =
-        bench_rows_find(all, "floor", "line_transfer", NULL, -1, 2, 0);
-
-    if (r != NULL && r->result.repetitions > 0)
-        fprintf(to,
-                "a line needs %.0f ns (%.0f to %.0f) from the first CPU to the "
-                "second\n",
-                r->result.median_ns, r->result.low_ns, r->result.high_ns);
-}
-
 void bench_report(const bench_rows *all, FILE *to)
 {
     report_values threads = {{0}, 0};
-
-    report_transfer(all, to);
 
     for (size_t i = 0; i < all->n; i++)
         if (report_is_matrix(&all->rows[i]))

@@ -37,14 +37,14 @@ static void main_measure(bench_rows *all, const bench_options *o)
 {
     static const uint32_t updated[] = {100, 10000};
 
-    if (o->sections & BENCH_FLOOR)
-        bench_measure_transfer(all, o);
     for (uint32_t t = 0; t < o->n_threads; t++)
         for (uint32_t i = 0; i < o->n_endpoints; i++) {
             if ((o->sections & (BENCH_FLOOR | BENCH_PAIRS)) == 0)
                 continue;
             fprintf(stderr, "threads: %u, endpoints: %u ...\n", o->threads[t],
                     o->endpoints[i]);
+            if ((o->sections & BENCH_FLOOR) && o->threads[t] == 2)
+                bench_measure_transfer(all, o, o->endpoints[i]);
             bench_measure_pairs(all, o, o->threads[t], o->endpoints[i],
                                 o->gate);
         }
