@@ -94,7 +94,11 @@ uint32_t bench_cpus(void)
     if (sched_getaffinity(0, sizeof run_allowed, &run_allowed) != 0)
         bench_die("sched_getaffinity fails: more than %d CPUs?", CPU_SETSIZE);
     n = (uint32_t)CPU_COUNT(&run_allowed);
-    return n = n > BENCH_THREADS_MAX ? BENCH_THREADS_MAX : n;
+    if (n > BENCH_THREADS_MAX) {
+        bench_note("of %u CPUs %d are used", n, BENCH_THREADS_MAX);
+        n = BENCH_THREADS_MAX;
+    }
+    return n;
 }
 
 void bench_pin(uint32_t i)

@@ -72,6 +72,9 @@ static void *updates_pick(void *argument)
             ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
         last_ns = now_ns;
     }
+    if (u->n_samples == UPDATES_SAMPLES_MAX)
+        bench_note("a repetition ended early, after %d pairs",
+                   UPDATES_SAMPLES_MAX);
     u->had_cpu[0] = bench_span_end(&span);
     u->wall_ns = span.wall_ns;
     atomic_store(&u->stop, true);

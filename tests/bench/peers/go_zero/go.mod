@@ -1,6 +1,6 @@
 module bench-go-zero
 
-go 1.24.0
+go 1.25.0
 
 require (
 	github.com/zeromicro/go-zero v1.10.3

@@ -69,7 +69,7 @@ func picker(endpoints int) balancer.Picker {
 	if err := b.UpdateClientConnState(balancer.ClientConnState{ResolverState: state}); err != nil {
 		log.Fatal(err)
 	}
-	// The last change but one makes the picker anew for each connection.
+	// Each that becomes ready makes the picker anew: with 10,000, seconds.
 	for _, ready := range c.ready {
 		ready(balancer.SubConnState{ConnectivityState: connectivity.Ready})
 	}
