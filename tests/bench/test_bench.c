@@ -140,6 +140,9 @@ static const struct {
     {"--milliseconds 0", "--milliseconds: '0' is no value"},
     {"--retries 99999999999999999999",
      "--retries: '99999999999999999999' is no value"},
+    /* 2^64 + 7 */
+    {"--retries 18446744073709551623",
+     "--retries: '18446744073709551623' is no value"},
     {"--endpoints 1", "--endpoints: '1' is no value"},
     {"--endpoints 2,100001", "--endpoints: '2,100001' is no value"},
     {"--endpoints 2,,3", "--endpoints: '2,,3' is no value"},
