@@ -33,6 +33,8 @@ SIM_TESTS = " ".join(
               "invariants", "healthy")
 )
 
+BENCH = "tests/bench/ilb-bench tests/bench/test_bench"
+
 
 @dataclass(frozen=True)
 class Item:
@@ -71,7 +73,7 @@ make -j2 {targets}
 ITEMS: tuple[Item, ...] = (
     Item("build", "gcc, warnings are errors: all, with the gateway, in build/",
          build("build", "--with-gateway CC=gcc",
-               f"all {PROGRAMS} {SIM_TESTS} tests/stress/hot_path "
+               f"all {PROGRAMS} {SIM_TESTS} {BENCH} tests/stress/hot_path "
                "tests/model/model"), quick=True),
     Item("format", "clang-format and licence lines on every source",
          "tests/check_format.sh", quick=True),
@@ -114,6 +116,11 @@ ITEMS: tuple[Item, ...] = (
          "-p no:cacheprovider tests/sim", ("build",), "pytest"),
     Item("hot-path", "no lock and no allocation in pick and done, counted",
          "build/tests/stress/hot_path", ("build",), quick=True),
+    Item("bench-unit", "the benchmark: medians, percentiles, options, its gate",
+         "cd build && tests/bench/test_bench", ("build",), "libcheck", quick=True),
+    Item("bench", "a pick and its done against a naive balancer: no gross slowdown",
+         "build/tests/bench/ilb-bench --gate --milliseconds 30",
+         ("build",), alone=True),
     Item("build-clang", "clang, warnings are errors: all, in build/clang",
          build("build/clang", "--with-gateway CC=clang", f"all {PROGRAMS}")),
     Item("unit-clang", "unit tests, by clang",
