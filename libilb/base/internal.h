@@ -29,10 +29,12 @@
 #define ILB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* A function that an ordinary request does not come to: kept out of its way. */
 #define ILB_COLD __attribute__((cold))
+#define ILB_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define ILB_LIKELY(x) (x)
 #define ILB_UNLIKELY(x) (x)
 #define ILB_COLD
+#define ILB_PREFETCH(p) ((void)(p))
 #endif
 
 /* Data that different threads write stands this far apart. */

@@ -7,6 +7,8 @@
 #define POLICY_CANDIDATES_MAX 16
 /* Draws to find them, when some are ejected, excluded or drawn already. */
 #define POLICY_TRIES 64
+/* From so many endpoints on a slot is likely not to be in the cache. */
+#define POLICY_FAR 256
 /* Where draws found none, so many eligible ones are compared: neighbours of
  * ejected ones would else get the traffic of those. */
 #define POLICY_ANY 8
@@ -17,12 +19,28 @@
 /* Where so many of healthy endpoints' requests fail, that says nothing. */
 #define POLICY_HELPS_P0 0.1f
 
-static bool policy_seen(const uint32_t *columns, uint32_t n, uint32_t column)
+/* Columns drawn so far. */
+typedef struct policy_drawn {
+    uint64_t low; /* those below 64, a bit each */
+    uint32_t high[POLICY_TRIES];
+    uint32_t n, n_high;
+} policy_drawn;
+
+/* False: it was drawn before. */
+static bool policy_draws(policy_drawn *d, uint32_t column)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (columns[i] == column)
-            return true;
-    return false;
+    if (column < 64) {
+        if ((d->low >> column & 1) != 0)
+            return false;
+        d->low |= UINT64_C(1) << column;
+    } else {
+        for (uint32_t i = 0; i < d->n_high; i++)
+            if (d->high[i] == column)
+                return false;
+        d->high[d->n_high++] = column;
+    }
+    d->n++;
+    return true;
 }
 
 /* Is an ejected endpoint not much worse than those that are left? */
@@ -105,23 +123,25 @@ static inline bool policy_compares(ilb__run *r, uint32_t column,
  * more. */
 static bool policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
 {
-    uint32_t columns[POLICY_TRIES]; /* drawn, eligible or not */
-    uint32_t n = 0, n_drawn = 0;
+    policy_drawn drawn; /* eligible or not */
+    uint32_t n = 0;
     ilb__score best_score = {0, ILB_HELD_NOT};
     bool by_weight = r->draw.view.weight_total != 0;
 
+    drawn.low = 0;
+    drawn.n = drawn.n_high = 0;
     if (most > r->draw.width)
         most = r->draw.width;
     for (int tries = 0;
-         tries < POLICY_TRIES && n < most && n_drawn < r->draw.width; tries++) {
+         tries < POLICY_TRIES && n < most && drawn.n < r->draw.width; tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
         ilb__candidate other, *c = n == 0 ? best : &other;
         ilb__score score;
 
-        if (policy_seen(columns, n_drawn, column))
-            continue;
-        columns[n_drawn++] = column;
-        if (!policy_compares(r, column, c, &score))
+        if (ILB_UNLIKELY(r->draw.width > POLICY_FAR))
+            ilb__draw_fetch_next(&r->draw);
+        if (!policy_draws(&drawn, column) ||
+            !policy_compares(r, column, c, &score))
             continue;
         if (n == 0) {
             best_score = score;

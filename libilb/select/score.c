@@ -3,7 +3,7 @@
 #include "select/score.h"
 
 #define SCORE_FAILURE_PRICE 10.0f
-#define SCORE_MEDIAN_MIN_NS 1000.0f
+#define SCORE_MEDIAN_MIN_NS 20000.0f
 #define SCORE_ENOUGH 1.2f
 #define SCORE_ENOUGH_SCARCE 0.3f
 #define SCORE_ENOUGH_Q 0.3f

@@ -7,7 +7,8 @@
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
  *      is more: silence is evidence;
- *   m  the median of all endpoints, at least 1 us;
+ *   m  the median of all endpoints, at least 20 us: what differs by less is
+ *      the host's interrupts;
  *   s  its recent share of failures, 0..1; up to twice p0, what healthy peers
  *      have as well, it says nothing. A certain failure costs as much as an
  *      answer that takes ten times the median. A single failure (s = 1/5) makes

@@ -38,22 +38,26 @@ typedef struct ilb__slot {
     ilb__a32 peaks;      /* signal/peaks.h */
     ilb__a64 extra_cost; /* signal/cost.h */
 
-    /* What ilb_done counts. */
+    /* What both read, and seldom is anything else than 0. */
+    _Alignas(ILB_CACHELINE_BYTES)
+        ilb__epochs overtaken; /* signal/overtaken.h */
+    ilb__epochs longlived;     /* .../longlived.h */
+    ilb__lost lost;
+
+    /* What ilb_done counts and reads. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
-    ilb__epochs overtaken; /* signal/overtaken.h */
-    ilb__epochs longlived; /* signal/longlived.h */
-    ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
-    ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
     ilb__a64 slowness; /* signal/slowness.h */
-    ilb__a64 slow_ns;  /* since when that is not 0 */
+
+    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
+    ilb__a64 ejections;
+    ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    ilb__a64 slow_ns;  /* since when its slowness is not 0 */
     ilb__a64 silence;  /* signal/silence.h */
     ilb__a64 warm_ns;  /* until then it may be slow as it warms up */
     ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
     ilb__a64 heard;    /* signs of life until then, counted */
-    ilb__lost lost;
     ilb__a64 asked_ns; /* when, after a silence, another was sent there */
-    ilb__a64 anew_ns;  /* what was picked before says nothing of it any more */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];

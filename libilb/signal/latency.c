@@ -24,6 +24,8 @@
 #define LATENCY_GAIN_BLIP 0.5f
 #define LATENCY_PEAK_FACTOR 3.0f
 #define LATENCY_PEAK_ANEW 2.0f
+/* Less than that above the median is the host's scheduler. */
+#define LATENCY_PEAK_MARGIN_NS 1e5f
 #define LATENCY_ORDINARY_FACTOR 2.0f
 #define LATENCY_LEVEL_MAX 15
 
@@ -111,6 +113,7 @@ static bool latency_is_peak(float sample_ns, float faded_ns,
     float ordinary_ns = f->median_ns > f->p99_ns ? f->median_ns : f->p99_ns;
 
     return f->median_ns > 0 && sample_ns > LATENCY_PEAK_FACTOR * ordinary_ns &&
+           sample_ns > f->median_ns + LATENCY_PEAK_MARGIN_NS &&
            sample_ns > LATENCY_PEAK_ANEW * faded_ns;
 }
 

@@ -26,10 +26,11 @@
  *
  * Learning, from an answer that took x:
  *
- *     peak, x > 3 max(m, p99) and x > 2 L:   estimate = x; the level rises by
- *         one, if the request began after the last answer (what was in flight
- *         together is one observation), but of an endpoint that has more
- *         peaks than its peers to the second or third (signal/peaks.h);
+ *     peak, x > 3 max(m, p99), m + 0.1 ms and 2 L:   estimate = x; the level
+ *         rises by one, if the request began after the last answer (what was
+ *         in flight together is one observation), but of an endpoint that has
+ *         more peaks than its peers to the second or third (signal/peaks.h);
+ *         the 0.1 ms are what a host's scheduler may add to any answer;
  *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
  *         0.1 if x is better, 0.2 if it is worse,
  *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level

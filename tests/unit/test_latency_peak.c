@@ -125,6 +125,38 @@ START_TEST(peak_after_peak_is_remembered_longer)
 }
 END_TEST
 
+/* What a scheduler may add to any answer: 0.1 ms above the median is none. */
+START_TEST(a_peak_is_more_than_the_host_adds)
+{
+    ilb__figures f = test_figures(10e3, 10e3);
+    ilb__latency l = at(10 * US_NS);
+
+    ilb__latency_learn(&l, 109 * US_NS, 1, &f, T0);
+    must_eq(ilb__latency_level(&l), 0);
+    l = at(10 * US_NS);
+    ilb__latency_learn(&l, 111 * US_NS, 1, &f, T0);
+    must_eq(ilb__latency_level(&l), 1);
+}
+END_TEST
+
+/* More peaks than its peers: it begins higher, and then goes on by one. */
+START_TEST(a_first_level_may_be_higher)
+{
+    ilb__figures f = test_figures(MEDIAN, P99);
+    ilb__latency l = at(10 * MS_NS);
+
+    must(!ilb__latency_learn(&l, 11 * MS_NS, 3, &f, T0));
+    must_eq(ilb__latency_level(&l), 0);
+    must(ilb__latency_learn(&l, 100 * MS_NS, 3, &f, T0));
+    must_eq(ilb__latency_level(&l), 3);
+    /* The same stall. */
+    must(!ilb__latency_learn(&l, 300 * MS_NS, 3, &f, T0 + TICK_NS));
+    must_eq(ilb__latency_level(&l), 3);
+    must(ilb__latency_learn(&l, 700 * MS_NS, 3, &f, T0 + ticks_of(2)));
+    must_eq(ilb__latency_level(&l), 4);
+}
+END_TEST
+
 /* What was in flight together is one observation of one stall. */
 START_TEST(one_stall_is_one_peak)
 {
@@ -254,6 +286,8 @@ Suite *suite_latency_peak(void)
     tcase_add_test(tc, a_first_peak_is_forgotten_by_requests_and_soon);
     tcase_add_test(tc, what_is_as_good_as_forgotten_is_the_median);
     tcase_add_test(tc, peak_after_peak_is_remembered_longer);
+    tcase_add_test(tc, a_peak_is_more_than_the_host_adds);
+    tcase_add_test(tc, a_first_level_may_be_higher);
     tcase_add_test(tc, one_stall_is_one_peak);
     tcase_add_test(tc, ordinary_answers_end_a_blip);
     tc = test_case(s, "races");
