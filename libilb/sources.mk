@@ -57,6 +57,7 @@ ILB_HEADER_FILES = \
 	libilb/select/draw.h \
 	libilb/select/trace.h \
 	libilb/select/policy.h \
+	libilb/select/quick.h \
 	libilb/select/select.h \
 	libilb/select/ticket.h \
 	libilb/observe/stats.h \
@@ -107,6 +108,7 @@ ILB_SOURCES = \
 	libilb/select/score.c \
 	libilb/select/trace.c \
 	libilb/select/policy.c \
+	libilb/select/quick.c \
 	libilb/select/select.c \
 	libilb/observe/stats.c \
 	libilb/observe/events.c \

@@ -252,9 +252,65 @@ static void done_passes(const done_facts *d)
                             d->now_ns);
 }
 
+/* Is nothing held against the endpoint, so that one good answer more teaches
+ * nothing but how long it took? */
+static inline bool done_finds_nothing(const ilb__slot *slot)
+{
+    return (ilb__load_relaxed(&slot->failures.word) |
+            ilb__load_relaxed(&slot->evidence) |
+            ilb__load32_relaxed(&slot->peaks) |
+            ilb__load_relaxed(&slot->overtaken.epoch_ns) |
+            ilb__load_relaxed(&slot->lost.n) |
+            ilb__load_relaxed(&slot->refusals) |
+            ilb__load_relaxed(&slot->slowness)) == 0 &&
+           ilb__health_is_calm(ilb__load_relaxed(&slot->health));
+}
+
+/* The ordinary good answer, as nearly all are: what is left of the rest of this
+ * file for it. False: it is not one, and nothing has been done. */
+static inline bool done_quickly(ilb_balancer *b, ilb_ticket *t, ilb__slot *slot,
+                                uint64_t load, uint64_t now_ns)
+{
+    uint64_t ns = ilb__ticket_latency_ns(t, now_ns);
+    ilb__pool *pool = &b->selector.pool;
+    ilb__figures f;
+    float hang_ns;
+
+    if (ilb__ticket_is_probe(t) || ilb__ticket_cost(t) != ILB_COST_ONE ||
+        !done_finds_nothing(slot) ||
+        ilb__epochs_concern(&slot->longlived, t->internal[1]) ||
+        ilb__pool_due(pool, ILB_POOL_LATE_NS, now_ns))
+        return false;
+    ilb__pool_figures(pool, &f);
+    hang_ns = ilb__figures_hang_ns(&f);
+    if ((float)ns > hang_ns || (float)ns > ILB_SLOWNESS_FACTOR * f.median_ns ||
+        !ilb__figures_passed(&f, t->internal[1], now_ns) ||
+        (ilb__load_old(load) != 0 &&
+         (float)ilb__load_age_ns(&slot->load, load, now_ns) > hang_ns))
+        return false;
+    ilb__ticket_finish(t);
+    ilb__add_relaxed(&slot->done[ILB_SUCCESS], 1);
+    if (ILB_UNLIKELY(ilb__latency_learn(&slot->latency, ns, 1, &f, now_ns)))
+        ilb__peaks_learn(&slot->peaks, true, &pool->peaks);
+    ilb__pool_good(pool, ns, ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
+    return true;
+}
+
+/* The ticket has taught what it could: it is not in flight any more. */
+static int done_return(ilb_balancer *b, ilb__slot *slot, const ilb_ticket *t,
+                       uint64_t now_ns)
+{
+    bool returned = ilb__load_return(
+        &slot->load, ilb__endpoint_id_generation(ilb__ticket_id(t)),
+        ilb__ticket_where(t), now_ns);
+
+    ilb__balancer_tell(b);
+    return returned ? ILB_OK : ILB_ETICKET;
+}
+
 static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
 {
-    bool returned;
+    uint64_t load;
     done_facts d;
 
     if (b == NULL || t == NULL || !done_result_ok(r))
@@ -262,12 +318,15 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     if (!ilb__ticket_in_flight(b->secret, t))
         return ILB_ETICKET;
     d.slot = ilb__balancer_slot(b, t);
+    load = ilb__load_relaxed(&d.slot->load.word);
     /* A copy of a done ticket must not teach anything: look before. */
-    if (!ilb__load_has(ilb__load_relaxed(&d.slot->load.word),
-                       ilb__endpoint_id_generation(ilb__ticket_id(t)),
+    if (!ilb__load_has(load, ilb__endpoint_id_generation(ilb__ticket_id(t)),
                        ilb__ticket_where(t)))
         return ILB_ETICKET;
     d.now_ns = ilb__balancer_now(b, r->now_ns);
+    if (ILB_LIKELY(r->outcome == ILB_SUCCESS) &&
+        done_quickly(b, t, d.slot, load, d.now_ns))
+        return done_return(b, d.slot, t, d.now_ns);
     d.outcome = r->outcome;
     d.retry_after_ns = r->retry_after_ns;
     d.cost = ilb__ticket_cost(t);
@@ -290,11 +349,7 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
         ilb__epochs_end(&d.slot->longlived, d.picked_ns);
     ilb__cost_return(&d.slot->extra_cost, d.cost);
     /* From here on the slot may be another endpoint's. */
-    returned = ilb__load_return(&d.slot->load,
-                                ilb__endpoint_id_generation(ilb__ticket_id(t)),
-                                ilb__ticket_where(t), d.now_ns);
-    ilb__balancer_tell(b);
-    return returned ? ILB_OK : ILB_ETICKET;
+    return done_return(b, d.slot, t, d.now_ns);
 }
 
 ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome)

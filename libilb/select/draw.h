@@ -58,16 +58,21 @@ static inline uint32_t ilb__draw_column(ilb__draw *d)
     return ilb__view_weighted(&d->view, column, ilb__draw_bits(d));
 }
 
-/* Has the slot that is drawn next fetched, while this one is looked at. The
- * draw's random bits say which; with weights they need not be right. */
-static inline void ilb__draw_fetch_next(const ilb__draw *d)
+/* Has what a look at a column reads fetched, as it is needed soon. */
+static inline void ilb__draw_fetch(const ilb__draw *d, uint32_t column)
 {
-    uint32_t column = ilb__random_below((uint32_t)d->random, d->width);
     const ilb__slot *slot =
         &d->slots[ilb__endpoint_id_index(ilb__view_id(&d->view, column))];
 
     ILB_PREFETCH(&slot->load);
     ILB_PREFETCH(&slot->overtaken);
+}
+
+/* Has the slot that is drawn next fetched, while this one is looked at. The
+ * draw's random bits say which; with weights they need not be right. */
+static inline void ilb__draw_fetch_next(const ilb__draw *d)
+{
+    ilb__draw_fetch(d, ilb__random_below((uint32_t)d->random, d->width));
 }
 
 /* Does the caller not want it? */

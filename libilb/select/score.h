@@ -232,28 +232,44 @@ static inline bool ilb__score_is_plain(const ilb__slot *slot, uint64_t health,
             ilb__latency_level_of(latency)) == 0;
 }
 
-/* `load` and `health` were just read from `slot`. Most endpoints are well, and
- * the same is left of the formula for all of them. */
+/* What is left of the formula for an endpoint that is well, as most are. If it
+ * is held back, as it hangs, the whole is needed. */
+static inline ilb__score ilb__score_of_plain(const ilb__slot *slot,
+                                             uint64_t load, uint64_t latency,
+                                             const ilb__score_context *c)
+{
+    ilb__score score = {0, ILB_HELD_NOT};
+
+    score.cost = ilb__latency_of(latency, &c->figures, c->now_ns);
+    if (ilb__load_unanswered(load) != 0) {
+        float age_ns =
+            (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
+
+        if (ILB_UNLIKELY(age_ns > c->hang_ns))
+            score.held = ILB_HELD_HANGING;
+        if (score.cost < age_ns)
+            score.cost = age_ns;
+    }
+    if (score.cost < 1)
+        score.cost = 1;
+    score.cost *= 1 + (float)ilb__load_in_flight(load);
+    return score;
+}
+
+/* `load` and `health` were just read from `slot`. */
 static inline ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
                                        uint64_t health,
                                        const ilb__score_context *c)
 {
     uint64_t latency = ilb__load_relaxed(&slot->latency.word);
-    ilb__score score = {0, ILB_HELD_NOT};
-    float age_ns;
 
-    if (ILB_UNLIKELY(!c->plain || !ilb__score_is_plain(slot, health, latency)))
-        return ilb__score_in_full(slot, load, health, c);
-    score.cost = ilb__latency_of(latency, &c->figures, c->now_ns);
-    age_ns = (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
-    if (ILB_UNLIKELY(age_ns > c->hang_ns))
-        return ilb__score_in_full(slot, load, health, c);
-    if (score.cost < age_ns)
-        score.cost = age_ns;
-    if (score.cost < 1)
-        score.cost = 1;
-    score.cost *= 1 + (float)ilb__load_in_flight(load);
-    return score;
+    if (ILB_LIKELY(c->plain && ilb__score_is_plain(slot, health, latency))) {
+        ilb__score score = ilb__score_of_plain(slot, load, latency, c);
+
+        if (ILB_LIKELY(score.held == ILB_HELD_NOT))
+            return score;
+    }
+    return ilb__score_in_full(slot, load, health, c);
 }
 
 /* The latency that the score uses: L above. */

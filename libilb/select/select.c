@@ -3,6 +3,7 @@
 #include "select/select.h"
 
 #include "health/cap.h"
+#include "select/quick.h"
 
 /* For each endpoint that is looked at, the time until all may be once more: so
  * that looking takes a hundredth of it at most. */
@@ -136,13 +137,16 @@ static void select_weigh(ilb__score_context *c, const ilb__view *v)
         v->n == 0 ? 0 : f->rate_per_s * f->median_ns / 1e9f / (float)v->n;
 }
 
-static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
+/* `drawn`: random bits for it, if there are some. */
+static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns,
+                         const uint64_t *drawn)
 {
     ilb__draw *d = &r->draw;
     uint32_t n_ejected;
 
     d->view = ilb__table_view(table);
-    d->random = ilb__random_next(&r->selector->random, now_ns);
+    d->random =
+        drawn != NULL ? *drawn : ilb__random_next(&r->selector->random, now_ns);
     if (ilb__pool_due(&r->selector->pool, ILB_POOL_PERIOD_NS, now_ns))
         ilb__pool_refresh(&r->selector->pool, r->judge, d->slots, &d->view,
                           false, now_ns);
@@ -170,10 +174,12 @@ static void select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
     }
 }
 
-ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
-                             const ilb__table *table, ilb__slot *slots,
-                             const ilb__exclusion *exclusion, uint64_t now_ns,
-                             ilb__choice *choice, ilb_explanation *trace)
+/* The whole; `drawn` are random bits to begin with, or NULL. */
+static int select_in_full(ilb__selector *s, ilb__judge *j,
+                          const ilb__table *table, ilb__slot *slots,
+                          const ilb__exclusion *exclusion, uint64_t now_ns,
+                          const uint64_t *drawn, ilb__choice *choice,
+                          ilb_explanation *trace)
 {
     ilb__run r;
     ilb__candidate c;
@@ -187,7 +193,8 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
         bool found, probe = false;
         int none;
 
-        select_begin(&r, table, now_ns);
+        select_begin(&r, table, now_ns, drawn);
+        drawn = NULL;
         if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns)) {
             probe = select_probe(&r, ilb__judge_due_by_ns(j, now_ns), &c);
             if (!ilb__table_holds(table, &r.draw.view))
@@ -210,6 +217,30 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
     }
 }
 
+ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
+                             const ilb__table *table, ilb__slot *slots,
+                             const ilb__exclusion *exclusion, uint64_t now_ns,
+                             ilb__choice *choice, ilb_explanation *trace)
+{
+    const uint64_t *drawn = NULL;
+    ilb__quick q;
+
+    if (ILB_LIKELY(exclusion->n == 0 && trace == NULL)) {
+        if (ILB_LIKELY(ilb__quick_pick(s, j, table, slots, now_ns, &q))) {
+            choice->id = q.best.id;
+            choice->parity = q.parity;
+            choice->probe = choice->probe_lost = choice->timed = false;
+            choice->trial = ILB_TRIAL_NOT;
+            ilb__cost_take(&q.best.slot->extra_cost, choice->cost);
+            return ILB_OK;
+        }
+        if (q.drew)
+            drawn = &q.random;
+    }
+    return select_in_full(s, j, table, slots, exclusion, now_ns, drawn, choice,
+                          trace);
+}
+
 ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
                                  const ilb__table *table, ilb__slot *slots,
                                  uint64_t now_ns, ilb__choice *choice)
@@ -227,7 +258,7 @@ ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
     do {
         bool found;
 
-        select_begin(&r, table, now_ns);
+        select_begin(&r, table, now_ns, NULL);
         found = ilb__judge_due(j, now_ns) && select_probe(&r, now_ns, &c);
         if (!ilb__table_holds(table, &r.draw.view))
             ilb__judge_search_again(j, now_ns);

@@ -31,7 +31,7 @@
 
 static inline uint64_t ilb__ticket_check(uint64_t secret, const ilb_ticket *t)
 {
-    return ilb__mix64(ilb__mix64(t->internal[1] ^ secret) ^
+    return ilb__mix64((t->internal[1] ^ secret) * ILB_GOLDEN ^
                       (t->internal[2] & ~ILB_TICKET_BYTE_MASK) ^
                       (t->internal[0] & ~ILB_TICKET_STAGE));
 }
