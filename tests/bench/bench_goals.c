@@ -145,9 +145,9 @@ static const struct {
     int64_t request_us;
     double measured; /* 100 endpoints, one thread */
 } gate_bounds[] = {
-    {"own", 0, 1.9},
-    {"caller", 0, 5.0},
-    {"caller", 1000, 13.5},
+    {"own", 0, 1.45},
+    {"caller", 0, 3.0},
+    {"caller", 1000, 8.3},
 };
 
 int bench_gate(const bench_rows *all, FILE *to)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 39dee15d5ba837fc; do not edit.
+ * Made by build-aux/amalgamate.py from sources 4f03cc89b3b49d89; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -64,10 +64,12 @@
 #define ILB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* A function that an ordinary request does not come to: kept out of its way. */
 #define ILB_COLD __attribute__((cold))
+#define ILB_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define ILB_LIKELY(x) (x)
 #define ILB_UNLIKELY(x) (x)
 #define ILB_COLD
+#define ILB_PREFETCH(p) ((void)(p))
 #endif
 
 /* Data that different threads write stands this far apart. */
@@ -206,6 +208,18 @@ ILB_INTERNAL ilb_allocator ilb__allocator_or_default(const ilb_allocator *a)
  */
 #ifndef ILB_BASE_OPTIONS_H
 #define ILB_BASE_OPTIONS_H
+
+#include <string.h>
+
+/* Is a caller's struct of the very version that is ours? Then it may be read
+ * where it is. */
+static inline bool ilb__struct_is_ours(const void *from, size_t ours)
+{
+    size_t theirs;
+
+    memcpy(&theirs, from, sizeof theirs);
+    return ILB_LIKELY(theirs == ours);
+}
 
 /* Copies a caller's struct into ours of `ours` bytes; `first` is the size of
  * its first version. ILB_OK or ILB_EABI. */
@@ -397,7 +411,9 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max)
 /*
  * Atomic words with the memory order in the name of each operation, so that a
  * reader sees at the call what is ordered; all other orders than relaxed say
- * at the call what they pair with.
+ * at the call what they pair with and why (tests/check_atomics.py). What they
+ * are for is proved in the small, and each shown to be needed or not, by
+ * tests/model (docs/proof.md).
  *
  * Relaxed is enough wherever a word stands for itself: counters, estimates,
  * states. What publishes other memory: the table's version (set/table.c), the
@@ -412,103 +428,130 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max)
 typedef _Atomic uint64_t ilb__a64;
 typedef _Atomic uint32_t ilb__a32;
 typedef _Atomic uint8_t ilb__a8;
+typedef _Atomic(void *) ilb__apointer;
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
 _Static_assert(sizeof(ilb__a64) == 8, "an atomic word is a plain word");
 
+/* For tests only: who defines ILB_YIELD links an ilb__yield of his own, which
+ * may stop the thread a moment before any step (tests/stress/yield.c). */
+#ifdef ILB_YIELD
+void ilb__yield(void);
+#define ILB_BEFORE_STEP() ilb__yield()
+#else
+#define ILB_BEFORE_STEP() ((void)0)
+#endif
+
 static inline uint64_t ilb__load_relaxed(const ilb__a64 *a)
 {
+    ILB_BEFORE_STEP();
     return atomic_load_explicit(a, memory_order_relaxed);
 }
 
 static inline uint64_t ilb__load_acquire(const ilb__a64 *a)
 {
+    ILB_BEFORE_STEP();
     return atomic_load_explicit(a, memory_order_acquire);
 }
 
 static inline void ilb__store_relaxed(ilb__a64 *a, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     atomic_store_explicit(a, v, memory_order_relaxed);
 }
 
 static inline void ilb__store_release(ilb__a64 *a, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     atomic_store_explicit(a, v, memory_order_release);
 }
 
 /* Adds and returns the value before. */
 static inline uint64_t ilb__add_relaxed(ilb__a64 *a, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
 }
 
 static inline uint64_t ilb__add_release(ilb__a64 *a, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_fetch_add_explicit(a, v, memory_order_release);
 }
 
 static inline uint64_t ilb__add_acq_rel(ilb__a64 *a, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_fetch_add_explicit(a, v, memory_order_acq_rel);
 }
 
 /* True if *a was *expected and is now v; else *expected is what *a is. */
 static inline bool ilb__cas_relaxed(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_weak_explicit(
         a, expected, v, memory_order_relaxed, memory_order_relaxed);
 }
 
 static inline bool ilb__cas_release(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_weak_explicit(
         a, expected, v, memory_order_release, memory_order_relaxed);
 }
 
 static inline bool ilb__cas_acq_rel(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_weak_explicit(
         a, expected, v, memory_order_acq_rel, memory_order_acquire);
 }
 
 /* As the others, but never fails by chance: for a single try. */
-static inline bool ilb__cas_strong_acquire(ilb__a64 *a, uint64_t expected,
+static inline bool ilb__cas_strong_acq_rel(ilb__a64 *a, uint64_t expected,
                                            uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
-        a, &expected, v, memory_order_acquire, memory_order_relaxed);
+        a, &expected, v, memory_order_acq_rel, memory_order_relaxed);
 }
 
 static inline bool ilb__cas_strong_relaxed(ilb__a64 *a, uint64_t expected,
                                            uint64_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_relaxed, memory_order_relaxed);
 }
 
 static inline uint32_t ilb__load32_relaxed(const ilb__a32 *a)
 {
+    ILB_BEFORE_STEP();
     return atomic_load_explicit(a, memory_order_relaxed);
 }
 
 static inline void ilb__store32_relaxed(ilb__a32 *a, uint32_t v)
 {
+    ILB_BEFORE_STEP();
     atomic_store_explicit(a, v, memory_order_relaxed);
 }
 
 static inline uint32_t ilb__add32_relaxed(ilb__a32 *a, uint32_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
 }
 
 static inline uint32_t ilb__sub32_relaxed(ilb__a32 *a, uint32_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_fetch_sub_explicit(a, v, memory_order_relaxed);
 }
 
 static inline bool ilb__cas32_relaxed(ilb__a32 *a, uint32_t *expected,
                                       uint32_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_weak_explicit(
         a, expected, v, memory_order_relaxed, memory_order_relaxed);
 }
@@ -516,28 +559,45 @@ static inline bool ilb__cas32_relaxed(ilb__a32 *a, uint32_t *expected,
 static inline bool ilb__cas32_strong_relaxed(ilb__a32 *a, uint32_t expected,
                                              uint32_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_relaxed, memory_order_relaxed);
 }
 
 static inline uint8_t ilb__load8_relaxed(const ilb__a8 *a)
 {
+    ILB_BEFORE_STEP();
     return atomic_load_explicit(a, memory_order_relaxed);
 }
 
 static inline bool ilb__cas8_relaxed(ilb__a8 *a, uint8_t expected, uint8_t v)
 {
+    ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_relaxed, memory_order_relaxed);
 }
 
+static inline void *ilb__load_pointer_acquire(const ilb__apointer *a)
+{
+    ILB_BEFORE_STEP();
+    return atomic_load_explicit(a, memory_order_acquire);
+}
+
+static inline void ilb__store_pointer_release(ilb__apointer *a, void *v)
+{
+    ILB_BEFORE_STEP();
+    atomic_store_explicit(a, v, memory_order_release);
+}
+
 static inline void ilb__fence_acquire(void)
 {
+    ILB_BEFORE_STEP();
     atomic_thread_fence(memory_order_acquire);
 }
 
 static inline void ilb__fence_release(void)
 {
+    ILB_BEFORE_STEP();
     atomic_thread_fence(memory_order_release);
 }
 
@@ -1153,31 +1213,41 @@ ILB_INTERNAL ilb__evidence_sums ilb__evidence_bad(ilb__a64 *word,
 
 #include <string.h>
 
+/* Up to here exp(-x) needs no reduction. */
+#define ILB_DECAY_SOON 0.34
+
+/* exp(r) for |r| <= ln 2 / 2. No division, and the polynomial in pairs (G.
+ * Estrin 1960): what waits for what before it would be most of the time. */
+static inline double ilb__exp_near_0(double r)
+{
+    double rr = r * r;
+    double low = (1 + r) + rr * (0.5 + r * (1.0 / 6));
+    double high =
+        (1.0 / 24 + r * (1.0 / 120)) + rr * (1.0 / 720 + r * (1.0 / 5040));
+
+    return low + rr * rr * high;
+}
+
 /* What is left, 0..1, after `t` of something with the time constant `tau`,
  * which is above 0; both in the same unit. */
 static inline double ilb__decay(double t, double tau)
 {
     const double ln2 = 0.69314718055994530942;
-    double x, r, p, scale;
-    uint64_t k, bits;
+    double x, scale;
+    uint64_t bits;
+    int32_t k;
 
     if (t <= 0)
         return 1;
     x = t / tau;
+    if (x <= ILB_DECAY_SOON)
+        return ilb__exp_near_0(-x);
     if (x > 700)
         return 0;
-    k = (uint64_t)(x / ln2 + 0.5);
-    r = (double)k * ln2 - x;
-    p = 1 + r / 7;
-    p = 1 + r / 6 * p;
-    p = 1 + r / 5 * p;
-    p = 1 + r / 4 * p;
-    p = 1 + r / 3 * p;
-    p = 1 + r / 2 * p;
-    p = 1 + r * p;
-    bits = (UINT64_C(1023) - k) << 52;
+    k = (int32_t)(x * (1 / ln2) + 0.5);
+    bits = (uint64_t)(1023 - k) << 52;
     memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    return ilb__exp_near_0((double)k * ln2 - x) * scale;
 }
 
 /*
@@ -1710,9 +1780,12 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
 
-    /* Acquire: pairs with the release in ilb__load_return. */
+    /* Acquire: pairs with the release in ilb__load_move. Release: pairs with the
+     * fence in ilb__table_holds: who sees the new generation sees that the
+     * table which had the old one has been replaced, and looks again, where he
+     * would else find nobody in it. */
     return ilb__load_in_flight(word) == 0 &&
-           ilb__cas_strong_acquire(&l->word, word, word + ILB__LOAD_GENERATION_ONE);
+           ilb__cas_strong_acq_rel(&l->word, word, word + ILB__LOAD_GENERATION_ONE);
 }
 /* ==== libilb/signal/epochs.c ============================================= */
 /* See epochs.h. */
@@ -1947,6 +2020,153 @@ ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
     ilb__epochs_turn(o, now_ns, n, n, now_ns);
     ilb__load_set_mark(l, UINT64_MAX);
 }
+/* ==== libilb/signal/peaks.c ============================================== */
+/* See peaks.h. */
+/* ==== libilb/signal/peaks.h ============================================== */
+/*
+ * Whether an endpoint's answers are peaks (signal/latency.h) more often than
+ * its peers' are: a cumulative sum of log-likelihood ratios (E. S. Page's
+ * CUSUM, 1954), kept from 0 to 10 nats.
+ *
+ *     a peak:          + ln 10
+ *     another answer:  - 3 ln 10 s, but at least 0.01
+ *
+ *   s  the share of peaks among the answers of all endpoints, of late (two
+ *      minutes; before any, 1 in 1000 is taken as seen).
+ *
+ * So it rises for who has more than three times the peaks of all, and than 1 in
+ * 230, and falls for the others: also where everybody's answers have peaks.
+ * What was in flight together is one peak.
+ *
+ * A single peak is forgotten as soon as ordinary answers follow: that is a
+ * stop, and the endpoint gets its share back. Of an endpoint with 2 % of peaks
+ * ordinary answers prove nothing. So where the sum was at 2 nats already, the
+ * next peak begins at the second level, and at 4.3 nats at the third: the
+ * endpoint is left alone eight, and 64 times, as long after it.
+ *
+ * The word of an endpoint without peaks is 0 and is not written.
+ *
+ * Source: none that we know of. tower and Finagle remember every peak for 10 s
+ * and more, and so avoid such an endpoint, but also one that stopped once.
+ */
+#ifndef ILB_SIGNAL_PEAKS_H
+#define ILB_SIGNAL_PEAKS_H
+
+/* Of all endpoints. */
+typedef struct ilb__peaks_of_all {
+    ilb__a32 n;     /* ever; wraps */
+    ilb__a32 seen;  /* of these, what is in the tally */
+    ilb__a64 tally; /* peaks and answers of late: two floats */
+} ilb__peaks_of_all;
+
+/* The level at which the next peak of an endpoint begins. */
+ILB_INTERNAL uint32_t ilb__peaks_level(uint32_t sum);
+
+/* An answer came: was it a peak? */
+ILB_INTERNAL void ilb__peaks_learn(ilb__a32 *sum, bool peak,
+                                   ilb__peaks_of_all *all);
+
+/* Brings the tally up to date: so many answers more. `keep` of what was there
+ * is left. For one thread at a time. */
+ILB_INTERNAL void ilb__peaks_refresh(ilb__peaks_of_all *all, float answers,
+                                     float keep);
+
+#endif
+/* ==== back in libilb/signal/peaks.c */
+
+/* ==== libilb/base/floats.h =============================================== */
+/* Two floats in one atomic word: read and written together, without a lock. */
+#ifndef ILB_BASE_FLOATS_H
+#define ILB_BASE_FLOATS_H
+
+#include <string.h>
+
+static inline uint64_t ilb__floats_bits(float f)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+static inline uint64_t ilb__floats_pair(float low, float high)
+{
+    return ilb__floats_bits(high) << 32 | ilb__floats_bits(low);
+}
+
+static inline float ilb__floats_low(uint64_t word)
+{
+    uint32_t bits = (uint32_t)word;
+    float f;
+
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static inline float ilb__floats_high(uint64_t word)
+{
+    return ilb__floats_low(word >> 32);
+}
+
+#endif
+/* ==== back in libilb/signal/peaks.c */
+
+/* All in 1/100 nats. */
+#define ILB__PEAKS_UP 230u
+#define ILB__PEAKS_DOWN_MIN 1u
+#define ILB__PEAKS_MAX 1000u
+#define ILB__PEAKS_SECOND 200u
+#define ILB__PEAKS_THIRD 430u
+/* Up to so many times what all have, it is no more than theirs. */
+#define ILB__PEAKS_TIMES 3.0f
+/* One peak in so many answers, before any is seen. */
+#define ILB__PEAKS_PRIOR 1000.0f
+
+ILB_INTERNAL uint32_t ilb__peaks_level(uint32_t sum)
+{
+    return sum < ILB__PEAKS_SECOND ? 1 : sum < ILB__PEAKS_THIRD ? 2 : 3;
+}
+
+static uint32_t ilb__peaks_down(const ilb__peaks_of_all *all)
+{
+    uint64_t tally = ilb__load_relaxed(&all->tally);
+    float share =
+        (1 + ilb__floats_low(tally)) / (ILB__PEAKS_PRIOR + ilb__floats_high(tally));
+    uint32_t down = (uint32_t)(ILB__PEAKS_TIMES * (float)ILB__PEAKS_UP * share + 0.5f);
+
+    return down < ILB__PEAKS_DOWN_MIN ? ILB__PEAKS_DOWN_MIN : down;
+}
+
+ILB_INTERNAL void ilb__peaks_learn(ilb__a32 *sum, bool peak,
+                                   ilb__peaks_of_all *all)
+{
+    uint32_t was = ilb__load32_relaxed(sum), next, down = 0;
+
+    if (peak)
+        ilb__add32_relaxed(&all->n, 1);
+    else if (was > 0)
+        down = ilb__peaks_down(all);
+    do {
+        if (peak)
+            next = was < ILB__PEAKS_MAX - ILB__PEAKS_UP ? was + ILB__PEAKS_UP : ILB__PEAKS_MAX;
+        else
+            next = was > down ? was - down : 0;
+    } while (next != was && !ilb__cas32_relaxed(sum, &was, next));
+}
+
+ILB_INTERNAL void ilb__peaks_refresh(ilb__peaks_of_all *all, float answers,
+                                     float keep)
+{
+    uint32_t n = ilb__load32_relaxed(&all->n);
+    uint32_t news = n - ilb__load32_relaxed(&all->seen);
+    uint64_t tally = ilb__load_relaxed(&all->tally);
+
+    ilb__store32_relaxed(&all->seen, n);
+    ilb__store_relaxed(
+        &all->tally,
+        ilb__floats_pair(ilb__floats_low(tally) * keep + (float)news,
+                         ilb__floats_high(tally) * keep + answers));
+}
 /* ==== libilb/signal/latency.c ============================================ */
 /* See latency.h for the formulas. */
 /* ==== libilb/signal/latency.h ============================================ */
@@ -1977,9 +2197,11 @@ ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
  *
  * Learning, from an answer that took x:
  *
- *     peak, x > 3 max(m, p99) and x > 2 L:   estimate = x; the level rises by
- *         one, if the request began after the last answer (what was in flight
- *         together is one observation);
+ *     peak, x > 3 max(m, p99), m + 0.1 ms and 2 L:   estimate = x; the level
+ *         rises by one, if the request began after the last answer (what was
+ *         in flight together is one observation), but of an endpoint that has
+ *         more peaks than its peers to the second or third (signal/peaks.h);
+ *         the 0.1 ms are what a host's scheduler may add to any answer;
  *     else   estimate = L + g (x - L),   g = 1 - exp(-dt / 1 s), at least
  *         0.1 if x is better, 0.2 if it is worse,
  *         0.5 if x <= 2 m and the level is above 0: it was a blip; the level
@@ -2019,6 +2241,8 @@ ILB_INTERNAL void ilb__overtaken_all(ilb__epochs *o, ilb__load *l,
 #ifndef ILB_SIGNAL_FIGURES_H
 #define ILB_SIGNAL_FIGURES_H
 
+#include <string.h>
+
 typedef struct ilb__figures {
     float median_ns;   /* of the endpoints' latency estimates; 0: unknown */
     float p99_ns;      /* of all good answers of late; 0: unknown */
@@ -2037,6 +2261,50 @@ typedef struct ilb__figures {
     bool many_on_trial;  /* many fail or are slow */
     ilb__evidence_steps steps;
 } ilb__figures;
+
+/* The same as words that any thread reads while one writes. A reader may find
+ * some words of before and some of after: all of them are estimates. */
+#define ILB_FIGURES_WORDS (sizeof(ilb__figures) / sizeof(uint64_t))
+
+typedef struct ilb__figures_words {
+    ilb__a64 words[ILB_FIGURES_WORDS];
+} ilb__figures_words;
+
+static inline void ilb__figures_move(const ilb__figures_words *from,
+                                     ilb__figures *f, size_t i)
+{
+    uint64_t word = ilb__load_relaxed(&from->words[i]);
+
+    memcpy((char *)f + i * sizeof word, &word, sizeof word);
+}
+
+/* For every request: eight moves. A loop would be one, in most compilers. */
+static inline void ilb__figures_read(const ilb__figures_words *from,
+                                     ilb__figures *f)
+{
+    ilb__figures_move(from, f, 0);
+    ilb__figures_move(from, f, 1);
+    ilb__figures_move(from, f, 2);
+    ilb__figures_move(from, f, 3);
+    ilb__figures_move(from, f, 4);
+    ilb__figures_move(from, f, 5);
+    ilb__figures_move(from, f, 6);
+    ilb__figures_move(from, f, 7);
+}
+
+static inline void ilb__figures_write(ilb__figures_words *to,
+                                      const ilb__figures *f)
+{
+    for (size_t i = 0; i < ILB_FIGURES_WORDS; i++) {
+        uint64_t word;
+
+        memcpy(&word, (const char *)f + i * sizeof word, sizeof word);
+        ilb__store_relaxed(&to->words[i], word);
+    }
+}
+
+_Static_assert(sizeof(ilb__figures) == 8 * sizeof(uint64_t),
+               "ilb__figures_read moves eight words");
 
 #define ILB_FIGURES_HANG_P99 1.5f
 #define ILB_FIGURES_HANG_MEDIAN 3.0f
@@ -2115,24 +2383,87 @@ static inline bool ilb__figures_passed(const ilb__figures *f, uint64_t from_ns,
 /* After so many peaks in a row a request is a trial (select/score.h). */
 #define ILB_LATENCY_TRIAL_LEVEL 3
 
+#define ILB_LATENCY_STAMP_SHIFT 20
+#define ILB_LATENCY_LEVEL_SHIFT 28
+#define ILB_LATENCY_STAMP_MASK ((UINT32_C(1) << ILB_LATENCY_LEVEL_SHIFT) - 1)
+/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
+#define ILB_LATENCY_SKEW_TICKS 2048
+
 typedef struct ilb__latency {
     ilb__a64 word;
 } ilb__latency;
 
+/* Units of the stamp since that of the word. */
+static inline uint32_t ilb__latency_ticks(uint64_t word, uint64_t now_ns)
+{
+    uint32_t ticks =
+        ((uint32_t)(now_ns >> ILB_LATENCY_STAMP_SHIFT) - (uint32_t)word) &
+        ILB_LATENCY_STAMP_MASK;
+
+    return ILB_UNLIKELY(ticks > ILB_LATENCY_STAMP_MASK - ILB_LATENCY_SKEW_TICKS)
+               ? 0
+               : ticks;
+}
+
 /* The estimate, not faded; 0: nothing but a bound is known, or nothing. */
 ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l);
 
+static inline uint32_t ilb__latency_level_of(uint64_t word)
+{
+    return (uint32_t)word >> ILB_LATENCY_LEVEL_SHIFT;
+}
+
 /* Peaks in a row: above 0, the endpoint has not proved itself since. */
-ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l);
+static inline uint32_t ilb__latency_level(const ilb__latency *l)
+{
+    return ilb__latency_level_of(ilb__load_relaxed(&l->word));
+}
 
 /* What the estimate is worth now. Without a median, nothing is known of the
  * others either; then the estimate stands as it is. */
-ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        const ilb__figures *f, uint64_t now_ns);
+ILB_INTERNAL float ilb__latency_faded_ns(uint64_t word, const ilb__figures *f,
+                                         uint64_t now_ns);
 
-/* A good answer took `sample_ns`. */
-ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     const ilb__figures *f, uint64_t now_ns);
+/* How long what was learned is trusted without new answers, but not of more
+ * than so many times the median. */
+#define ILB_LATENCY_STALE_TAU_NS 5e9f
+#define ILB_LATENCY_FAR 20.0f
+/* For so many units of the stamp exp() is simple: 1.68 s. */
+#define ILB_LATENCY_SOON_TICKS 1600
+
+/* The same, without a call for what was learned of late and is ordinary. */
+static inline float ilb__latency_of(uint64_t word, const ilb__figures *f,
+                                    uint64_t now_ns)
+{
+    float estimate_ns = ilb__floats_high(word), since_ns;
+    uint32_t ticks = ilb__latency_ticks(word, now_ns);
+
+    if (ILB_UNLIKELY(estimate_ns <= 0))
+        return ilb__latency_faded_ns(word, f, now_ns);
+    if (ticks == 0 || f->median_ns == 0)
+        return estimate_ns;
+    if (ILB_UNLIKELY(ilb__latency_level_of(word) != 0 ||
+                     ticks > ILB_LATENCY_SOON_TICKS ||
+                     estimate_ns > ILB_LATENCY_FAR * f->median_ns))
+        return ilb__latency_faded_ns(word, f, now_ns);
+    since_ns = (float)ticks * (float)(1 << ILB_LATENCY_STAMP_SHIFT);
+    return f->median_ns +
+           (estimate_ns - f->median_ns) *
+               (float)ilb__exp_near_0((double)since_ns *
+                                      (-1 / (double)ILB_LATENCY_STALE_TAU_NS));
+}
+
+static inline float ilb__latency_read_ns(const ilb__latency *l,
+                                         const ilb__figures *f, uint64_t now_ns)
+{
+    return ilb__latency_of(ilb__load_relaxed(&l->word), f, now_ns);
+}
+
+/* A good answer took `sample_ns`. If it raises the level, then to `first` at
+ * least, from 1 (signal/peaks.h). True: it was such a peak. */
+ILB_INTERNAL bool ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
+                                     uint32_t first, const ilb__figures *f,
+                                     uint64_t now_ns);
 
 /* A request that got no good answer took `waited_ns`: an answer would have
  * taken longer. */
@@ -2151,10 +2482,6 @@ ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 /* Evidence older than this counts e times less than new. Short enough to
  * follow a pod that warms up, long enough for a handful of answers at 5/s. */
 #define ILB__LATENCY_LEARN_TAU_NS 1e9
-/* How long what was learned is trusted without new answers. */
-#define ILB__LATENCY_STALE_TAU_NS 5e9f
-/* More than this many times the median fades faster. */
-#define ILB__LATENCY_FAR 20.0f
 /* Not at the median: a bound must not shorten the fading of this. */
 #define ILB__LATENCY_APART 1.3f
 /* The same after a peak, for its first level. */
@@ -2170,11 +2497,10 @@ ILB_INTERNAL void ilb__latency_forget(ilb__latency *l);
 #define ILB__LATENCY_GAIN_BLIP 0.5f
 #define ILB__LATENCY_PEAK_FACTOR 3.0f
 #define ILB__LATENCY_PEAK_ANEW 2.0f
+/* Less than that above the median is the host's scheduler. */
+#define ILB__LATENCY_PEAK_MARGIN_NS 1e5f
 #define ILB__LATENCY_ORDINARY_FACTOR 2.0f
 #define ILB__LATENCY_LEVEL_MAX 15
-
-#define ILB__LATENCY_STAMP_SHIFT 20
-#define ILB__LATENCY_STAMP_MASK ((UINT32_C(1) << 28) - 1)
 
 typedef struct ilb__latency_fields {
     float estimate_ns;
@@ -2184,11 +2510,11 @@ typedef struct ilb__latency_fields {
 static uint64_t ilb__latency_pack(ilb__latency_fields f, uint64_t now_ns)
 {
     uint32_t stamp =
-        (uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) & ILB__LATENCY_STAMP_MASK;
+        (uint32_t)(now_ns >> ILB_LATENCY_STAMP_SHIFT) & ILB_LATENCY_STAMP_MASK;
     uint32_t bits;
 
     memcpy(&bits, &f.estimate_ns, sizeof bits);
-    return (uint64_t)bits << 32 | f.level << 28 | stamp;
+    return (uint64_t)bits << 32 | f.level << ILB_LATENCY_LEVEL_SHIFT | stamp;
 }
 
 static ilb__latency_fields ilb__latency_unpack(uint64_t word)
@@ -2197,23 +2523,15 @@ static ilb__latency_fields ilb__latency_unpack(uint64_t word)
     ilb__latency_fields f;
 
     memcpy(&f.estimate_ns, &bits, sizeof bits);
-    f.level = (uint32_t)word >> 28;
+    f.level = ilb__latency_level_of(word);
     return f;
 }
-
-/* How far behind another thread's clock reading may be, ILB_CLOCK_SKEW_NS. */
-#define ILB__LATENCY_SKEW_TICKS 2048
 
 /* Nanoseconds since the word's stamp. */
 static float ilb__latency_since_ns(uint64_t word, uint64_t now_ns)
 {
-    uint32_t ticks =
-        ((uint32_t)(now_ns >> ILB__LATENCY_STAMP_SHIFT) - (uint32_t)word) &
-        ILB__LATENCY_STAMP_MASK;
-
-    return ticks > ILB__LATENCY_STAMP_MASK - ILB__LATENCY_SKEW_TICKS
-               ? 0
-               : (float)ticks * (float)(1 << ILB__LATENCY_STAMP_SHIFT);
+    return (float)ilb__latency_ticks(word, now_ns) *
+           (float)(1 << ILB_LATENCY_STAMP_SHIFT);
 }
 
 static float ilb__latency_tau_ns(float estimate_ns, uint32_t level,
@@ -2222,9 +2540,9 @@ static float ilb__latency_tau_ns(float estimate_ns, uint32_t level,
     float tau_ns;
 
     if (level == 0) {
-        if (estimate_ns <= ILB__LATENCY_FAR * f->median_ns)
-            return ILB__LATENCY_STALE_TAU_NS;
-        return ILB__LATENCY_STALE_TAU_NS * ilb__log2(ILB__LATENCY_FAR) /
+        if (estimate_ns <= ILB_LATENCY_FAR * f->median_ns)
+            return ILB_LATENCY_STALE_TAU_NS;
+        return ILB_LATENCY_STALE_TAU_NS * ilb__log2(ILB_LATENCY_FAR) /
                ilb__log2(estimate_ns / f->median_ns);
     }
     tau_ns = ILB__LATENCY_PEAK_TAU_NS;
@@ -2239,8 +2557,8 @@ static float ilb__latency_tau_ns(float estimate_ns, uint32_t level,
     return tau_ns;
 }
 
-static float ilb__latency_faded(uint64_t word, const ilb__figures *f,
-                           uint64_t now_ns)
+ILB_INTERNAL float ilb__latency_faded_ns(uint64_t word, const ilb__figures *f,
+                                         uint64_t now_ns)
 {
     ilb__latency_fields l = ilb__latency_unpack(word);
     float since_ns, keep, apart_ns;
@@ -2268,6 +2586,7 @@ static bool ilb__latency_is_peak(float sample_ns, float faded_ns,
     float ordinary_ns = f->median_ns > f->p99_ns ? f->median_ns : f->p99_ns;
 
     return f->median_ns > 0 && sample_ns > ILB__LATENCY_PEAK_FACTOR * ordinary_ns &&
+           sample_ns > f->median_ns + ILB__LATENCY_PEAK_MARGIN_NS &&
            sample_ns > ILB__LATENCY_PEAK_ANEW * faded_ns;
 }
 
@@ -2280,11 +2599,23 @@ static uint32_t ilb__latency_raised(uint64_t word, uint32_t level, float sample_
     return level < ILB__LATENCY_LEVEL_MAX ? level + 1 : level;
 }
 
+/* 1 - exp(-dt / 1 s), at least `least`. */
+static float ilb__latency_gain(float since_ns, float least)
+{
+    float gain;
+
+    /* 1 - exp(-x) is below x. */
+    if (ILB_LIKELY(since_ns <= least * (float)ILB__LATENCY_LEARN_TAU_NS))
+        return least;
+    gain = 1 - (float)ilb__decay((double)since_ns, ILB__LATENCY_LEARN_TAU_NS);
+    return gain < least ? least : gain;
+}
+
 static ilb__latency_fields ilb__latency_learned(uint64_t word, float sample_ns,
                                       const ilb__figures *f, uint64_t now_ns)
 {
     ilb__latency_fields l = ilb__latency_unpack(word);
-    float faded_ns = ilb__latency_faded(word, f, now_ns);
+    float faded_ns = ilb__latency_of(word, f, now_ns);
     float gain, least;
 
     if (ilb__latency_is_peak(sample_ns, faded_ns, f)) {
@@ -2300,10 +2631,7 @@ static ilb__latency_fields ilb__latency_learned(uint64_t word, float sample_ns,
     least = sample_ns < faded_ns ? ILB__LATENCY_GAIN_BETTER : ILB__LATENCY_GAIN_WORSE;
     if (l.level > 0 && sample_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns)
         least = ILB__LATENCY_GAIN_BLIP;
-    gain = 1 - (float)ilb__decay((double)ilb__latency_since_ns(word, now_ns),
-                                 ILB__LATENCY_LEARN_TAU_NS);
-    if (gain < least)
-        gain = least;
+    gain = ilb__latency_gain(ilb__latency_since_ns(word, now_ns), least);
     l.estimate_ns = faded_ns + (sample_ns - faded_ns) * gain;
     if (sample_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns &&
         l.estimate_ns <= ILB__LATENCY_ORDINARY_FACTOR * f->median_ns)
@@ -2324,26 +2652,21 @@ ILB_INTERNAL float ilb__latency_estimate_ns(const ilb__latency *l)
     return ns > 0 ? ns : 0;
 }
 
-ILB_INTERNAL uint32_t ilb__latency_level(const ilb__latency *l)
-{
-    return ilb__latency_unpack(ilb__load_relaxed(&l->word)).level;
-}
-
-ILB_INTERNAL float ilb__latency_read_ns(const ilb__latency *l,
-                                        const ilb__figures *f, uint64_t now_ns)
-{
-    return ilb__latency_faded(ilb__load_relaxed(&l->word), f, now_ns);
-}
-
-ILB_INTERNAL void ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
-                                     const ilb__figures *f, uint64_t now_ns)
+ILB_INTERNAL bool ilb__latency_learn(ilb__latency *l, uint64_t sample_ns,
+                                     uint32_t first, const ilb__figures *f,
+                                     uint64_t now_ns)
 {
     uint64_t word = ilb__load_relaxed(&l->word);
     ilb__latency_fields next;
+    bool peak;
 
     do {
         next = ilb__latency_learned(word, ilb__latency_sample(sample_ns), f, now_ns);
+        peak = next.level > ilb__latency_unpack(word).level;
+        if (ILB_UNLIKELY(peak && next.level < first))
+            next.level = first;
     } while (!ilb__cas_relaxed(&l->word, &word, ilb__latency_pack(next, now_ns)));
+    return peak;
 }
 
 ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
@@ -2355,7 +2678,7 @@ ILB_INTERNAL void ilb__latency_learn_bound(ilb__latency *l, uint64_t waited_ns,
     ilb__latency_fields next;
 
     do {
-        float faded_ns = ilb__latency_faded(word, f, now_ns);
+        float faded_ns = ilb__latency_of(word, f, now_ns);
 
         next = ilb__latency_unpack(word);
         if (bound <= faded_ns)
@@ -3007,8 +3330,17 @@ ILB_INTERNAL ilb__checked ilb__checks_add(ilb__checks *c, bool passed,
  * 0 it is a two's complement number.
  *
  * A request of cost c that took x says what one of cost 1 would have taken:
- * x / c. (AWS and Envoy weigh requests in flight so, by LLM tokens for
- * instance; neither corrects the latency.)
+ *
+ *     c >= 1:  x / c
+ *     c < 1:   x / sqrt(c), the geometric mean of x and x / c
+ *
+ * as the network and what else is the same for all is most of a cheap one's
+ * time: x / c would take whoever answers those for slow. Nobody knows where
+ * between the two it is; the mean is off by sqrt(c) at most either way. One
+ * that has waited for x in vain says x / c, or x if c < 1: not less.
+ *
+ * (AWS and Envoy weigh requests in flight so, by LLM tokens for instance;
+ * neither corrects the latency.)
  */
 #ifndef ILB_SIGNAL_COST_H
 #define ILB_SIGNAL_COST_H
@@ -3052,12 +3384,32 @@ static inline float ilb__cost_load(const ilb__a64 *extra, uint32_t in_flight)
     return q > 0 ? q : 0;
 }
 
+/* x for which x x = y, for y from 1 to ILB_COST_ONE: Newton's method, right to
+ * 1e-9. */
+static inline double ilb__cost_root(double y)
+{
+    double x = 4;
+
+    for (int i = 0; i < 7; i++)
+        x = (x + y / x) / 2;
+    return x;
+}
+
 /* What an ordinary request would have taken. */
 static inline uint64_t ilb__cost_ordinary_ns(uint64_t ns, uint32_t cost)
 {
+    double times;
+
     if (ILB_LIKELY(cost == ILB_COST_ONE))
         return ns;
-    return (uint64_t)((double)ns * (double)ILB_COST_ONE / (double)cost);
+    times = (double)ILB_COST_ONE / (double)cost;
+    return (uint64_t)((double)ns * (times > 1 ? ilb__cost_root(times) : times));
+}
+
+/* What it would have waited at least, where this one did so in vain. */
+static inline uint64_t ilb__cost_waited_ns(uint64_t ns, uint32_t cost)
+{
+    return cost < ILB_COST_ONE ? ns : ilb__cost_ordinary_ns(ns, cost);
 }
 
 #endif
@@ -3195,29 +3547,34 @@ typedef struct ilb__slot {
     ilb__a64 health; /* health/health.h */
     ilb__a64 evidence;
     ilb__a32 weight;
+    ilb__a32 peaks;      /* signal/peaks.h */
     ilb__a64 extra_cost; /* signal/cost.h */
 
-    /* What ilb_done counts. */
+    /* What both read, and seldom is anything else than 0. */
+    _Alignas(ILB_CACHELINE_BYTES)
+        ilb__epochs overtaken; /* signal/overtaken.h */
+    ilb__epochs longlived;     /* .../longlived.h */
+    ilb__lost lost;
+
+    /* What ilb_done counts and reads. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
-    ilb__epochs overtaken; /* signal/overtaken.h */
-    ilb__epochs longlived; /* signal/longlived.h */
-    ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
-    ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
     ilb__a64 slowness; /* signal/slowness.h */
-    ilb__a64 slow_ns;  /* since when that is not 0 */
+
+    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
+    ilb__a64 ejections;
+    ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
+    ilb__a64 slow_ns;  /* since when its slowness is not 0 */
     ilb__a64 silence;  /* signal/silence.h */
     ilb__a64 warm_ns;  /* until then it may be slow as it warms up */
     ilb__a64 heard_ns; /* it gave a sign of life, as the sweep saw */
     ilb__a64 heard;    /* signs of life until then, counted */
-    ilb__lost lost;
     ilb__a64 asked_ns; /* when, after a silence, another was sent there */
-    ilb__a64 anew_ns;  /* what was picked before says nothing of it any more */
     /* By detector; `noted` says when it was counted last without ejecting. */
     ilb__a32 detected[ILB_DETECTOR_COUNT];
     ilb__a32 enforced[ILB_DETECTOR_COUNT];
     ilb__a32 noted[ILB_DETECTOR_COUNT];
-    _Atomic(void *) user;
+    ilb__apointer user;
     ilb__window window;
 
     /* The writer's, under the balancer's mutex; the address is also read by
@@ -3238,7 +3595,8 @@ typedef struct ilb__slot {
 ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address);
 
 /* Copies the address for someone who holds no ticket: `generation` was seen in
- * the slot or in the table. False: the slot is another endpoint's by now. */
+ * the table, or in the slot by who has the mutex or a ticket. False: the slot
+ * is another endpoint's by now. */
 ILB_INTERNAL bool ilb__slot_address(const ilb__slot *slot, uint32_t generation,
                                     char to[ILB_ADDRESS_MAX + 1]);
 
@@ -3289,8 +3647,13 @@ ILB_INTERNAL bool ilb__slot_address(const ilb__slot *slot, uint32_t generation,
     const ilb__a64 *words = (const ilb__a64 *)(const void *)slot->address;
     uint64_t copy[ILB_ADDRESS_WORDS];
 
+    /* Pairs with the fence in ilb__table_publish: the generation may be of a
+     * table of which no version has been read yet; its address is there. */
+    ilb__fence_acquire();
     for (size_t i = 0; i < ILB_ADDRESS_WORDS; i++)
         copy[i] = ilb__load_relaxed(&words[i]);
+    /* Pairs with the fence in ilb__slot_set_address: if one of these words was
+     * of a later endpoint, so is the generation. */
     ilb__fence_acquire();
     if (ilb__load_generation(ilb__load_relaxed(&slot->load.word)) != generation)
         return false;
@@ -3550,7 +3913,8 @@ static inline ilb__view ilb__table_view(const ilb__table *t)
 {
     ilb__view v;
 
-    /* Pairs with the release in ilb__table_publish. */
+    /* Pairs with the release in ilb__table_publish: the entries of this version
+     * are there, and all that their slots were given before. */
     v.version = ilb__load_acquire(&t->version);
     v.buffer = &t->buffers[v.version & 1];
     v.n = (uint32_t)ilb__load_relaxed(&v.buffer->n);
@@ -3561,7 +3925,10 @@ static inline ilb__view ilb__table_view(const ilb__table *t)
 /* Was all that was read through the view of one table? */
 static inline bool ilb__table_holds(const ilb__table *t, const ilb__view *v)
 {
-    /* Pairs with the fence in ilb__table_publish. */
+    /* Pairs with the fence in ilb__table_publish: whoever has read a later
+     * entry sees that its version is over. And with the release in
+     * ilb__load_recycle, in that who has seen a slot recycled sees it as well.
+     */
     ilb__fence_acquire();
     return ilb__load_relaxed(&t->version) == v->version;
 }
@@ -3669,8 +4036,10 @@ ILB_INTERNAL void ilb__table_publish(ilb__table *t, const ilb__endpoint_id *ids,
     ilb__table_buffer *b = &t->buffers[version & 1];
     uint64_t total = ilb__table_weight_total(weights, n);
 
-    /* The version before this one was published by the last call. Pairs with
-     * the fence in ilb__table_holds. */
+    /* Pairs with the fence in ilb__table_holds: who reads an entry from here on
+     * sees the version before this one, which the last call has published, and
+     * not the one before that, whose buffer this was. And with the fence in
+     * ilb__slot_address: he sees what the entry's slot has been given. */
     ilb__fence_release();
     for (uint32_t i = 0; i < n; i++)
         ilb__store_relaxed(&b->ids[i], ids[i]);
@@ -3679,7 +4048,8 @@ ILB_INTERNAL void ilb__table_publish(ilb__table *t, const ilb__endpoint_id *ids,
     ilb__store_relaxed(&b->n, n);
     ilb__store_relaxed(&b->n_listed, n_listed);
     ilb__store_relaxed(&b->weight_total, total);
-    /* Pairs with the acquire in ilb__table_view. */
+    /* Pairs with the acquire in ilb__table_view: who sees the version sees the
+     * entries. */
     ilb__store_release(&t->version, version);
 }
 /* ==== libilb/set/set.c =================================================== */
@@ -3900,6 +4270,7 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     ilb__slot *slot = &s->slots[i];
 
     ilb__latency_forget(&slot->latency);
+    ilb__store32_relaxed(&slot->peaks, 0);
     ilb__store_relaxed(&slot->failures.word, 0);
     ilb__store_relaxed(&slot->evidence, 0);
     ilb__window_reset(&slot->window);
@@ -3969,8 +4340,10 @@ static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
-    /* Pairs with the acquire in ilb_ticket_user and ilb__stats_of. */
-    atomic_store_explicit(&slot->user, e->user, memory_order_release);
+    /* Pairs with the acquire in ilb_ticket_user and ilb__stats_of: who reads a
+     * pointer that an endpoint has got since his table was published sees what
+     * it points to. */
+    ilb__store_pointer_release(&slot->user, e->user);
     if (!before && ilb__set_can_be_drawn(slot))
         watch->enters(slot, watch->user);
     ilb__set_changed(slot, was_listed, was_readiness, watch);
@@ -4164,6 +4537,12 @@ typedef struct ilb__judge {
 static inline enum ilb__health_state ilb__health_state_of(uint64_t word)
 {
     return (enum ilb__health_state)(word & 7);
+}
+
+/* HEALTHY, and not ejected of late. */
+static inline bool ilb__health_is_calm(uint64_t word)
+{
+    return (word & 255) == ILB__HEALTHY;
 }
 
 /* May it be drawn, apart from probes? */
@@ -4600,6 +4979,7 @@ ILB_INTERNAL void ilb__health_returned(ilb__judge *j, ilb__slot *slot,
         ilb__health_lose(slot, now_ns);
     ilb__health_ramp(j, slot, now_ns);
     ilb__latency_forget(&slot->latency);
+    ilb__store32_relaxed(&slot->peaks, 0);
     ilb__cap_release(j);
 }
 
@@ -6072,43 +6452,6 @@ ILB_INTERNAL void ilb__queue_forget(ilb__queue *q);
 #endif
 /* ==== back in libilb/health/queue.c */
 
-/* ==== libilb/base/floats.h =============================================== */
-/* Two floats in one atomic word: read and written together, without a lock. */
-#ifndef ILB_BASE_FLOATS_H
-#define ILB_BASE_FLOATS_H
-
-#include <string.h>
-
-static inline uint64_t ilb__floats_bits(float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    return bits;
-}
-
-static inline uint64_t ilb__floats_pair(float low, float high)
-{
-    return ilb__floats_bits(high) << 32 | ilb__floats_bits(low);
-}
-
-static inline float ilb__floats_low(uint64_t word)
-{
-    uint32_t bits = (uint32_t)word;
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static inline float ilb__floats_high(uint64_t word)
-{
-    return ilb__floats_low(word >> 32);
-}
-
-#endif
-/* ==== back in libilb/health/queue.c */
-
 #define ILB__QUEUE_GROWTH 1.2f
 #define ILB__QUEUE_TIMES 2
 /* Squared: four standard deviations of a difference. */
@@ -6704,17 +7047,21 @@ ILB_INTERNAL float ilb__healthy_share(const ilb__tally *tallies, uint32_t n,
 #define ILB_HEALTH_POOL_H
 
 typedef struct ilb__pool {
+    /* What every request reads. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 refreshed_ns; /* 0: never */
-    ilb__a64 latency;   /* median and p99: two floats */
-    ilb__a64 failures;  /* p0, a float, and suspect in units of 2^20 ns */
-    ilb__a64 reach;     /* reach.h */
-    ilb__a64 steps;     /* ilb__evidence_steps */
-    ilb__a64 rate;      /* rate and in flight: two floats */
-    ilb__a64 calm;      /* in flight an endpoint, and latency, when few were
-                           ejected: two floats */
-    ilb__queue queue;   /* of those that are left when many are ejected */
-    ilb__a64 round;     /* refreshes so far */
-    ilb__a64 trials;    /* trials.h */
+    ilb__figures_words figures; /* made of the following */
+
+    ilb__a64 latency;  /* median and p99: two floats */
+    ilb__a64 failures; /* p0, a float, and suspect in units of 2^20 ns */
+    ilb__a64 reach;    /* reach.h */
+    ilb__a64 steps;    /* ilb__evidence_steps */
+    ilb__a64 rate;     /* rate and in flight: two floats */
+    ilb__a64 calm;     /* in flight an endpoint, and latency, when few were
+                          ejected: two floats */
+    ilb__queue queue;  /* of those that are left when many are ejected */
+    ilb__a64 round;    /* refreshes so far */
+    ilb__a64 trials;   /* trials.h */
+    ilb__peaks_of_all peaks;
     ilb__a64 jumped_ns; /* where the clock stood after its last jump */
     ilb__a64 steady_ns; /* since when refreshes come in time */
     ilb__a64 served;    /* that, and what a long-lived request counts as: two
@@ -6724,7 +7071,10 @@ typedef struct ilb__pool {
 
 ILB_INTERNAL void ilb__pool_init(ilb__pool *p);
 
-ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f);
+static inline void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+{
+    ilb__figures_read(&p->figures, f);
+}
 
 /* Requests that an endpoint has of late, for each unit of its weight. */
 ILB_INTERNAL float ilb__pool_served(const ilb__pool *p);
@@ -6759,6 +7109,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
 #endif
 /* ==== back in libilb/health/pool.c */
 
+#include <string.h>
+
 #define ILB__POOL_FAILED_PERIOD_NS (10 * ILB_MS_NS)
 #define ILB__POOL_HISTOGRAM_FULL 2000
 #define ILB__POOL_LONG_TAU_S 120.0
@@ -6790,14 +7142,17 @@ static void ilb__pool_publish_steps(ilb__pool *p, float p0)
                                       (uint64_t)s.faulty_down << 48);
 }
 
-ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
+/* From all the words, for those who read them. */
+static void ilb__pool_publish(ilb__pool *p)
 {
     uint64_t latency = ilb__load_relaxed(&p->latency);
     uint64_t failures = ilb__load_relaxed(&p->failures);
     uint64_t reach = ilb__load_relaxed(&p->reach);
     uint64_t steps = ilb__load_relaxed(&p->steps);
     uint64_t rate = ilb__load_relaxed(&p->rate);
+    ilb__figures now, *f = &now;
 
+    memset(f, 0, sizeof *f);
     f->median_ns = ilb__floats_low(latency);
     f->p99_ns = ilb__floats_high(latency);
     f->p0 = ilb__floats_low(failures);
@@ -6818,6 +7173,7 @@ ILB_INTERNAL void ilb__pool_figures(const ilb__pool *p, ilb__figures *f)
     f->steps.broken_down = (uint16_t)(steps >> 16);
     f->steps.faulty_up = (uint16_t)(steps >> 32);
     f->steps.faulty_down = (uint16_t)(steps >> 48);
+    ilb__figures_write(&p->figures, f);
 }
 
 ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
@@ -6826,6 +7182,17 @@ ILB_INTERNAL float ilb__pool_served(const ilb__pool *p)
 }
 
 /* ---- Answers ----------------------------------------------------------- */
+
+/* Nothing is known of anyone yet: that answer stands for the median. */
+ILB_COLD static void pool_first(ilb__pool *p, uint64_t latency,
+                                uint64_t sample_ns)
+{
+    (void)ilb__cas_strong_relaxed(
+        &p->latency, latency,
+        ilb__floats_pair((float)(sample_ns == 0 ? 1 : sample_ns),
+                         ilb__floats_high(latency)));
+    ilb__pool_publish(p);
+}
 
 ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
                                  uint64_t count)
@@ -6836,10 +7203,7 @@ ILB_INTERNAL void ilb__pool_good(ilb__pool *p, uint64_t sample_ns,
     if (ILB_LIKELY((count & ((UINT64_C(1) << sampling) - 1)) == 0))
         ilb__histogram_add(&p->answers, sample_ns);
     if (ILB_UNLIKELY((uint32_t)latency == ILB__POOL_MEDIAN_UNKNOWN))
-        (void)ilb__cas_strong_relaxed(
-            &p->latency, latency,
-            ilb__floats_pair((float)(sample_ns == 0 ? 1 : sample_ns),
-                             ilb__floats_high(latency)));
+        pool_first(p, latency, sample_ns);
 }
 
 /* ---- Looking at the endpoints ------------------------------------------ */
@@ -6930,6 +7294,7 @@ ILB_INTERNAL void ilb__pool_init(ilb__pool *p)
     ilb__store_relaxed(&p->reach, ilb__reach_unknown());
     ilb__pool_publish_steps(p, 0.5f / ILB__POOL_LONG_PRIOR);
     ilb__trials_init(&p->trials);
+    ilb__pool_publish(p);
 }
 
 /* What is to be added to the word of reach. */
@@ -6964,6 +7329,8 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
     rate = ilb__pool_refresh_rate(p, &k, view->n, since_s);
     ilb__trials_refill(&p->trials, rate, since_s);
     ilb__pool_refresh_failures(p, &k, view->n, rate);
+    ilb__peaks_refresh(&p->peaks, (float)((double)k.ended * view->n / k.n),
+                       (float)ilb__decay(since_s, ILB__POOL_LONG_TAU_S));
     ilb__pool_refresh_latency(p, &k);
     crowd = ilb__pool_crowd(p, j, &k, view->n, since_s);
     ilb__store_relaxed(&p->served, ilb__floats_pair(ilb__survey_served(&k),
@@ -6972,6 +7339,7 @@ static void ilb__pool_recompute(ilb__pool *p, ilb__judge *j, ilb__slot *slots,
         &p->reach,
         crowd | ilb__reach_word(&k, view->n, ilb__load32_relaxed(&j->n_ejected),
                                 rate));
+    ilb__pool_publish(p);
 }
 
 /* No request for much longer than there ever was one: the clock has jumped, or
@@ -7024,6 +7392,7 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
         since_ns = ILB_POOL_PERIOD_NS;
         ilb__store_relaxed(&p->jumped_ns, now_ns);
         ilb__queue_forget(&p->queue); /* nobody knows its pace */
+        ilb__pool_publish(p);
     }
     ilb__pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
     ilb__pool_sweep(p, j, slots, view, gap_ns, now_ns);
@@ -7039,7 +7408,8 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
  *   L  latency expected of it: the estimate faded to the median
  *      (signal/latency.h), or the age of its oldest unanswered request if that
  *      is more: silence is evidence;
- *   m  the median of all endpoints, at least 1 us;
+ *   m  the median of all endpoints, at least 20 us: what differs by less is
+ *      the host's interrupts;
  *   s  its recent share of failures, 0..1; up to twice p0, what healthy peers
  *      have as well, it says nothing. A certain failure costs as much as an
  *      answer that takes ten times the median. A single failure (s = 1/5) makes
@@ -7160,12 +7530,13 @@ typedef struct ilb__score_context {
     uint64_t now_ns;
     ilb__figures figures;
     float hang_ns;          /* an age above it: hanging */
-    float again_ns;         /* of one alone: somebody may ask once more */
     float enough;           /* a cost up to it: look no further */
-    float in_flight;        /* to an endpoint in the mean, by Little's law */
+    float in_flight;        /* to an endpoint in the mean, by Little's law;
+                               where weights differ */
     float weight_scale;     /* 1 / mean weight; 0: all are equal */
     uint64_t slow_start_ns; /* 0: none */
     bool latency;           /* else by requests in flight alone */
+    bool plain;             /* and nothing changes the formula for all */
 } ilb__score_context;
 
 typedef struct ilb__score {
@@ -7200,11 +7571,6 @@ static inline bool ilb__score_enough(const ilb__score *best,
     return best->held == ILB_HELD_NOT && best->cost <= c->enough;
 }
 
-/* `load` and `health` were just read from `slot`. */
-ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
-                                      uint64_t health,
-                                      const ilb__score_context *c);
-
 /* Where weights differ: is what was drawn good enough to be taken for its
  * weight? */
 ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
@@ -7212,8 +7578,21 @@ ILB_INTERNAL bool ilb__score_fits(const ilb__slot *slot, uint64_t load,
                                   const ilb__score_context *c);
 
 /* Is a request to it a trial, that may well fail, and why? */
-ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                        const ilb__score_context *c);
+ILB_INTERNAL ilb_trial ilb__score_trial_of(const ilb__slot *slot,
+                                           uint64_t health,
+                                           const ilb__score_context *c);
+
+/* The same, at once where nothing is held against it. */
+static inline ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
+                                         const ilb__score_context *c)
+{
+    return ILB_LIKELY(ilb__health_is_calm(health) &&
+                      ilb__latency_level(&slot->latency) == 0 &&
+                      (ilb__load_relaxed(&slot->evidence) |
+                       ilb__load_relaxed(&slot->refusals)) == 0)
+               ? ILB_TRIAL_NOT
+               : ilb__score_trial_of(slot, health, c);
+}
 
 /* May a trial also take for ever? */
 static inline bool ilb__score_trial_is_timed(ilb_trial trial,
@@ -7246,7 +7625,8 @@ static inline bool ilb__score_asks_again(const ilb__slot *slot, uint64_t load,
     if (ILB_LIKELY(age_ns <= c->hang_ns))
         return false;
     if (ilb__epochs_n(&slot->overtaken) == 0)
-        return age_ns > c->again_ns && ilb__load_unanswered(load) == 1;
+        return age_ns > ilb__figures_again_ns(&c->figures) &&
+               ilb__load_unanswered(load) == 1;
     return (float)ilb__elapsed_ns(ilb__load_relaxed(&slot->asked_ns),
                                   c->now_ns) > age_ns / 2;
 }
@@ -7268,8 +7648,71 @@ static inline float ilb__score_load(const ilb__slot *slot, uint64_t load,
 
 /* Age of its oldest unanswered request, at least; 0: there is none. Since the
  * clock jumped, if it did. */
-ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
-                                        const ilb__figures *f, uint64_t now_ns);
+static inline uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
+                                         const ilb__figures *f, uint64_t now_ns)
+{
+    uint64_t age_ns = ilb__load_age_ns(&slot->load, load, now_ns);
+
+    if (ILB_UNLIKELY(!ilb__figures_passed(f, now_ns - age_ns, now_ns)))
+        age_ns = now_ns - f->jumped_ns;
+    return age_ns;
+}
+
+/* The whole formula. */
+ILB_INTERNAL ilb__score ilb__score_in_full(const ilb__slot *slot, uint64_t load,
+                                           uint64_t health,
+                                           const ilb__score_context *c);
+
+/* Has all that it holds against an endpoint been found to be 0? */
+static inline bool ilb__score_is_plain(const ilb__slot *slot, uint64_t health,
+                                       uint64_t latency)
+{
+    return ilb__health_state_of(health) == ILB__HEALTHY &&
+           (ilb__load_relaxed(&slot->failures.word) |
+            ilb__load_relaxed(&slot->extra_cost) |
+            ilb__epochs_n(&slot->overtaken) | ilb__epochs_n(&slot->longlived) |
+            ilb__latency_level_of(latency)) == 0;
+}
+
+/* What is left of the formula for an endpoint that is well, as most are. If it
+ * is held back, as it hangs, the whole is needed. */
+static inline ilb__score ilb__score_of_plain(const ilb__slot *slot,
+                                             uint64_t load, uint64_t latency,
+                                             const ilb__score_context *c)
+{
+    ilb__score score = {0, ILB_HELD_NOT};
+
+    score.cost = ilb__latency_of(latency, &c->figures, c->now_ns);
+    if (ilb__load_unanswered(load) != 0) {
+        float age_ns =
+            (float)ilb__score_age_ns(slot, load, &c->figures, c->now_ns);
+
+        if (ILB_UNLIKELY(age_ns > c->hang_ns))
+            score.held = ILB_HELD_HANGING;
+        if (score.cost < age_ns)
+            score.cost = age_ns;
+    }
+    if (score.cost < 1)
+        score.cost = 1;
+    score.cost *= 1 + (float)ilb__load_in_flight(load);
+    return score;
+}
+
+/* `load` and `health` were just read from `slot`. */
+static inline ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
+                                       uint64_t health,
+                                       const ilb__score_context *c)
+{
+    uint64_t latency = ilb__load_relaxed(&slot->latency.word);
+
+    if (ILB_LIKELY(c->plain && ilb__score_is_plain(slot, health, latency))) {
+        ilb__score score = ilb__score_of_plain(slot, load, latency, c);
+
+        if (ILB_LIKELY(score.held == ILB_HELD_NOT))
+            return score;
+    }
+    return ilb__score_in_full(slot, load, health, c);
+}
 
 /* The latency that the score uses: L above. */
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
@@ -7283,7 +7726,7 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 /* ==== back in libilb/select/score.c */
 
 #define ILB__SCORE_FAILURE_PRICE 10.0f
-#define ILB__SCORE_MEDIAN_MIN_NS 1000.0f
+#define ILB__SCORE_MEDIAN_MIN_NS 20000.0f
 #define ILB__SCORE_ENOUGH 1.2f
 #define ILB__SCORE_ENOUGH_SCARCE 0.3f
 #define ILB__SCORE_ENOUGH_Q 0.3f
@@ -7293,16 +7736,6 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c);
 #define ILB__SCORE_FITS_CHANCE 2.0f
 #define ILB__SCORE_FITS_PRICE 2.0f
 #define ILB__SCORE_SUSPECT_BROKEN (3 * ILB_EVIDENCE_ONE)
-
-ILB_INTERNAL uint64_t ilb__score_age_ns(const ilb__slot *slot, uint64_t load,
-                                        const ilb__figures *f, uint64_t now_ns)
-{
-    uint64_t age_ns = ilb__load_age_ns(&slot->load, load, now_ns);
-
-    if (ILB_UNLIKELY(!ilb__figures_passed(f, now_ns - age_ns, now_ns)))
-        age_ns = now_ns - f->jumped_ns;
-    return age_ns;
-}
 
 ILB_INTERNAL float ilb__score_latency_ns(const ilb__slot *slot, uint64_t load,
                                          const ilb__figures *f, uint64_t now_ns)
@@ -7324,11 +7757,12 @@ ILB_INTERNAL void ilb__score_prepare(ilb__score_context *c)
     const ilb__figures *f = &c->figures;
 
     c->hang_ns = ilb__figures_hang_ns(f);
-    c->again_ns = ilb__figures_again_ns(f);
     c->enough = f->aperture == UINT32_MAX
                     ? ILB__SCORE_ENOUGH * (1 + ILB__SCORE_ENOUGH_Q * f->in_flight)
                     : ILB__SCORE_ENOUGH_SCARCE;
     c->enough *= ilb__score_median_ns(f);
+    c->plain = c->latency && c->weight_scale == 0 && c->slow_start_ns == 0 &&
+               f->room == 0;
 }
 
 /* The last request failed, and that says something against this endpoint. */
@@ -7348,8 +7782,9 @@ static ilb_trial ilb__score_of_late(const ilb__slot *slot, uint64_t health,
                                                          : ILB_TRIAL_NOT;
 }
 
-ILB_INTERNAL ilb_trial ilb__score_trial(const ilb__slot *slot, uint64_t health,
-                                        const ilb__score_context *c)
+ILB_INTERNAL ilb_trial ilb__score_trial_of(const ilb__slot *slot,
+                                           uint64_t health,
+                                           const ilb__score_context *c)
 {
     if (ilb__health_untried(health))
         return ILB_TRIAL_UNTRIED;
@@ -7471,9 +7906,9 @@ static bool ilb__score_is_full(const ilb__slot *slot, uint64_t load,
            c->figures.room * ilb__score_weight(slot, c);
 }
 
-ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
-                                      uint64_t health,
-                                      const ilb__score_context *c)
+ILB_INTERNAL ilb__score ilb__score_in_full(const ilb__slot *slot, uint64_t load,
+                                           uint64_t health,
+                                           const ilb__score_context *c)
 {
     float age_ns = 0;
     ilb__score score = {ilb__score_cost(slot, load, c, &age_ns), ILB_HELD_NOT};
@@ -7487,8 +7922,19 @@ ILB_INTERNAL ilb__score ilb__score_of(const ilb__slot *slot, uint64_t load,
         score.held = ILB_HELD_FULL;
     return score;
 }
-/* ==== libilb/select/draw.c =============================================== */
-/* See draw.h. */
+/* ==== libilb/select/trace.c ============================================== */
+/* See trace.h. */
+/* ==== libilb/select/trace.h ============================================== */
+/*
+ * The trace of one pick: what ilb_pick_explained hands out, filled while the
+ * pick is made. It only looks: no draw and no choice depends on it.
+ *
+ * An address is copied while the view that named its slot may no longer hold;
+ * then it is missing, and the pick, and with it the trace, begins again.
+ */
+#ifndef ILB_SELECT_TRACE_H
+#define ILB_SELECT_TRACE_H
+
 /* ==== libilb/select/draw.h =============================================== */
 /*
  * Candidates: drawing endpoints from a view of the table, and what is known of
@@ -7520,30 +7966,8 @@ typedef struct ilb__candidate {
     uint8_t admitted; /* an ilb_admitted: ejected, but may be taken */
 } ilb__candidate;
 
-/* A number below `n` from the draw's random bits. */
-ILB_INTERNAL uint32_t ilb__draw_below(ilb__draw *d, uint32_t n);
-
-/* A column of the view, by weight. The view is not empty. */
-ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d);
-
-/* Looks at the endpoint of a column. False if it must not be taken: excluded,
- * or no longer the one that the view means. Ejected ones are not refused. */
-ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
-                                 ilb__candidate *c);
-
-/* Does the caller not want it? */
-ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
-                                     ilb__endpoint_id id);
-
-static inline bool ilb__candidate_eligible(const ilb__candidate *c)
-{
-    return ilb__health_eligible(c->health);
-}
-
-#endif
-/* ==== back in libilb/select/draw.c */
-
-static uint32_t ilb__draw_bits(ilb__draw *d)
+/* 32 random bits. */
+static inline uint32_t ilb__draw_bits(ilb__draw *d)
 {
     uint32_t bits = (uint32_t)d->random;
 
@@ -7552,12 +7976,14 @@ static uint32_t ilb__draw_bits(ilb__draw *d)
     return bits;
 }
 
-ILB_INTERNAL uint32_t ilb__draw_below(ilb__draw *d, uint32_t n)
+/* A number below `n` from the draw's random bits. */
+static inline uint32_t ilb__draw_below(ilb__draw *d, uint32_t n)
 {
     return ilb__random_below(ilb__draw_bits(d), n);
 }
 
-ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d)
+/* A column of the view, by weight. The view is not empty. */
+static inline uint32_t ilb__draw_column(ilb__draw *d)
 {
     uint32_t column = ilb__draw_below(d, d->width);
 
@@ -7566,8 +7992,26 @@ ILB_INTERNAL uint32_t ilb__draw_column(ilb__draw *d)
     return ilb__view_weighted(&d->view, column, ilb__draw_bits(d));
 }
 
-ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
-                                     ilb__endpoint_id id)
+/* Has what a look at a column reads fetched, as it is needed soon. */
+static inline void ilb__draw_fetch(const ilb__draw *d, uint32_t column)
+{
+    const ilb__slot *slot =
+        &d->slots[ilb__endpoint_id_index(ilb__view_id(&d->view, column))];
+
+    ILB_PREFETCH(&slot->load);
+    ILB_PREFETCH(&slot->overtaken);
+}
+
+/* Has the slot that is drawn next fetched, while this one is looked at. The
+ * draw's random bits say which; with weights they need not be right. */
+static inline void ilb__draw_fetch_next(const ilb__draw *d)
+{
+    ilb__draw_fetch(d, ilb__random_below((uint32_t)d->random, d->width));
+}
+
+/* Does the caller not want it? */
+static inline bool ilb__draw_excluded(const ilb__exclusion *e,
+                                      ilb__endpoint_id id)
 {
     for (uint32_t i = 0; i < e->n; i++)
         if (e->ids[i] == id)
@@ -7575,8 +8019,10 @@ ILB_INTERNAL bool ilb__draw_excluded(const ilb__exclusion *e,
     return false;
 }
 
-ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
-                                 ilb__candidate *c)
+/* Looks at the endpoint of a column. False if it must not be taken: excluded,
+ * or no longer the one that the view means. Ejected ones are not refused. */
+static inline bool ilb__draw_look(const ilb__draw *d, uint32_t column,
+                                  ilb__candidate *c)
 {
     c->id = ilb__view_id(&d->view, column);
     c->slot = &d->slots[ilb__endpoint_id_index(c->id)];
@@ -7587,20 +8033,17 @@ ILB_INTERNAL bool ilb__draw_look(const ilb__draw *d, uint32_t column,
     return ilb__load_generation(c->load) ==
                ilb__endpoint_id_generation(c->id) &&
            ilb__load_in_flight(c->load) < ILB_LOAD_MAX &&
-           !ilb__draw_excluded(d->exclusion, c->id);
+           (ILB_LIKELY(d->exclusion->n == 0) ||
+            !ilb__draw_excluded(d->exclusion, c->id));
 }
-/* ==== libilb/select/trace.c ============================================== */
-/* See trace.h. */
-/* ==== libilb/select/trace.h ============================================== */
-/*
- * The trace of one pick: what ilb_pick_explained hands out, filled while the
- * pick is made. It only looks: no draw and no choice depends on it.
- *
- * An address is copied while the view that named its slot may no longer hold;
- * then it is missing, and the pick, and with it the trace, begins again.
- */
-#ifndef ILB_SELECT_TRACE_H
-#define ILB_SELECT_TRACE_H
+
+static inline bool ilb__candidate_eligible(const ilb__candidate *c)
+{
+    return ilb__health_eligible(c->health);
+}
+
+#endif
+/* ==== back in libilb/select/trace.h */
 
 /* Nothing looked at yet. The caller adds n_ejected and panic. */
 ILB_INTERNAL void ilb__trace_begin(ilb_explanation *x, ilb_policy policy,
@@ -7855,6 +8298,8 @@ ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c);
 #define ILB__POLICY_CANDIDATES_MAX 16
 /* Draws to find them, when some are ejected, excluded or drawn already. */
 #define ILB__POLICY_TRIES 64
+/* From so many endpoints on a slot is likely not to be in the cache. */
+#define ILB__POLICY_FAR 256
 /* Where draws found none, so many eligible ones are compared: neighbours of
  * ejected ones would else get the traffic of those. */
 #define ILB__POLICY_ANY 8
@@ -7865,12 +8310,28 @@ ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c);
 /* Where so many of healthy endpoints' requests fail, that says nothing. */
 #define ILB__POLICY_HELPS_P0 0.1f
 
-static bool ilb__policy_seen(const uint32_t *columns, uint32_t n, uint32_t column)
+/* Columns drawn so far. */
+typedef struct ilb__policy_drawn {
+    uint64_t low; /* those below 64, a bit each */
+    uint32_t high[ILB__POLICY_TRIES];
+    uint32_t n, n_high;
+} ilb__policy_drawn;
+
+/* False: it was drawn before. */
+static bool ilb__policy_draws(ilb__policy_drawn *d, uint32_t column)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (columns[i] == column)
-            return true;
-    return false;
+    if (column < 64) {
+        if ((d->low >> column & 1) != 0)
+            return false;
+        d->low |= UINT64_C(1) << column;
+    } else {
+        for (uint32_t i = 0; i < d->n_high; i++)
+            if (d->high[i] == column)
+                return false;
+        d->high[d->n_high++] = column;
+    }
+    d->n++;
+    return true;
 }
 
 /* Is an ejected endpoint not much worse than those that are left? */
@@ -7935,40 +8396,53 @@ static bool ilb__policy_takes(const ilb__run *r, ilb__candidate *c)
     return true;
 }
 
+/* Looks at a column. True: it takes part, and *score is what it costs. */
+static inline bool ilb__policy_compares(ilb__run *r, uint32_t column,
+                                   ilb__candidate *c, ilb__score *score)
+{
+    if (!ilb__draw_look(&r->draw, column, c) || !ilb__policy_eligible(r, c) ||
+        ilb__policy_ramping(r, c)) {
+        ilb__run_saw(r, c, NULL);
+        return false;
+    }
+    *score = ilb__score_of(c->slot, c->load, c->health, &r->context);
+    ilb__run_saw(r, c, score);
+    return true;
+}
+
 /* The cheapest of two eligible draws or, while that is not cheap enough, of
  * more. */
 static bool ilb__policy_cheapest(ilb__run *r, uint32_t most, ilb__candidate *best)
 {
-    uint32_t columns[ILB__POLICY_TRIES]; /* drawn, eligible or not */
-    uint32_t n = 0, n_drawn = 0;
+    ilb__policy_drawn drawn; /* eligible or not */
+    uint32_t n = 0;
     ilb__score best_score = {0, ILB_HELD_NOT};
     bool by_weight = r->draw.view.weight_total != 0;
 
+    drawn.low = 0;
+    drawn.n = drawn.n_high = 0;
     if (most > r->draw.width)
         most = r->draw.width;
     for (int tries = 0;
-         tries < ILB__POLICY_TRIES && n < most && n_drawn < r->draw.width; tries++) {
+         tries < ILB__POLICY_TRIES && n < most && drawn.n < r->draw.width; tries++) {
         uint32_t column = ilb__draw_column(&r->draw);
-        ilb__candidate c;
+        ilb__candidate other, *c = n == 0 ? best : &other;
         ilb__score score;
 
-        if (ilb__policy_seen(columns, n_drawn, column))
+        if (ILB_UNLIKELY(r->draw.width > ILB__POLICY_FAR))
+            ilb__draw_fetch_next(&r->draw);
+        if (!ilb__policy_draws(&drawn, column) ||
+            !ilb__policy_compares(r, column, c, &score))
             continue;
-        columns[n_drawn++] = column;
-        if (!ilb__draw_look(&r->draw, column, &c) || !ilb__policy_eligible(r, &c) ||
-            ilb__policy_ramping(r, &c)) {
-            ilb__run_saw(r, &c, NULL);
-            continue;
-        }
-        score = ilb__score_of(c.slot, c.load, c.health, &r->context);
-        ilb__run_saw(r, &c, &score);
-        if (n == 0 || ilb__score_better(&score, &best_score)) {
-            *best = c;
+        if (n == 0) {
+            best_score = score;
+        } else if (ilb__score_better(&score, &best_score)) {
+            *best = other;
             best_score = score;
         }
         n++;
         if (by_weight && n == 1 &&
-            ilb__score_fits(c.slot, c.load, &score, &r->context))
+            ilb__score_fits(c->slot, c->load, &score, &r->context))
             break;
         if (n >= ILB__POLICY_CANDIDATES &&
             ilb__score_enough(&best_score, &r->context))
@@ -8079,6 +8553,133 @@ ILB_INTERNAL bool ilb__policy_endpoint(ilb__run *r, ilb__candidate *c)
     if (r->draw.view.n == 0 || (r->panic && r->judge->fail_closed))
         return false;
     return ilb__policy_by_policy(r, c) || ilb__policy_any(r, c);
+}
+/* ==== libilb/select/quick.c ============================================== */
+/* See quick.h. */
+/* ==== libilb/select/quick.h ============================================== */
+/*
+ * The ordinary pick, by peak_ewma: nobody is ejected, weights are equal,
+ * nothing is excluded and nobody asks why. Then two draws are looked at, and
+ * the cheaper one is taken if it is cheap enough: nearly all picks are this,
+ * and the rest of what select.h does would only find out that there is nothing
+ * to do. It is a third of the instructions.
+ *
+ * What it takes is what the whole would have taken, with the same random bits.
+ * Wherever it is not sure it has done nothing, and the whole begins.
+ */
+#ifndef ILB_SELECT_QUICK_H
+#define ILB_SELECT_QUICK_H
+
+typedef struct ilb__quick {
+    ilb__candidate best;
+    uint32_t parity; /* for ilb__load_return */
+    uint64_t random; /* what was drawn, for the whole; if `drew` */
+    bool drew;
+} ilb__quick;
+
+/* True: one more is in flight to q->best, and it is no trial. */
+ILB_INTERNAL bool ilb__quick_pick(ilb__selector *s, const ilb__judge *j,
+                                  const ilb__table *table, ilb__slot *slots,
+                                  uint64_t now_ns, ilb__quick *q);
+
+#endif
+/* ==== back in libilb/select/quick.c */
+
+/* To find a second column that is not the first. */
+#define ILB__QUICK_TRIES 8
+
+/* Is this the ordinary case, as far as it concerns all endpoints? */
+static bool ilb__quick_begin(ilb__selector *s, const ilb__judge *j,
+                        const ilb__table *table, uint64_t now_ns, ilb__draw *d,
+                        ilb__score_context *c)
+{
+    d->view = ilb__table_view(table);
+    if (s->policy != ILB_POLICY_PEAK_EWMA || j->slow_start_ns != 0 ||
+        ilb__load32_relaxed(&j->n_ejected) != 0 || d->view.weight_total != 0 ||
+        ilb__pool_due(&s->pool, ILB_POOL_PERIOD_NS, now_ns))
+        return false;
+    ilb__pool_figures(&s->pool, &c->figures);
+    d->width =
+        d->view.n < c->figures.aperture ? d->view.n : c->figures.aperture;
+    if (d->width < 2 || c->figures.room != 0)
+        return false;
+    c->now_ns = now_ns;
+    c->weight_scale = 0;
+    c->slow_start_ns = 0;
+    c->latency = true;
+    ilb__score_prepare(c);
+    return true;
+}
+
+/* Two columns that differ. */
+static bool ilb__quick_draw(ilb__draw *d, uint32_t *first, uint32_t *second)
+{
+    int tries = 0;
+
+    *first = ilb__draw_below(d, d->width);
+    do {
+        *second = ilb__draw_below(d, d->width);
+        if (ILB_LIKELY(*second != *first))
+            return true;
+    } while (++tries < ILB__QUICK_TRIES);
+    return false;
+}
+
+/* Is it eligible and well, with nothing held against it? */
+static inline bool ilb__quick_look(const ilb__draw *d, uint32_t column,
+                              const ilb__score_context *x, ilb__candidate *c,
+                              float *cost)
+{
+    ilb__score score;
+    uint64_t latency;
+
+    if (!ilb__draw_look(d, column, c))
+        return false;
+    latency = ilb__load_relaxed(&c->slot->latency.word);
+    if (!ilb__score_is_plain(c->slot, c->health, latency))
+        return false;
+    score = ilb__score_of_plain(c->slot, c->load, latency, x);
+    *cost = score.cost;
+    return score.held == ILB_HELD_NOT;
+}
+
+ILB_INTERNAL bool ilb__quick_pick(ilb__selector *s, const ilb__judge *j,
+                                  const ilb__table *table, ilb__slot *slots,
+                                  uint64_t now_ns, ilb__quick *q)
+{
+    static const ilb__exclusion none = {{0}, 0};
+    float cost, other_cost;
+    ilb__score_context c;
+    ilb__candidate other;
+    uint32_t first, second;
+    ilb__draw d;
+
+    q->drew = false;
+    if (ILB_UNLIKELY(!ilb__quick_begin(s, j, table, now_ns, &d, &c)))
+        return false;
+    d.slots = slots;
+    d.exclusion = &none;
+    d.random = q->random = ilb__random_next(&s->random, now_ns);
+    q->drew = true;
+    if (ILB_UNLIKELY(!ilb__quick_draw(&d, &first, &second)))
+        return false;
+    ilb__draw_fetch(&d, first);
+    ilb__draw_fetch(&d, second);
+    if (!ilb__quick_look(&d, first, &c, &q->best, &cost) ||
+        !ilb__quick_look(&d, second, &c, &other, &other_cost))
+        return false;
+    if (other_cost < cost) {
+        cost = other_cost;
+        q->best = other;
+    }
+    if (cost > c.enough ||
+        ilb__score_trial(q->best.slot, q->best.health, &c) != ILB_TRIAL_NOT)
+        return false;
+    q->drew = false;
+    return ilb__table_holds(table, &d.view) &&
+           ilb__load_take(&q->best.slot->load, q->best.load,
+                          ilb__endpoint_id_generation(q->best.id), now_ns,
+                          &q->parity);
 }
 /* ==== libilb/select/select.c ============================================= */
 /* See select.h. */
@@ -8243,18 +8844,26 @@ static int ilb__select_none(const ilb__run *r)
                                                                  : ILB_EEMPTY;
 }
 
-static float ilb__select_in_flight(const ilb__figures *f, uint32_t n)
+/* What only matters where weights differ. */
+static void ilb__select_weigh(ilb__score_context *c, const ilb__view *v)
 {
-    return n == 0 ? 0 : f->rate_per_s * f->median_ns / 1e9f / (float)n;
+    const ilb__figures *f = &c->figures;
+
+    c->weight_scale = (float)v->n / (float)v->weight_total;
+    c->in_flight =
+        v->n == 0 ? 0 : f->rate_per_s * f->median_ns / 1e9f / (float)v->n;
 }
 
-static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns)
+/* `drawn`: random bits for it, if there are some. */
+static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now_ns,
+                         const uint64_t *drawn)
 {
     ilb__draw *d = &r->draw;
     uint32_t n_ejected;
 
     d->view = ilb__table_view(table);
-    d->random = ilb__random_next(&r->selector->random, now_ns);
+    d->random =
+        drawn != NULL ? *drawn : ilb__random_next(&r->selector->random, now_ns);
     if (ilb__pool_due(&r->selector->pool, ILB_POOL_PERIOD_NS, now_ns))
         ilb__pool_refresh(&r->selector->pool, r->judge, d->slots, &d->view,
                           false, now_ns);
@@ -8262,11 +8871,9 @@ static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now
     r->context.now_ns = now_ns;
     r->context.slow_start_ns = r->judge->slow_start_ns;
     r->context.latency = r->selector->policy == ILB_POLICY_PEAK_EWMA;
-    r->context.weight_scale =
-        d->view.weight_total == 0
-            ? 0
-            : (float)d->view.n / (float)d->view.weight_total;
-    r->context.in_flight = ilb__select_in_flight(&r->context.figures, d->view.n);
+    r->context.weight_scale = 0;
+    if (ILB_UNLIKELY(d->view.weight_total != 0))
+        ilb__select_weigh(&r->context, &d->view);
     ilb__score_prepare(&r->context);
     n_ejected = ilb__load32_relaxed(&r->judge->n_ejected);
     r->panic = ILB_UNLIKELY(n_ejected != 0) &&
@@ -8284,10 +8891,12 @@ static void ilb__select_begin(ilb__run *r, const ilb__table *table, uint64_t now
     }
 }
 
-ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
-                             const ilb__table *table, ilb__slot *slots,
-                             const ilb__exclusion *exclusion, uint64_t now_ns,
-                             ilb__choice *choice, ilb_explanation *trace)
+/* The whole; `drawn` are random bits to begin with, or NULL. */
+static int ilb__select_in_full(ilb__selector *s, ilb__judge *j,
+                          const ilb__table *table, ilb__slot *slots,
+                          const ilb__exclusion *exclusion, uint64_t now_ns,
+                          const uint64_t *drawn, ilb__choice *choice,
+                          ilb_explanation *trace)
 {
     ilb__run r;
     ilb__candidate c;
@@ -8301,7 +8910,8 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
         bool found, probe = false;
         int none;
 
-        ilb__select_begin(&r, table, now_ns);
+        ilb__select_begin(&r, table, now_ns, drawn);
+        drawn = NULL;
         if (r.draw.view.n > 0 && ilb__judge_due(j, now_ns)) {
             probe = ilb__select_probe(&r, ilb__judge_due_by_ns(j, now_ns), &c);
             if (!ilb__table_holds(table, &r.draw.view))
@@ -8312,14 +8922,40 @@ ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
             probe = ilb__select_early(&r, &c);
         none = found ? ILB_OK : ilb__select_none(&r);
         /* What was read through a view that did not hold may be nonsense; a
-         * probe is claimed all the same, and its slot proves itself. */
-        if (!probe && !ilb__table_holds(table, &r.draw.view))
+         * probe is claimed all the same, and its slot proves itself. It needs
+         * the fence in ilb__table_holds no less: whoever has read an id of a
+         * later table sees from there on what that id's slot was given. */
+        if (!ilb__table_holds(table, &r.draw.view) && !probe)
             continue;
         if (!found)
             return none;
         if (ilb__select_take(&r, &c, probe, choice))
             return ILB_OK;
     }
+}
+
+ILB_INTERNAL int ilb__select(ilb__selector *s, ilb__judge *j,
+                             const ilb__table *table, ilb__slot *slots,
+                             const ilb__exclusion *exclusion, uint64_t now_ns,
+                             ilb__choice *choice, ilb_explanation *trace)
+{
+    const uint64_t *drawn = NULL;
+    ilb__quick q;
+
+    if (ILB_LIKELY(exclusion->n == 0 && trace == NULL)) {
+        if (ILB_LIKELY(ilb__quick_pick(s, j, table, slots, now_ns, &q))) {
+            choice->id = q.best.id;
+            choice->parity = q.parity;
+            choice->probe = choice->probe_lost = choice->timed = false;
+            choice->trial = ILB_TRIAL_NOT;
+            ilb__cost_take(&q.best.slot->extra_cost, choice->cost);
+            return ILB_OK;
+        }
+        if (q.drew)
+            drawn = &q.random;
+    }
+    return ilb__select_in_full(s, j, table, slots, exclusion, now_ns, drawn, choice,
+                          trace);
 }
 
 ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
@@ -8339,7 +8975,7 @@ ILB_INTERNAL int ilb__select_due(ilb__selector *s, ilb__judge *j,
     do {
         bool found;
 
-        ilb__select_begin(&r, table, now_ns);
+        ilb__select_begin(&r, table, now_ns, NULL);
         found = ilb__judge_due(j, now_ns) && ilb__select_probe(&r, now_ns, &c);
         if (!ilb__table_holds(table, &r.draw.view))
             ilb__judge_search_again(j, now_ns);
@@ -8413,8 +9049,8 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
         out->detected[i] = ilb__load32_relaxed(&slot->detected[i]);
         out->enforced[i] = ilb__load32_relaxed(&slot->enforced[i]);
     }
-    /* Pairs with the release in set_enter. */
-    out->user = atomic_load_explicit(&slot->user, memory_order_acquire);
+    /* Pairs with the release in set_enter: what it points to is there. */
+    out->user = ilb__load_pointer_acquire(&slot->user);
 }
 /* ==== libilb/observe/events.c ============================================ */
 /* See events.h. */
@@ -8548,9 +9184,10 @@ static bool ilb__events_claim(ilb__events_entry *entry, uint64_t number)
 {
     uint64_t stamp = ilb__load_relaxed(&entry->stamp);
 
-    /* Acquire: pairs with the release of the event before, whose words ours
-     * replace. */
     while (stamp % 2 == 0 && stamp < 2 * number)
+        /* Acquire: pairs with the release in ilb__events_write of the event
+         * before, whose words ours replace. Release: nothing depends on it,
+         * the fence before our words is what orders. */
         if (ilb__cas_acq_rel(&entry->stamp, &stamp, 2 * number + 1))
             return true;
     return false;
@@ -8583,19 +9220,23 @@ ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
         ilb__fence_release();
         for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
             ilb__store_relaxed(&entry->words[i], words[i]);
-        /* Pairs with the acquire in ilb__events_look. */
+        /* Pairs with the acquire in ilb__events_look: the words are there. And with
+         * the acquire in ilb__events_claim: the next event's come after them. */
         ilb__store_release(&entry->stamp, 2 * event->number);
     } else {
         ilb__events_give_up(entry, event->number);
     }
-    /* Pairs with the acquire in ilb__events_tell. */
+    /* Pairs with the acquire in ilb__events_tell: who has counted us asks for
+     * what we have written to be told. */
     ilb__add_release(&e->n_through, 1);
 }
 
 /* ---- What happened ----------------------------------------------------- */
 
-/* Whoever makes an event has a ticket or the mutex, so the slot is still that
- * endpoint's. */
+/* Whoever makes an event has a ticket or the mutex, so that the slot is still
+ * that endpoint's; but the sweep (health/sweep.h) has neither. If it is stopped
+ * after it has ejected, until the slot has been given to another endpoint, its
+ * event tells of that one. */
 static void ilb__events_of_slot(ilb_event *event, const ilb__slot *slot)
 {
     uint32_t generation =
@@ -8678,14 +9319,15 @@ static ilb__events_found ilb__events_look(const ilb__events *e, uint64_t number,
                                 ilb_event *out)
 {
     const ilb__events_entry *entry = ilb__events_place(e, number);
-    /* Pairs with the release in ilb__events_write. */
+    /* Pairs with the release in ilb__events_write: the words are there. */
     uint64_t stamp = ilb__load_acquire(&entry->stamp);
     uint64_t words[ILB_EVENT_WORDS];
 
     if (stamp == 2 * number) {
         for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
             words[i] = ilb__load_relaxed(&entry->words[i]);
-        /* Pairs with the fence in ilb__events_write. */
+        /* Pairs with the fence in ilb__events_write: if one of these words was
+         * of a later event, so is the stamp. */
         ilb__fence_acquire();
         if (ilb__load_relaxed(&entry->stamp) != stamp)
             return EVENTS_LOST;
@@ -8753,10 +9395,16 @@ ILB_INTERNAL void ilb__events_tell(ilb__events *e)
     /* Pairs with the release in ilb__events_write: what was through is whole
      * to us, and by the ask to the teller. */
     ilb__store_relaxed(&e->n_seen, ilb__load_acquire(&e->n_through));
+    /* Release: pairs with the acquire in ilb__events_tell by which the teller
+     * fails to end: he sees what we ask for. Acquire: pairs with the release
+     * there by which the last teller has ended: `told` is ours. */
     if (ilb__add_acq_rel(&e->asked, 1) != 0)
         return;
     do
         ilb__events_tell_all(e);
+    /* Pairs with the two in ilb__events_tell above: release of `told`, acquire
+     * of what was asked for. (Of a CAS that succeeds nobody needs the acquire:
+     * it is the last that a teller does.) */
     while (!ilb__cas_acq_rel(&e->asked, &asked, 0));
 }
 /* ==== libilb/observe/event_text.c ======================================== */
@@ -9198,7 +9846,7 @@ ILB_API const char *ilb_trial_name(ilb_trial trial)
 
 static inline uint64_t ilb__ticket_check(uint64_t secret, const ilb_ticket *t)
 {
-    return ilb__mix64(ilb__mix64(t->internal[1] ^ secret) ^
+    return ilb__mix64((t->internal[1] ^ secret) * ILB_GOLDEN ^
                       (t->internal[2] & ~ILB_TICKET_BYTE_MASK) ^
                       (t->internal[0] & ~ILB_TICKET_STAGE));
 }
@@ -9700,11 +10348,35 @@ static void ilb__pick_write(ilb_balancer *b, ilb_ticket *ticket,
             choice->probe_lost ? ILB_STATE_PROBING : ILB_STATE_EJECTED, now_ns);
 }
 
+/* What the caller wishes: cost, time and endpoints that he does not want. */
+static int ilb__pick_wishes(const ilb_balancer *b, const ilb_pick_options *o,
+                       ilb__exclusion *exclusion, ilb__choice *choice,
+                       uint64_t *now_ns)
+{
+    ilb_pick_options copy;
+    int rc;
+
+    if (!ilb__struct_is_ours(o, sizeof *o)) {
+        rc = ilb__struct_read(&copy, sizeof copy, o, sizeof copy);
+        if (rc != ILB_OK)
+            return rc;
+        o = &copy;
+    }
+    if (o->cost != 0) {
+        if (!ilb__cost_ok(o->cost))
+            return ILB_EINVAL;
+        choice->cost = ilb__cost_of(o->cost);
+    }
+    *now_ns = o->now_ns;
+    if (ILB_LIKELY(o->n_exclude == 0))
+        return ILB_OK;
+    return ilb__pick_exclusion(b, o, exclusion);
+}
+
 static int ilb__pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
                        const ilb_pick_options *options, ilb_explanation *trace)
 {
     ilb__exclusion exclusion;
-    ilb_pick_options o;
     ilb__choice choice;
     uint64_t now_ns = 0;
     int rc;
@@ -9714,15 +10386,9 @@ static int ilb__pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
     exclusion.n = 0;
     choice.cost = ILB_COST_ONE;
     if (options != NULL) {
-        rc = ilb__struct_read(&o, sizeof o, options, sizeof o);
-        if (rc == ILB_OK && !ilb__cost_ok(o.cost))
-            rc = ILB_EINVAL;
-        if (rc == ILB_OK)
-            rc = ilb__pick_exclusion(b, &o, &exclusion);
+        rc = ilb__pick_wishes(b, options, &exclusion, &choice, &now_ns);
         if (rc != ILB_OK)
             return rc;
-        now_ns = o.now_ns;
-        choice.cost = ilb__cost_of(o.cost);
     }
     now_ns = ilb__balancer_now(b, now_ns);
     rc = ilb__select(&b->selector, &b->judge, &b->set.table, b->set.slots,
@@ -9800,8 +10466,7 @@ ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
         !ilb__ticket_in_flight(b->secret, ticket))
         return NULL;
     /* Pairs with the release in set_enter: what it points to is there. */
-    return atomic_load_explicit(&ilb__balancer_slot(b, ticket)->user,
-                                memory_order_acquire);
+    return ilb__load_pointer_acquire(&ilb__balancer_slot(b, ticket)->user);
 }
 
 ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
@@ -9990,7 +10655,7 @@ static void ilb__done_bad(ilb_balancer *b, ilb__done_facts *d)
     ilb__done_figures(b, d,
                  d->outcome != ILB_OVERLOAD && d->outcome != ILB_CANCELLED, &f);
     if (ilb__figures_passed(&f, d->picked_ns, d->now_ns)) {
-        uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
+        uint64_t ns = ilb__cost_waited_ns(d->waited_ns, d->cost);
 
         ilb__latency_learn_bound(&d->slot->latency, ilb__done_bound_ns(d, ns), &f,
                                  d->now_ns);
@@ -10040,6 +10705,20 @@ static uint64_t ilb__done_of_endpoint_ns(const ilb__done_facts *d, uint64_t ns,
     return (float)ns < expected_ns ? ns : (uint64_t)expected_ns;
 }
 
+/* How long its endpoint took for it, and whether that was a peak. */
+static void ilb__done_latency(ilb_balancer *b, const ilb__done_facts *d, uint64_t ns,
+                         const ilb__figures *f)
+{
+    ilb__slot *slot = d->slot;
+    uint32_t peaks = ilb__load32_relaxed(&slot->peaks);
+    bool peak =
+        ilb__latency_learn(&slot->latency, ilb__done_of_endpoint_ns(d, ns, f),
+                           ilb__peaks_level(peaks), f, d->now_ns);
+
+    if (ILB_UNLIKELY(peak || peaks > 0))
+        ilb__peaks_learn(&slot->peaks, peak, &b->selector.pool.peaks);
+}
+
 /* A long poll, say: it shows nothing of how long answers take. */
 static bool ilb__done_is_longlived(const ilb__done_facts *d, const ilb__figures *f)
 {
@@ -10057,8 +10736,7 @@ static void ilb__done_good(ilb_balancer *b, ilb__done_facts *d)
     if (ILB_LIKELY(ilb__figures_passed(&f, d->picked_ns, d->now_ns))) {
         uint64_t ns = ilb__cost_ordinary_ns(d->waited_ns, d->cost);
 
-        ilb__latency_learn(&slot->latency, ilb__done_of_endpoint_ns(d, ns, &f), &f,
-                           d->now_ns);
+        ilb__done_latency(b, d, ns, &f);
         if (ILB_UNLIKELY(d->probe) ||
             ilb__slowness_concerns(&slot->slowness, ns, &f))
             probe_failed = !d->before && ilb__done_timed(b, d, true, ns, &f);
@@ -10066,10 +10744,14 @@ static void ilb__done_good(ilb_balancer *b, ilb__done_facts *d)
             ilb__pool_good(&b->selector.pool, d->waited_ns,
                            ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
     }
-    ilb__failures_good(&slot->failures, d->now_ns);
-    ilb__evidence_good(&slot->evidence, f.steps);
+    if (ILB_UNLIKELY((ilb__load_relaxed(&slot->failures.word) |
+                      ilb__load_relaxed(&slot->evidence)) != 0)) {
+        ilb__failures_good(&slot->failures, d->now_ns);
+        ilb__evidence_good(&slot->evidence, f.steps);
+    }
     ilb__refusals_end(&slot->refusals);
-    if (ILB_LIKELY(!probe_failed))
+    if (ILB_UNLIKELY(!ilb__health_is_calm(ilb__load_relaxed(&slot->health))) &&
+        !probe_failed)
         ilb__health_good(&b->judge, slot, d->probe, d->now_ns);
 }
 
@@ -10095,9 +10777,65 @@ static void ilb__done_passes(const ilb__done_facts *d)
                             d->now_ns);
 }
 
+/* Is nothing held against the endpoint, so that one good answer more teaches
+ * nothing but how long it took? */
+static inline bool ilb__done_finds_nothing(const ilb__slot *slot)
+{
+    return (ilb__load_relaxed(&slot->failures.word) |
+            ilb__load_relaxed(&slot->evidence) |
+            ilb__load32_relaxed(&slot->peaks) |
+            ilb__load_relaxed(&slot->overtaken.epoch_ns) |
+            ilb__load_relaxed(&slot->lost.n) |
+            ilb__load_relaxed(&slot->refusals) |
+            ilb__load_relaxed(&slot->slowness)) == 0 &&
+           ilb__health_is_calm(ilb__load_relaxed(&slot->health));
+}
+
+/* The ordinary good answer, as nearly all are: what is left of the rest of this
+ * file for it. False: it is not one, and nothing has been done. */
+static inline bool ilb__done_quickly(ilb_balancer *b, ilb_ticket *t, ilb__slot *slot,
+                                uint64_t load, uint64_t now_ns)
+{
+    uint64_t ns = ilb__ticket_latency_ns(t, now_ns);
+    ilb__pool *pool = &b->selector.pool;
+    ilb__figures f;
+    float hang_ns;
+
+    if (ilb__ticket_is_probe(t) || ilb__ticket_cost(t) != ILB_COST_ONE ||
+        !ilb__done_finds_nothing(slot) ||
+        ilb__epochs_concern(&slot->longlived, t->internal[1]) ||
+        ilb__pool_due(pool, ILB_POOL_LATE_NS, now_ns))
+        return false;
+    ilb__pool_figures(pool, &f);
+    hang_ns = ilb__figures_hang_ns(&f);
+    if ((float)ns > hang_ns || (float)ns > ILB_SLOWNESS_FACTOR * f.median_ns ||
+        !ilb__figures_passed(&f, t->internal[1], now_ns) ||
+        (ilb__load_old(load) != 0 &&
+         (float)ilb__load_age_ns(&slot->load, load, now_ns) > hang_ns))
+        return false;
+    ilb__ticket_finish(t);
+    ilb__add_relaxed(&slot->done[ILB_SUCCESS], 1);
+    if (ILB_UNLIKELY(ilb__latency_learn(&slot->latency, ns, 1, &f, now_ns)))
+        ilb__peaks_learn(&slot->peaks, true, &pool->peaks);
+    ilb__pool_good(pool, ns, ilb__load_relaxed(&slot->done[ILB_SUCCESS]));
+    return true;
+}
+
+/* The ticket has taught what it could: it is not in flight any more. */
+static int ilb__done_return(ilb_balancer *b, ilb__slot *slot, const ilb_ticket *t,
+                       uint64_t now_ns)
+{
+    bool returned = ilb__load_return(
+        &slot->load, ilb__endpoint_id_generation(ilb__ticket_id(t)),
+        ilb__ticket_where(t), now_ns);
+
+    ilb__balancer_tell(b);
+    return returned ? ILB_OK : ILB_ETICKET;
+}
+
 static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
 {
-    bool returned;
+    uint64_t load;
     ilb__done_facts d;
 
     if (b == NULL || t == NULL || !ilb__done_result_ok(r))
@@ -10105,12 +10843,15 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     if (!ilb__ticket_in_flight(b->secret, t))
         return ILB_ETICKET;
     d.slot = ilb__balancer_slot(b, t);
+    load = ilb__load_relaxed(&d.slot->load.word);
     /* A copy of a done ticket must not teach anything: look before. */
-    if (!ilb__load_has(ilb__load_relaxed(&d.slot->load.word),
-                       ilb__endpoint_id_generation(ilb__ticket_id(t)),
+    if (!ilb__load_has(load, ilb__endpoint_id_generation(ilb__ticket_id(t)),
                        ilb__ticket_where(t)))
         return ILB_ETICKET;
     d.now_ns = ilb__balancer_now(b, r->now_ns);
+    if (ILB_LIKELY(r->outcome == ILB_SUCCESS) &&
+        ilb__done_quickly(b, t, d.slot, load, d.now_ns))
+        return ilb__done_return(b, d.slot, t, d.now_ns);
     d.outcome = r->outcome;
     d.retry_after_ns = r->retry_after_ns;
     d.cost = ilb__ticket_cost(t);
@@ -10133,11 +10874,7 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
         ilb__epochs_end(&d.slot->longlived, d.picked_ns);
     ilb__cost_return(&d.slot->extra_cost, d.cost);
     /* From here on the slot may be another endpoint's. */
-    returned = ilb__load_return(&d.slot->load,
-                                ilb__endpoint_id_generation(ilb__ticket_id(t)),
-                                ilb__ticket_where(t), d.now_ns);
-    ilb__balancer_tell(b);
-    return returned ? ILB_OK : ILB_ETICKET;
+    return ilb__done_return(b, d.slot, t, d.now_ns);
 }
 
 ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome)
@@ -10156,6 +10893,8 @@ ILB_API int ilb_done_with(ilb_balancer *b, ilb_ticket *ticket,
 
     if (result == NULL)
         return ILB_EINVAL;
+    if (ilb__struct_is_ours(result, sizeof r))
+        return ilb__done_ticket(b, ticket, result);
     rc = ilb__struct_read(&r, sizeof r, result,
                           offsetof(ilb_result, retry_after_ns));
     return rc != ILB_OK ? rc : ilb__done_ticket(b, ticket, &r);
