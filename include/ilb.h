@@ -106,14 +106,16 @@ extern "C" {
     X(NOTFOUND, -11, "no endpoint has this address")                           \
     X(BUSY, -12, "too many requests in flight to every endpoint")              \
     X(EJECTED, -13, "every ready endpoint is ejected (fail closed)")           \
-    X(NOTDUE, -14, "no endpoint is due for a probe")
+    X(NOTDUE, -14, "no endpoint is due for a probe")                           \
+    X(NOSYS, -15, "this system cannot do it")                                  \
+    X(PROCESSES, -16, "more processes than may share the balancer")
 
 enum ilb_error {
     ILB_OK = 0,
 #define ILB_X(name, value, text) ILB_E##name = value,
     ILB_ERROR_MAP(ILB_X)
 #undef ILB_X
-    ILB_ERROR_LAST = -14
+    ILB_ERROR_LAST = -16
 };
 
 /**
@@ -303,13 +305,26 @@ typedef struct ilb_options {
     uint64_t latency_margin_ns; /**< an endpoint is slow whose answers take, in
                              the mean, more than four times the others' median
                              and at least so much longer than it. 0: 20 ms */
+
+    uint32_t shared_processes; /**< so many processes, forked from this one,
+                             use the balancer at a time, at most: see
+                             "Processes". Its memory is then shared between
+                             them, and `allocator` must be NULL. 0: it is this
+                             process's alone; at most ILB_PROCESSES_MAX */
+    uint32_t reserved;         /**< 0 */
+    uint64_t lease_ns;         /**< a request that has no first byte and is not
+                             done for so long counts as leaked: its place in
+                             flight is given back, so long to twice as long and
+                             a little after its pick, and its ticket is refused
+                             from then on. Longer than any request waits. 0:
+                             never; else at least ILB_LEASE_MIN_NS */
 } ilb_options;
 
 #define ILB_OPTIONS_INIT                                                       \
     {                                                                          \
         sizeof(ilb_options), NULL, NULL, NULL, 0, ILB_POLICY_DEFAULT, 0, 0, 0, \
             0, 0, 0, NULL, NULL, ILB_FAIL_OPEN, 0, 0, 0, 0, 0, 0, 0,           \
-            ILB_CHECK_PROBES, 0, 0                                             \
+            ILB_CHECK_PROBES, 0, 0, 0, 0, 0                                    \
     }
 
 #define ILB_CAPACITY_MAX 1000000u
@@ -322,6 +337,12 @@ typedef struct ilb_options {
 
 /** Events that are kept, at most. */
 #define ILB_EVENT_CAPACITY_MAX 65536u
+
+/** Processes that share a balancer, at most. */
+#define ILB_PROCESSES_MAX 512u
+
+/** A lease, at least: 1 s. */
+#define ILB_LEASE_MIN_NS UINT64_C(1000000000)
 
 /** An endpoint's weight, at most. */
 #define ILB_WEIGHT_MAX 1000000u
@@ -391,6 +412,27 @@ ILB_API void ilb_balancer_free(ilb_balancer *b);
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
 ILB_API const char *ilb_balancer_name(const ilb_balancer *b);
+
+/* ==== Processes ========================================================= */
+
+/**
+ * A process that shared the balancer has ended: give back what it had in flight
+ * now. Optional, for a parent that waits for its children: otherwise this is
+ * found within a second or two, when a pick or ilb_tick comes by.
+ *
+ * Call it after the process was waited for, or is known to be dead: the tickets
+ * of one that still runs are refused from here on, and if it is in the middle
+ * of a pick that one may be counted until it ends.
+ *
+ * @param b    Not NULL, and shared (ilb_options.shared_processes).
+ * @param pid  Of the process: above 0, and not this one's. One that never used
+ *             the balancer is nothing to do.
+ * @return     ILB_OK; ILB_EINVAL.
+ *
+ * Thread safety: any thread. Blocks: as ilb_balancer_update. Allocates: no.
+ * Since: 0.1.
+ */
+ILB_API int ilb_process_ended(ilb_balancer *b, int64_t pid);
 
 /* ==== Endpoints ========================================================= */
 
@@ -779,6 +821,9 @@ typedef struct ilb_endpoint_stats {
                             base_ejection_time_ns */
     uint32_t enforced[ILB_DETECTOR_COUNT]; /**< of these, how often that has
                             ejected it. A probe that fails is neither */
+    uint64_t leaked; /**< requests whose tickets were never done: their process
+                            has ended, or their lease. They are in none of
+                            `done` */
 } ilb_endpoint_stats;
 
 /**

@@ -255,7 +255,7 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
 
     if (b == NULL || t == NULL || !done_result_ok(r))
         return ILB_EINVAL;
-    if (!ilb__ticket_in_flight(b->secret, t))
+    if (!ilb__balancer_in_flight(b, t))
         return ILB_ETICKET;
     d.slot = ilb__balancer_slot(b, t);
     /* A copy of a done ticket must not teach anything: look before. */
@@ -284,6 +284,8 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     done_passes(&d);
     if (ilb__epochs_concern(&d.slot->longlived, d.picked_ns))
         ilb__epochs_end(&d.slot->longlived, d.picked_ns);
+    if (ILB_UNLIKELY(b->shared) && !ilb__balancer_drops(b, t))
+        return ILB_ETICKET; /* given back just now */
     ilb__cost_return(&d.slot->extra_cost, d.cost);
     /* From here on the slot may be another endpoint's. */
     returned = ilb__load_return(&d.slot->load,

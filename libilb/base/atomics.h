@@ -49,6 +49,17 @@ static inline uint64_t ilb__add_relaxed(ilb__a64 *a, uint64_t v)
     return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
 }
 
+static inline uint64_t ilb__sub_relaxed(ilb__a64 *a, uint64_t v)
+{
+    return atomic_fetch_sub_explicit(a, v, memory_order_relaxed);
+}
+
+/* Takes what is there and leaves 0. */
+static inline uint64_t ilb__take_relaxed(ilb__a64 *a)
+{
+    return atomic_exchange_explicit(a, 0, memory_order_relaxed);
+}
+
 static inline uint64_t ilb__add_release(ilb__a64 *a, uint64_t v)
 {
     return atomic_fetch_add_explicit(a, v, memory_order_release);
@@ -84,6 +95,13 @@ static inline bool ilb__cas_strong_acquire(ilb__a64 *a, uint64_t expected,
 {
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_acquire, memory_order_relaxed);
+}
+
+static inline bool ilb__cas_strong_release(ilb__a64 *a, uint64_t expected,
+                                           uint64_t v)
+{
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_release, memory_order_relaxed);
 }
 
 static inline bool ilb__cas_strong_relaxed(ilb__a64 *a, uint64_t expected,
@@ -132,10 +150,23 @@ static inline uint8_t ilb__load8_relaxed(const ilb__a8 *a)
     return atomic_load_explicit(a, memory_order_relaxed);
 }
 
+static inline void ilb__store8_relaxed(ilb__a8 *a, uint8_t v)
+{
+    atomic_store_explicit(a, v, memory_order_relaxed);
+}
+
 static inline bool ilb__cas8_relaxed(ilb__a8 *a, uint8_t expected, uint8_t v)
 {
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* Keeps the order of the program, for another process that goes on where this
+ * one was killed: what it did before that it has done, whatever the memory is.
+ * It costs nothing but what the compiler could have moved. */
+static inline void ilb__fence_killed(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
 static inline void ilb__fence_acquire(void)

@@ -33,15 +33,18 @@ typedef struct ilb__slot {
     ilb__latency latency;
     ilb__failures failures;
     ilb__a64 health; /* health/health.h */
-    ilb__a64 evidence;
     ilb__a32 weight;
     ilb__a32 peaks;      /* signal/peaks.h */
     ilb__a64 extra_cost; /* signal/cost.h */
 
     /* What ilb_done counts. */
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 done[ILB_OUTCOME_COUNT];
+    ilb__a64 evidence;
+    ilb__a64 leaked_ns;    /* what was taken before and is unanswered has been
+                              given back (health/lease.h); 0: nothing was */
     ilb__epochs overtaken; /* signal/overtaken.h */
     ilb__epochs longlived; /* signal/longlived.h */
+    ilb__a64 leaked;       /* requests that were given back for their tickets */
     ilb__a64 ejections;
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
@@ -64,8 +67,10 @@ typedef struct ilb__slot {
     /* The writer's, under the balancer's mutex; the address is also read by
      * holders of a ticket, whose request keeps the slot from being reused. */
     uint64_t hash;
-    uint64_t plan;     /* number of the last update that had it in its list */
-    uint32_t position; /* in ilb__set.listed or .draining */
+    uint64_t plan;      /* number of the last update that had it in its list */
+    uint32_t position;  /* in ilb__set.listed or .draining */
+    uint64_t listed_by; /* number of the update that put it into the list */
+    ilb__a8 used; /* it has an address, and is in the index: set/repair.h */
     bool listed;
     uint8_t readiness; /* an ilb_readiness */
     ilb__checks checks;
@@ -77,6 +82,15 @@ typedef struct ilb__slot {
 /* The slot's address is this from now on. The writer's; of a slot that has
  * just been recycled, or was never used. */
 ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address);
+
+/* From here on, or no longer, an endpoint's. The writer's. Around it the order
+ * of the program holds also for who finds it killed (set/repair.h). */
+static inline void ilb__slot_set_used(ilb__slot *slot, bool used)
+{
+    ilb__fence_killed();
+    ilb__store8_relaxed(&slot->used, used);
+    ilb__fence_killed();
+}
 
 /* Copies the address for someone who holds no ticket: `generation` was seen in
  * the slot or in the table. False: the slot is another endpoint's by now. */
