@@ -201,28 +201,20 @@ static void run_tick(void)
     (void)ilb_tick(balancer, 0);
 }
 
-/* Another failure ejects it. */
 static void prepare_ejection(void)
 {
     kill_warm();
-    for (int i = 0; i < 4; i++) {
-        ilb_ticket t = kill_pick_at(addresses[1], 0);
-
-        (void)ilb_done(balancer, &t, ILB_CONNECT_ERROR);
-        kill_now_ns += 5 * KILL_MS_NS;
-    }
     kill_keep();
+    if (ilb__load32_relaxed(&balancer->judge.n_ejected) != 0)
+        kill_fail("one is ejected already");
 }
 
 static void run_failure(void)
 {
-    for (int i = 0; i < 3; i++) {
-        ilb_ticket t = kill_pick_at(NULL, 0);
-        const char *address = ilb_ticket_address(balancer, &t);
+    while (ilb__load32_relaxed(&balancer->judge.n_ejected) == 0) {
+        ilb_ticket t = kill_pick_at(addresses[1], 0);
 
-        (void)ilb_done(balancer, &t,
-                       strcmp(address, addresses[1]) == 0 ? ILB_CONNECT_ERROR
-                                                          : ILB_SUCCESS);
+        (void)ilb_done(balancer, &t, ILB_CONNECT_ERROR);
     }
 }
 
@@ -352,12 +344,38 @@ static void kill_check_books(void)
                     kill_now_ns + UINT64_C(2000000000))
                 kill_fail("an ejected endpoint is never due");
         }
+        if ((ilb__health_state_of(health) == ILB__OUT) ==
+            (s->slots[k].used && s->slots[k].listed &&
+             s->slots[k].readiness == ILB_READY))
+            kill_fail("health knows another list");
         kill_check_slot(&s->slots[k]);
     }
     if (n_ejected != ilb__load32_relaxed(&balancer->judge.n_ejected))
         kill_fail("ejected endpoints are miscounted");
     if (s->n_listed + s->n_draining + s->n_free != n)
         kill_fail("a slot is lost");
+}
+
+/* The table has those that are listed and ready. */
+static void kill_check_table(void)
+{
+    const ilb__set *s = &balancer->set;
+    ilb__view v = ilb__table_view(&s->table);
+    uint32_t n = 0;
+
+    for (uint32_t k = 0; k < s->n_listed; k++)
+        n += s->slots[s->listed[k]].readiness == ILB_READY;
+    if (v.n != n)
+        kill_fail("another list is published");
+    for (uint32_t i = 0; i < v.n; i++) {
+        ilb__endpoint_id id = ilb__view_id(&v, i);
+        const ilb__slot *slot = &s->slots[ilb__endpoint_id_index(id)];
+
+        if (!slot->listed ||
+            ilb__load_generation(ilb__load_relaxed(&slot->load.word)) !=
+                ilb__endpoint_id_generation(id))
+            kill_fail("who is not in the list is published");
+    }
 }
 
 /* Exactly one of these lists, and found by their addresses. */
@@ -375,6 +393,7 @@ static void kill_check_list(void)
     }
     if (!whole || balancer->set.n_listed != KILL_PODS)
         kill_fail("the list is neither the old one nor the new one");
+    kill_check_table();
 }
 
 static void kill_check_goes_on(void)
