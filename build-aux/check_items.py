@@ -23,7 +23,10 @@ ASAN_RUN = (
 )
 TSAN_RUN = f"TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 CK_FORK=no {FIXED}"
 
-PROGRAMS = "tests/unit/check_ilb tests/stress/stress_balancer tests/stress/stress_events"
+PROGRAMS = (
+    "tests/unit/check_ilb tests/stress/stress_balancer tests/stress/stress_events "
+    "tests/stress/stress_processes tests/stress/kill_points"
+)
 SIM_TESTS = " ".join(
     f"tests/sim/test_sim_{x}"
     for x in ("run", "elsewhere", "policies", "scenario", "published", "promises",
@@ -152,6 +155,13 @@ ITEMS: tuple[Item, ...] = (
     Item("events-tsan", "the same under TSan",
          f"{TSAN_RUN} build/tsan/tests/stress/stress_events --seconds 10",
          ("build-tsan",), alone=True),
+    Item("processes", "workers that share a balancer, killed at random, 10 s",
+         "build/tests/stress/stress_processes --seconds 10", ("build",)),
+    Item("processes-asan", "the same under ASan and UBSan",
+         f"{ASAN_RUN} build/asan/tests/stress/stress_processes --seconds 10",
+         ("build-asan",), alone=True),
+    Item("kill-points", "a process is killed at each instruction of a request",
+         "build/tests/stress/kill_points --stride 5", ("build",)),
     Item("e2e", "gateway and services, as processes",
          "python -m pytest -q -p no:cacheprovider tests/e2e",
          ("build",), "pytest", alone=True, limit_s=400),

@@ -249,11 +249,10 @@ ILB_API int ilb_tick(ilb_balancer *b, uint64_t now_ns)
 
     if (b == NULL)
         return ILB_EINVAL;
-    rc = ilb__balancer_enter(b);
+    now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
     if (rc != ILB_OK)
         return rc;
-    now_ns = ilb__balancer_now(b, now_ns);
-    ilb__balancer_upkeep(b, now_ns);
     view = ilb__table_view(&b->set.table);
     ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view, false,
                       now_ns);

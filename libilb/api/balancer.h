@@ -94,8 +94,10 @@ ILB_INTERNAL bool ilb__balancer_counts(const ilb_balancer *b,
 static inline bool ilb__balancer_in_flight(const ilb_balancer *b,
                                            const ilb_ticket *t)
 {
+    if (ILB_LIKELY(!b->upkept))
+        return ilb__ticket_in_flight(b->secret, t);
     return ilb__ticket_in_flight(ilb__balancer_secret(b), t) &&
-           (ILB_LIKELY(!b->upkept) || ilb__balancer_counts(b, t));
+           ilb__balancer_counts(b, t);
 }
 
 /* What this process holds of the ticket's endpoint. */
@@ -117,10 +119,18 @@ ILB_INTERNAL bool ilb__balancer_drops(const ilb_balancer *b,
 
 /* What is to be done from time to time. */
 ILB_INTERNAL void ilb__balancer_keep_up(ilb_balancer *b, uint64_t now_ns);
-static inline void ilb__balancer_upkeep(ilb_balancer *b, uint64_t now_ns)
+
+/* As ilb__balancer_enter, and that. */
+static inline int ilb__balancer_begin(ilb_balancer *b, uint64_t now_ns)
 {
-    if (ILB_UNLIKELY(b->upkept))
+    int rc;
+
+    if (ILB_LIKELY(!b->upkept))
+        return ILB_OK;
+    rc = ilb__balancer_enter(b);
+    if (rc == ILB_OK)
         ilb__balancer_keep_up(b, now_ns);
+    return rc;
 }
 
 /* This process goes: what it holds is given back. */

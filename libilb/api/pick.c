@@ -49,9 +49,12 @@ static int pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
 static void pick_write(ilb_balancer *b, ilb_ticket *ticket,
                        const ilb__choice *choice, uint64_t now_ns)
 {
-    ilb__ticket_write(ilb__balancer_secret(b), ticket, choice, now_ns);
-    if (ILB_UNLIKELY(b->shared))
+    if (ILB_LIKELY(!b->shared)) {
+        ilb__ticket_write(b->secret, ticket, choice, now_ns);
+    } else {
+        ilb__ticket_write(ilb__balancer_secret(b), ticket, choice, now_ns);
         ilb__balancer_takes(b, ticket);
+    }
     if (ILB_UNLIKELY(choice->probe))
         ilb__balancer_notes_probe(
             b, ticket, ILB_EVENT_PROBE_STARTED,
@@ -69,9 +72,6 @@ static int pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
 
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
-    rc = ilb__balancer_enter(b);
-    if (rc != ILB_OK)
-        return rc;
     exclusion.n = 0;
     choice.cost = ILB_COST_ONE;
     if (options != NULL) {
@@ -86,7 +86,9 @@ static int pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
         choice.cost = ilb__cost_of(o.cost);
     }
     now_ns = ilb__balancer_now(b, now_ns);
-    ilb__balancer_upkeep(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
+    if (rc != ILB_OK)
+        return rc;
     rc = ilb__select(&b->selector, &b->judge, &b->set.table, b->set.slots,
                      &exclusion, now_ns, &choice, trace);
     if (rc != ILB_OK)
@@ -104,11 +106,10 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
-    rc = ilb__balancer_enter(b);
+    now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
     if (rc != ILB_OK)
         return rc;
-    now_ns = ilb__balancer_now(b, now_ns);
-    ilb__balancer_upkeep(b, now_ns);
     choice.cost = ILB_COST_ONE;
     rc = ilb__select_due(&b->selector, &b->judge, &b->set.table, b->set.slots,
                          now_ns, &choice);
