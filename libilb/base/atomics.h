@@ -65,11 +65,6 @@ static inline uint64_t ilb__add_release(ilb__a64 *a, uint64_t v)
     return atomic_fetch_add_explicit(a, v, memory_order_release);
 }
 
-static inline uint64_t ilb__add_acq_rel(ilb__a64 *a, uint64_t v)
-{
-    return atomic_fetch_add_explicit(a, v, memory_order_acq_rel);
-}
-
 /* True if *a was *expected and is now v; else *expected is what *a is. */
 static inline bool ilb__cas_relaxed(ilb__a64 *a, uint64_t *expected, uint64_t v)
 {

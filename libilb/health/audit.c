@@ -63,7 +63,7 @@ static uint16_t audit_more(const audit_books *b, uint32_t where)
 }
 
 /* What this look and those before have found. */
-static void audit_note(ilb__audit_note *note, const audit_books *b)
+static void audit_put_down(ilb__audit_note *note, const audit_books *b)
 {
     uint64_t extra =
         b->extra_cost - b->held_extra_cost + b->lost * ILB_COST_ONE;
@@ -107,7 +107,7 @@ static void audit_look_at(ilb__audit *a, ilb__slot *slot,
         note->looks = 0;
         return;
     }
-    audit_note(note, &books);
+    audit_put_down(note, &books);
     if (note->looks == 0)
         return;
     a->found = true;
