@@ -2,7 +2,8 @@
 /*
  * What if a process that shares a balancer were killed just here? At every
  * instruction of a pick, a first byte, an end, an ejection, a probe, a refresh,
- * the telling of events, an update.
+ * the telling of events, an update, the burial of another process, an audit,
+ * the end of a lease.
  *
  *   kill_points [--stride N] [NAME...]
  *
@@ -44,11 +45,12 @@ typedef struct kill_scenario {
     void (*run)(void);
     bool update;        /* has so many instructions that some are left out */
     uint32_t n_ejected; /* at its end: that it did what it is for */
+    uint64_t leaked;
 } kill_scenario;
 
 static ilb_balancer *balancer;
 static uint64_t kill_now_ns;
-static pid_t child;
+static pid_t child, former; /* that has ended before */
 static bool child_ended;
 static unsigned long n_told, n_points;
 static const char *addresses[2 * KILL_PODS] = {"a:1", "b:1", "c:1", "d:1",
@@ -82,7 +84,7 @@ static uint64_t kill_clock(void *user)
 static bool kill_ended(int64_t pid, void *user)
 {
     (void)user;
-    return pid == child && child_ended;
+    return (pid == child && child_ended) || (pid == former && former > 0);
 }
 
 static void kill_hear(const ilb_event *event, void *user)
@@ -270,17 +272,75 @@ static void run_readiness(void)
         _exit(1);
 }
 
+/* A process that has ended, with requests in flight: this one reclaims them. */
+static void prepare_reap(void)
+{
+    kill_warm();
+    kill_keep();
+    former = fork();
+    if (former == 0) {
+        for (int i = 0; i < 6; i++) {
+            ilb_ticket t = kill_pick_at(addresses[i % KILL_PODS], i);
+
+            if (i % 2 == 0)
+                (void)ilb_first_byte(balancer, &t, 0);
+        }
+        _exit(0);
+    }
+    (void)waitpid(former, NULL, 0);
+}
+
+static void run_reap(void)
+{
+    for (int i = 0; i < 5; i++) {
+        kill_now_ns += 1100 * KILL_MS_NS;
+        (void)ilb_tick(balancer, 0);
+    }
+}
+
+/* What nobody has: this one audits. */
+static void prepare_audit(void)
+{
+    prepare_reap();
+    ilb__add_relaxed(&balancer->set.slots[1].load.word, 2);
+    ilb__add_relaxed(&balancer->set.slots[2].extra_cost, 77);
+    ilb__add32_relaxed(&balancer->judge.n_ejected, 1);
+}
+
+/* A ticket that was lost: this one ends its lease. */
+static void prepare_lease(void)
+{
+    balancer->upkeep.lease_ns = UINT64_C(20000000000);
+    kill_warm();
+    (void)kill_pick_at(addresses[2], 0);
+    (void)kill_pick_at(addresses[3], 0);
+    kill_now_ns += UINT64_C(21000000000);
+    (void)ilb_tick(balancer, 0);
+    kill_now_ns += UINT64_C(10000000000);
+    kill_keep();
+    kill_now_ns += UINT64_C(9500000000);
+}
+
+static void run_lease(void)
+{
+    kill_now_ns += UINT64_C(1000000000);
+    (void)ilb_tick(balancer, 0);
+}
+
 static const kill_scenario scenarios[] = {
-    {"request", prepare_request, run_request, false, 0},
-    {"held", prepare_request, run_held, false, 0},
-    {"tick", prepare_request, run_tick, false, 0},
-    {"ejection", prepare_ejection, run_failure, false, 1},
-    {"probe_good", prepare_probe, run_probe_good, false, 0},
-    {"probe_bad", prepare_probe, run_probe_bad, false, 1},
-    {"update", prepare_request, run_update, true, 0},
-    {"update_ejected", prepare_probe, run_update, true, 0},
-    {"update_back", prepare_request, run_update_back, true, 0},
-    {"readiness", prepare_ejection, run_readiness, true, 0},
+    {"request", prepare_request, run_request, false, 0, 0},
+    {"held", prepare_request, run_held, false, 0, 0},
+    {"tick", prepare_request, run_tick, false, 0, 0},
+    {"ejection", prepare_ejection, run_failure, false, 1, 0},
+    {"probe_good", prepare_probe, run_probe_good, false, 0, 0},
+    {"probe_bad", prepare_probe, run_probe_bad, false, 1, 0},
+    {"update", prepare_request, run_update, true, 0, 0},
+    {"update_ejected", prepare_probe, run_update, true, 0, 0},
+    {"update_back", prepare_request, run_update_back, true, 0, 0},
+    {"readiness", prepare_ejection, run_readiness, true, 0, 0},
+    {"reap", prepare_reap, run_reap, false, 0, 6},
+    {"audit", prepare_audit, run_reap, false, 0, 8},
+    {"lease", prepare_lease, run_lease, false, 0, 2},
 };
 
 /* ---- If it were killed ------------------------------------------------- */
@@ -462,6 +522,15 @@ static bool kill_stands(void)
     return WSTOPSIG(status) == SIGTRAP;
 }
 
+static uint64_t kill_leaked(void)
+{
+    uint64_t leaked = 0;
+
+    for (uint32_t k = 0; k < balancer->set.n_fresh; k++)
+        leaked += ilb__load_relaxed(&balancer->set.slots[k].leaked);
+    return leaked;
+}
+
 static unsigned long kill_scenario_run(const kill_scenario *s,
                                        unsigned long stride)
 {
@@ -485,12 +554,13 @@ static unsigned long kill_scenario_run(const kill_scenario *s,
         if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) != 0)
             kill_fail(strerror(errno));
     } while (kill_stands());
-    if (ilb__load32_relaxed(&balancer->judge.n_ejected) != s->n_ejected)
+    if (ilb__load32_relaxed(&balancer->judge.n_ejected) != s->n_ejected ||
+        kill_leaked() != s->leaked)
         kill_fail("the scenario did not do what it is for");
     kill_point(copy);
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
-    child = 0;
+    child = former = 0;
     ilb_balancer_free(balancer);
     free(copy);
     return scenario_step;
