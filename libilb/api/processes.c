@@ -135,6 +135,17 @@ static void processes_give_up_events(ilb_balancer *b, uint64_t now_ns)
     u->last_event = 0;
 }
 
+static void processes_audit(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__upkeep *u = &b->upkeep;
+    uint32_t n_rows = ilb__load32_relaxed(&u->processes.n_used);
+    uint32_t most = n_rows == 0 ? 1 : 1 + ILB_UPKEEP_HELD / n_rows;
+
+    ilb__audit_go_on(&u->audit, &b->judge, b->set.slots,
+                     ilb__load32_relaxed(&b->set.n_fresh), &u->holdings, n_rows,
+                     most < ILB_UPKEEP_SLOTS ? most : ILB_UPKEEP_SLOTS, now_ns);
+}
+
 static void processes_look(ilb_balancer *b, uint64_t now_ns)
 {
     ilb__upkeep *u = &b->upkeep;
@@ -144,10 +155,7 @@ static void processes_look(ilb_balancer *b, uint64_t now_ns)
     if (ilb__elapsed_ns(u->reaped_ns, now_ns) >= ILB_UPKEEP_REAP_NS)
         processes_reap(b, now_ns);
     processes_give_up_events(b, now_ns);
-    ilb__audit_go_on(&u->audit, &b->judge, b->set.slots,
-                     ilb__load32_relaxed(&b->set.n_fresh), &u->holdings,
-                     ilb__load32_relaxed(&u->processes.n_used),
-                     ILB_UPKEEP_SLOTS, now_ns);
+    processes_audit(b, now_ns);
     if (!u->audit.wanted && !u->audit.going && u->last_event == 0)
         ilb__store32_relaxed(&u->busy, 0);
     ilb__balancer_unlock(b);

@@ -9,8 +9,9 @@
  *     every second  which processes have ended: what they held is reclaimed
  *                   (health/reclaim.h), under the writer's mutex if that is
  *                   free, else at the next time
- *     after that    every 100 ms 256 slots for the audit (health/audit.h), and
- *                   after a second the events that were left half written
+ *     after that    every 100 ms up to 256 slots for the audit
+ *                   (health/audit.h), and after a second the events that were
+ *                   left half written
  */
 #ifndef ILB_API_UPKEEP_H
 #define ILB_API_UPKEEP_H
@@ -22,6 +23,8 @@
 #define ILB_UPKEEP_PERIOD_NS (100 * ILB_MS_NS)
 #define ILB_UPKEEP_REAP_NS ILB_SECOND_NS
 #define ILB_UPKEEP_SLOTS 256
+/* What processes hold, in an audit: with more than 16 of them fewer slots. */
+#define ILB_UPKEEP_HELD 4096
 
 typedef struct ilb__upkeep {
     ilb__processes processes;

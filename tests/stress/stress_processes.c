@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +41,8 @@
 #define RUN_HELD 8
 #define RUN_PODS 24
 #define RUN_STILL_NS UINT64_C(10000000000)
+/* A run may take so much longer than it should. */
+#define RUN_LATE_S 60
 /* After so many kills everybody must be seen to get on. */
 #define RUN_ROUND 25
 
@@ -69,6 +72,7 @@ static void run_stop_all(void)
         if (workers[i] > 0) {
             (void)kill(workers[i], SIGKILL);
             (void)waitpid(workers[i], NULL, 0);
+            workers[i] = 0;
         }
 }
 
@@ -78,6 +82,17 @@ static _Noreturn void run_fail(const char *what, const char *detail)
     atomic_store(&board->failed, true);
     if (workers[0] > 0)
         run_stop_all();
+    _exit(1);
+}
+
+/* The parent itself was held up. */
+static void run_late(int signal)
+{
+    static const char text[] = "processes: FAILED: the parent: stands still\n";
+
+    (void)signal;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    run_stop_all();
     _exit(1);
 }
 
@@ -216,7 +231,7 @@ static void *run_thread(void *arg)
     unsigned n = 0;
 
     while (!atomic_load(&board->stopping)) {
-        if (run_random(&random) % 64 == 0) {
+        if (run_random(&random) % 16 == 0) {
             run_other(&random);
             atomic_fetch_add(&board->locked[me->index], 1);
         } else if (n < RUN_HELD && (n == 0 || run_random(&random) % 2 == 0)) {
@@ -241,6 +256,10 @@ static _Noreturn void run_worker_main(unsigned index, uint64_t seed)
     pthread_t threads[RUN_THREADS];
 
     workers[0] = 0;
+    (void)alarm(0);
+    /* It must not outlive its parent, however that ends. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() == 1)
+        _exit(1);
     for (unsigned i = 0; i < RUN_THREADS; i++) {
         me[i].index = index;
         me[i].random = seed * RUN_THREADS + i;
@@ -513,6 +532,9 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < RUN_PODS; i++)
         snprintf(addresses[i], sizeof addresses[i], "pod-%u:80", i);
     random = args.seed;
+    if (signal(SIGALRM, run_late) == SIG_ERR)
+        return 1;
+    (void)alarm((unsigned)args.seconds + RUN_LATE_S);
     run_new();
     run_update(&random, true);
     run_learn();
