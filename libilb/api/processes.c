@@ -4,6 +4,8 @@
 #include "health/probe.h"
 #include "set/repair.h"
 
+#define PROCESSES_TRIES 10000
+
 /* ---- The writer's mutex ------------------------------------------------ */
 
 static void processes_settle(ilb__slot *slot, bool drawn, void *user)
@@ -205,18 +207,22 @@ ILB_INTERNAL void ilb__balancer_keep_up(ilb_balancer *b, uint64_t now_ns)
 
 /* ---- Coming and going -------------------------------------------------- */
 
+/* Where very many have ended within a second they stand in the way. Whoever
+ * holds the lock does so for a moment; nobody waits for it here. */
 ILB_INTERNAL int ilb__balancer_enter_anew(ilb_balancer *b)
 {
     ilb__processes *p = &b->upkeep.processes;
     uint32_t stamp;
     int rc = ilb__process_enter(p, &stamp);
 
-    if (rc != ILB_EPROCESSES || !ilb__balancer_try_lock(b))
-        return rc;
-    /* Too many that have ended may stand in the way. */
-    processes_reap(b, ilb__load_relaxed(&b->time.last_ns));
-    ilb__balancer_unlock(b);
-    return ilb__process_enter(p, &stamp);
+    for (uint32_t i = 0; rc == ILB_EBUSY && i < PROCESSES_TRIES; i++) {
+        if (!ilb__balancer_try_lock(b))
+            continue;
+        processes_reap(b, ilb__load_relaxed(&b->time.last_ns));
+        ilb__balancer_unlock(b);
+        rc = ilb__process_enter(p, &stamp);
+    }
+    return rc == ILB_EBUSY ? ILB_EPROCESSES : rc;
 }
 
 ILB_INTERNAL void ilb__balancer_leave(ilb_balancer *b)

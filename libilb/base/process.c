@@ -2,14 +2,17 @@
 /* See process.h. */
 #include "base/process.h"
 
-/* Of those that have ended, so many more may wait to be reclaimed. */
-#define PROCESS_MORE 2
+/* Entries of processes that have ended and are not reclaimed yet: as many as of
+ * live ones, and some more, as a second may pass until somebody looks. */
+#define PROCESS_MORE 64
 
 ILB_INTERNAL void ilb__processes_init(ilb__processes *p, ilb__arena *a,
                                       uint32_t n)
 {
     p->n = n;
-    p->n_entries = PROCESS_MORE * n;
+    p->n_entries = n == 0 ? 0 : 2 * n + PROCESS_MORE;
+    if (p->n_entries > ILB_PROCESS_INDEX_MASK + 1)
+        p->n_entries = ILB_PROCESS_INDEX_MASK + 1;
     p->entries = ilb__arena_take(a, p->n_entries, sizeof *p->entries);
 }
 
@@ -90,23 +93,37 @@ static bool process_end_former(ilb__processes *p, int64_t pid)
     return true;
 }
 
-/* Counts those that use it, and finds an entry to take. 0: there is none, or
- * there are as many as may. */
-static uint32_t process_choose(const ilb__processes *p)
+/* Finds an entry to take, *stamp, and counts those that use it: ILB_EPROCESSES.
+ * ILB_EBUSY: all entries are of processes that have ended. */
+static int process_choose(const ilb__processes *p, uint32_t *stamp)
 {
-    uint32_t n_there = 0, stamp = 0;
+    uint32_t n_there = 0;
 
+    *stamp = 0;
     for (uint32_t i = 0; i < p->n_entries; i++) {
         uint64_t entry = ilb__process_entry(p, i);
 
-        if (ilb__process_pid(entry) == 0) {
-            if (stamp == 0)
-                stamp = process_next_stamp(i, entry);
-        } else {
+        if (ilb__process_pid(entry) != 0)
             n_there += !ilb__process_is_over(p, entry);
-        }
+        else if (*stamp == 0)
+            *stamp = process_next_stamp(i, entry);
     }
-    return n_there < p->n ? stamp : 0;
+    if (n_there >= p->n)
+        return ILB_EPROCESSES;
+    return *stamp == 0 ? ILB_EBUSY : ILB_OK;
+}
+
+/* Decides which entry this process wants, unless another thread has. */
+static int process_want(ilb__processes *p)
+{
+    uint32_t stamp;
+    int rc = process_choose(p, &stamp);
+
+    if (ilb__load_acquire(&p->self->wanted) != 0)
+        return ILB_OK;
+    if (rc == ILB_OK)
+        (void)ilb__cas_strong_release(&p->self->wanted, 0, stamp);
+    return rc;
 }
 
 static void process_note_used(ilb__processes *p, uint32_t n)
@@ -149,14 +166,11 @@ ILB_INTERNAL int ilb__process_enter(ilb__processes *p, uint32_t *stamp)
         if (*stamp != 0)
             return ILB_OK;
         if (wanted == 0) {
-            if (!process_end_former(p, pid))
-                continue;
-            wanted = process_choose(p);
-            if (wanted == 0 && ilb__load_acquire(&self->wanted) == 0)
-                return ILB_EPROCESSES;
-            if (wanted == 0 ||
-                !ilb__cas_strong_release(&self->wanted, 0, wanted))
-                continue;
+            int rc = process_end_former(p, pid) ? process_want(p) : ILB_OK;
+
+            if (rc != ILB_OK)
+                return rc;
+            continue;
         }
         if (process_take(p, (uint32_t)wanted, pid))
             (void)ilb__cas_strong_release(&self->stamp, was, wanted);

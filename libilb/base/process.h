@@ -89,7 +89,8 @@ static inline uint32_t ilb__process_here(const ilb__processes *p)
 }
 
 /* Gives this process an entry. ILB_OK, *stamp; ILB_EPROCESSES: as many as may
- * use it. */
+ * use it; ILB_EBUSY: not so many, but those that have ended must be reclaimed
+ * first. */
 ILB_COLD ILB_INTERNAL int ilb__process_enter(ilb__processes *p,
                                              uint32_t *stamp);
 

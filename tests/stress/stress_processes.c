@@ -239,7 +239,9 @@ static void *run_thread(void *arg)
         } else {
             unsigned k = run_random(&random) % n;
 
-            run_done(&held[k], &random);
+            /* Now and then one is lost: its lease ends, or its process. */
+            if (run_random(&random) % 512 != 0)
+                run_done(&held[k], &random);
             held[k] = held[--n];
         }
         atomic_fetch_add_explicit(&board->steps[me->index], 1,
@@ -376,6 +378,16 @@ static void run_kill(unsigned i, bool tell)
         run_fail("ilb_process_ended", "refused");
 }
 
+/* The parent lives to the end: only their lease gives these back. */
+static void run_lose(uint64_t *random)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        ilb_ticket t;
+
+        run_pick(&t, random);
+    }
+}
+
 static unsigned run_kill_until_end(uint64_t *random)
 {
     uint64_t end_ns = run_clock(NULL) + (uint64_t)(args.seconds * 1e9);
@@ -510,6 +522,7 @@ static void run_new(void)
     o.seed = args.seed;
     o.on_event = run_hear;
     o.event_capacity = 64;
+    o.lease_ns = ILB_LEASE_MIN_NS;
     rc = ilb_balancer_new(&balancer, "processes", &o);
     if (rc == ILB_ENOSYS) {
         puts("processes: SKIPPED: this system cannot share a balancer");
@@ -540,7 +553,9 @@ int main(int argc, char **argv)
     run_learn();
     for (unsigned i = 0; i < args.workers; i++)
         run_start(i, args.seed * 1000 + i);
+    run_lose(&random);
     n_killed = run_kill_until_end(&random);
+    run_lose(&random);
     run_stop();
     run_check_end(&leaked);
     printf("processes: ok: %u of %u workers killed in %.0f s: %" PRIu64

@@ -313,7 +313,7 @@ END_TEST
 
 static test_shared world;
 static ilb__processes processes;
-static _Alignas(64) unsigned char entries[256];
+static _Alignas(64) unsigned char entries[1024];
 
 /* Process 1 calls; its stamp. */
 static uint32_t share_ring(void)
@@ -327,6 +327,7 @@ static uint32_t share_ring(void)
     memset(&self, 0, sizeof self);
     memset(&processes, 0, sizeof processes);
     ilb__processes_init(&processes, &a, 2);
+    must(a.used_bytes <= sizeof entries);
     processes.system = &world.system;
     processes.self = world.self = &self;
     ring.processes = &processes;

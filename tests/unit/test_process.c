@@ -85,6 +85,19 @@ START_TEST(no_more_than_so_many_live_ones)
 }
 END_TEST
 
+START_TEST(the_ended_stand_in_the_way_until_they_are_reclaimed)
+{
+    uint32_t stamp;
+
+    for (uint32_t i = 0; i < table.n_entries; i++)
+        ilb__store_relaxed(&table.entries[i], UINT64_C(9) << 32 | 1);
+    world.ended[9] = true;
+    must_eq(ilb__process_enter(&table, &stamp), ILB_EBUSY);
+    must(ilb__process_free(&table, 5, ilb__process_entry(&table, 5)));
+    must_eq(ilb__process_index(enter_as(1)), 5);
+}
+END_TEST
+
 START_TEST(a_place_that_is_freed_is_another_processes_with_another_stamp)
 {
     uint32_t stamps[4] = {0};
@@ -278,6 +291,7 @@ Suite *suite_process(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, each_process_has_a_place_of_its_own);
     tcase_add_test(tc, no_more_than_so_many_live_ones);
+    tcase_add_test(tc, the_ended_stand_in_the_way_until_they_are_reclaimed);
     tcase_add_test(
         tc, a_place_that_is_freed_is_another_processes_with_another_stamp);
     tcase_add_test(tc, a_pid_that_comes_again_ends_who_had_it);

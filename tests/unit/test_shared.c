@@ -273,7 +273,7 @@ END_TEST
 START_TEST(workers_that_come_and_go_find_room)
 {
     for (uint32_t i = 0; i < 1000; i++) {
-        uint32_t pid = 2 + i % 8;
+        uint32_t pid = 2 + i % 13;
 
         test_shared_as(s, pid);
         (void)test_pick(s->b); /* and is killed */
