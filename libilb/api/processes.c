@@ -171,12 +171,14 @@ static void processes_walk(ilb_balancer *b, uint64_t now_ns)
     ilb__upkeep *u = &b->upkeep;
     uint32_t n = n_slots < ILB_UPKEEP_SLOTS ? n_slots : ILB_UPKEEP_SLOTS;
     uint32_t at = ilb__add32_relaxed(&u->at, n);
+    ilb__holdings h = u->holdings;
 
+    /* Rows that nobody has had are not touched. */
+    h.n_rows = ilb__load32_relaxed(&u->processes.n_used);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t k = (at + i) % n_slots;
 
-        ilb__lease_look_at(&b->set.slots[k], &u->holdings, k, u->lease_ns,
-                           now_ns);
+        ilb__lease_look_at(&b->set.slots[k], &h, k, u->lease_ns, now_ns);
     }
 }
 

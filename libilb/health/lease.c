@@ -2,18 +2,32 @@
 /* See lease.h. */
 #include "health/lease.h"
 
-/* The processes have none any more that is counted there. */
-static void lease_take_held(const ilb__holdings *h, uint32_t k, uint32_t where)
+/* Since it was looked at, has it turned? Then others are counted there. */
+static bool lease_turned(const ilb__slot *slot, uint32_t parity,
+                         uint64_t turned_ns)
+{
+    return ilb__load_parity(ilb__load_acquire(&slot->load.word)) != parity ||
+           ilb__load_relaxed(&slot->load.turned_ns) != turned_ns;
+}
+
+/* The processes have no old ones any more. */
+static void lease_take_held(const ilb__slot *slot, const ilb__holdings *h,
+                            uint32_t k, uint32_t parity, uint64_t turned_ns)
 {
     for (uint32_t row = 0; row < h->n_rows; row++) {
         ilb__held *held = ilb__holdings_of(h, row, k);
-        uint64_t word = ilb__load_relaxed(&held->word);
+        uint64_t word = ilb__load_relaxed(&held->word), old;
 
-        while (ilb__held_count(word, where) != 0 &&
-               !ilb__cas_relaxed(&held->word, &word,
-                                 word - ilb__held_count(word, where) *
-                                            ilb__held_one(where)))
-            continue;
+        do {
+            old = ilb__held_count(word, !parity) * ilb__held_one(!parity);
+            if (old != 0 && lease_turned(slot, parity, turned_ns))
+                return;
+        } while (old != 0 && !ilb__cas_relaxed(&held->word, &word, word - old));
+        if (old != 0 && ILB_UNLIKELY(lease_turned(slot, parity, turned_ns))) {
+            /* Just now: nobody is to be refused for it. */
+            ilb__add_relaxed(&held->word, old);
+            return;
+        }
     }
 }
 
@@ -45,7 +59,7 @@ static void lease_expire(ilb__slot *slot, const ilb__holdings *h, uint32_t k,
     /* Before they are taken out: who is not counted any more is refused. */
     if (ilb__load_relaxed(&slot->leaked_ns) < turned_ns)
         ilb__store_relaxed(&slot->leaked_ns, turned_ns);
-    lease_take_held(h, k, !parity);
+    lease_take_held(slot, h, k, parity, turned_ns);
     while (ilb__load_old(word) != 0 && ilb__load_parity(word) == parity &&
            (n = ilb__load_expire(&slot->load, word, now_ns)) == 0)
         word = ilb__load_acquire(&slot->load.word);

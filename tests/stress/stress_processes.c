@@ -18,6 +18,12 @@
  * The clock is the machine's, and an offset that all share, so that the end
  * takes no time. It kills only processes that it has started, by their ids.
  */
+#ifndef __linux__
+int main(void)
+{
+    return 77; /* processes share a balancer on Linux only */
+}
+#else
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -568,3 +574,4 @@ int main(int argc, char **argv)
     ilb_balancer_free(balancer);
     return 0;
 }
+#endif
