@@ -109,6 +109,23 @@ START_TEST(what_was_on_its_way_is_left_alone)
 }
 END_TEST
 
+START_TEST(no_more_than_all_three_looks_have_seen)
+{
+    leak(0);
+    first_look();
+    look();
+    leak(0); /* may be on its way */
+    look();
+    must_eq(in_flight(), 1);
+    must_eq(test_shared_leaked(s), 1);
+    must(ilb__load_return(
+        &slot->load, ilb__load_generation(ilb__load_relaxed(&slot->load.word)),
+        0, s->clock.now_ns));
+    looks_end();
+    must_eq(test_shared_leaked(s), 1);
+}
+END_TEST
+
 START_TEST(requests_of_live_processes_are_no_leak)
 {
     ilb_ticket held[8];
@@ -187,6 +204,7 @@ Suite *suite_audit(void)
     tcase_add_test(tc, three_looks_find_what_nobody_has);
     tcase_add_test(tc, without_an_end_of_a_process_nothing_is_audited);
     tcase_add_test(tc, what_was_on_its_way_is_left_alone);
+    tcase_add_test(tc, no_more_than_all_three_looks_have_seen);
     tcase_add_test(tc, requests_of_live_processes_are_no_leak);
     tcase_add_test(tc, cost_that_is_left_over);
     tcase_add_test(tc, endpoints_that_count_as_ejected);

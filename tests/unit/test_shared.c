@@ -207,6 +207,41 @@ START_TEST(who_was_wrongly_said_to_have_ended_goes_on)
 }
 END_TEST
 
+/* What a lease has given back is not given back again: that would be another's.
+ */
+START_TEST(a_process_that_ends_holds_nothing_whose_lease_is_over)
+{
+    ilb_ticket lost[8], mine[8];
+
+    s->b->upkeep.lease_ns = 5 * S_NS;
+    test_shared_as(s, 2);
+    for (int i = 0; i < 8; i++)
+        lost[i] = test_pick(s->b);
+    test_shared_as(s, 1);
+    for (int i = 0; i < 44; i++)
+        test_shared_pass(s, 1);
+    must_eq(test_shared_in_flight(s), 0);
+    must_eq(test_shared_leaked(s), 8);
+    /* Turns, so that others are counted where those were. */
+    for (int i = 0; i < 8; i++)
+        mine[i] = test_pick(s->b);
+    for (int i = 0; i < 8; i++)
+        test_done(s->b, &mine[i], ILB_SUCCESS);
+    for (int i = 0; i < 8; i++)
+        mine[i] = test_pick(s->b);
+    test_shared_as(s, 2);
+    for (int i = 0; i < 8; i++)
+        is_refused(&lost[i]);
+    test_shared_as(s, 1);
+    must_eq(ilb_process_ended(s->b, 2), ILB_OK);
+    must_eq(test_shared_in_flight(s), 8);
+    for (int i = 0; i < 8; i++)
+        test_done(s->b, &mine[i], ILB_SUCCESS);
+    must_eq(test_shared_in_flight(s), 0);
+    must_eq(test_shared_leaked(s), 8);
+}
+END_TEST
+
 /* ---- Probes ------------------------------------------------------------ */
 
 START_TEST(the_probe_of_an_ended_process_is_made_by_another)
@@ -327,6 +362,7 @@ Suite *suite_shared(void)
     tcase_add_test(tc, and_when_it_frees_the_balancer);
     tcase_add_test(tc, whether_processes_have_ended_is_asked_once_a_second);
     tcase_add_test(tc, who_was_wrongly_said_to_have_ended_goes_on);
+    tcase_add_test(tc, a_process_that_ends_holds_nothing_whose_lease_is_over);
     tcase_add_test(tc, the_probe_of_an_ended_process_is_made_by_another);
     tcase_add_test(tc, one_too_many_is_refused_and_changes_nothing);
     tcase_add_test(tc, workers_that_come_and_go_find_room);
