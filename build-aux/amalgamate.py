@@ -55,6 +55,9 @@ POSIX = """\
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
+#if !defined(_DEFAULT_SOURCE) && !defined(_GNU_SOURCE)
+#define _DEFAULT_SOURCE 1
+#endif
 """
 
 # In a user's own file, which goes on after the library: only where the
@@ -136,7 +139,7 @@ def own_names(path: str, text: str) -> set[str]:
     names |= set(re.findall(r"^typedef struct (\w+) \{", code, re.M))
     names |= set(re.findall(r"^\} (\w+);", code, re.M))
     names |= set(re.findall(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", code, re.M))
-    names -= {"_POSIX_C_SOURCE"}
+    names -= {"_POSIX_C_SOURCE", "_DEFAULT_SOURCE"}
     for name in names:
         member = re.search(rf"(\.|->)\s*{name}\b", code)
         if member:

@@ -25,7 +25,8 @@ TSAN_RUN = f"TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 CK_FORK=no {FI
 
 PROGRAMS = (
     "tests/unit/check_ilb tests/stress/stress_balancer tests/stress/stress_events "
-    "tests/stress/stress_balancer_yield tests/stress/stress_events_yield"
+    "tests/stress/stress_balancer_yield tests/stress/stress_events_yield "
+    "tests/stress/stress_processes tests/stress/kill_points"
 )
 SIM_TESTS = " ".join(
     f"tests/sim/test_sim_{x}"
@@ -184,6 +185,13 @@ ITEMS: tuple[Item, ...] = (
          f"--threads 4 --endpoints 3 --rate 0 && {TSAN_RUN} "
          "build/tsan/tests/stress/stress_events_yield --seconds 5",
          ("build-tsan",), alone=True),
+    Item("processes", "workers that share a balancer, killed at random, 10 s",
+         "build/tests/stress/stress_processes --seconds 10", ("build",)),
+    Item("processes-asan", "the same under ASan and UBSan",
+         f"{ASAN_RUN} build/asan/tests/stress/stress_processes --seconds 10",
+         ("build-asan",), alone=True),
+    Item("kill-points", "a process is killed at each instruction of a request",
+         "build/tests/stress/kill_points --stride 5", ("build",)),
     Item("e2e", "gateway and services, as processes",
          "python -m pytest -q -p no:cacheprovider tests/e2e",
          ("build",), "pytest", alone=True, limit_s=400),

@@ -14,11 +14,14 @@ ILB_HEADER_FILES = \
 	libilb/base/histogram.h \
 	libilb/base/random.h \
 	libilb/base/line.h \
+	libilb/base/system.h \
+	libilb/base/process.h \
 	libilb/signal/cost.h \
 	libilb/signal/evidence.h \
 	libilb/signal/figures.h \
 	libilb/signal/window.h \
 	libilb/signal/load.h \
+	libilb/signal/held.h \
 	libilb/signal/epochs.h \
 	libilb/signal/longlived.h \
 	libilb/signal/overtaken.h \
@@ -35,6 +38,7 @@ ILB_HEADER_FILES = \
 	libilb/set/index.h \
 	libilb/set/table.h \
 	libilb/set/set.h \
+	libilb/set/repair.h \
 	libilb/health/health.h \
 	libilb/health/word.h \
 	libilb/health/ramp.h \
@@ -53,6 +57,9 @@ ILB_HEADER_FILES = \
 	libilb/health/overload.h \
 	libilb/health/share.h \
 	libilb/health/pool.h \
+	libilb/health/reclaim.h \
+	libilb/health/audit.h \
+	libilb/health/lease.h \
 	libilb/select/score.h \
 	libilb/select/draw.h \
 	libilb/select/trace.h \
@@ -62,6 +69,7 @@ ILB_HEADER_FILES = \
 	libilb/select/ticket.h \
 	libilb/observe/stats.h \
 	libilb/observe/events.h \
+	libilb/api/upkeep.h \
 	libilb/api/balancer.h
 
 ILB_SOURCES = \
@@ -72,6 +80,8 @@ ILB_SOURCES = \
 	libilb/base/histogram.c \
 	libilb/base/random.c \
 	libilb/base/line.c \
+	libilb/base/system.c \
+	libilb/base/process.c \
 	libilb/signal/evidence.c \
 	libilb/signal/window.c \
 	libilb/signal/load.c \
@@ -89,6 +99,7 @@ ILB_SOURCES = \
 	libilb/set/index.c \
 	libilb/set/table.c \
 	libilb/set/set.c \
+	libilb/set/repair.c \
 	libilb/health/health.c \
 	libilb/health/cap.c \
 	libilb/health/tell.c \
@@ -105,6 +116,9 @@ ILB_SOURCES = \
 	libilb/health/overload.c \
 	libilb/health/share.c \
 	libilb/health/pool.c \
+	libilb/health/reclaim.c \
+	libilb/health/audit.c \
+	libilb/health/lease.c \
 	libilb/select/score.c \
 	libilb/select/trace.c \
 	libilb/select/policy.c \
@@ -116,6 +130,7 @@ ILB_SOURCES = \
 	libilb/observe/explain.c \
 	libilb/api/names.c \
 	libilb/api/balancer.c \
+	libilb/api/processes.c \
 	libilb/api/endpoints.c \
 	libilb/api/pick.c \
 	libilb/api/done.c

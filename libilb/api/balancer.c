@@ -10,36 +10,101 @@
 
 /* ---- Making and releasing ---------------------------------------------- */
 
+/* Where a balancer lives. */
+typedef struct balancer_memory {
+    void *memory;
+    size_t bytes;
+    ilb_allocator allocator;
+    void *self; /* the process's own page; NULL: the balancer is private */
+} balancer_memory;
+
+static void balancer_lay_out_shared(ilb__upkeep *u, ilb__arena *a,
+                                    const ilb_options *o, uint32_t n_slots)
+{
+    ilb__processes_init(&u->processes, a, o->shared_processes);
+    ilb__holdings_init(&u->holdings, a, u->processes.n_entries, n_slots);
+    ilb__audit_init(&u->audit, a, n_slots);
+}
+
 /* Walks over all parts: counts, or hands them out. */
 static ilb_balancer *balancer_lay_out(ilb__arena *a, const ilb_options *o,
                                       uint64_t salt)
 {
     ilb_balancer *b = ilb__arena_take(a, 1, sizeof *b);
     ilb__events counted_events;
+    ilb__upkeep counted_upkeep;
     ilb__set counted;
 
     memset(&counted, 0, sizeof counted);
     memset(&counted_events, 0, sizeof counted_events);
+    memset(&counted_upkeep, 0, sizeof counted_upkeep);
     ilb__set_init(b == NULL ? &counted : &b->set, a, o->capacity, salt);
     ilb__events_init(b == NULL ? &counted_events : &b->events, a,
                      o->event_capacity);
+    if (o->shared_processes > 0)
+        balancer_lay_out_shared(b == NULL ? &counted_upkeep : &b->upkeep, a, o,
+                                b == NULL ? counted.n_slots : b->set.n_slots);
     return b;
 }
 
-static void *balancer_allocate(const ilb_allocator *allocator, size_t bytes,
-                               ilb__arena *a)
+/* Where it lives, all zero. The processes' one is whole pages. */
+static int balancer_allocate(const ilb_options *o, const ilb__system *system,
+                             size_t bytes, balancer_memory *m)
 {
     const size_t line = ILB_CACHELINE_BYTES;
-    unsigned char *memory;
+    int rc;
 
     if (bytes > SIZE_MAX - line)
-        return NULL;
-    memory = allocator->allocate(bytes + line, allocator->user);
-    if (memory != NULL) {
-        a->base = memory + (line - (uintptr_t)memory % line);
-        a->used_bytes = 0;
+        return ILB_ENOMEM;
+    m->bytes = bytes + line;
+    m->self = NULL;
+    if (o->shared_processes == 0) {
+        m->allocator = ilb__allocator_or_default(o->allocator);
+        m->memory = m->allocator.allocate(m->bytes, m->allocator.user);
+        return m->memory == NULL ? ILB_ENOMEM : ILB_OK;
     }
-    return memory;
+    rc = system->share(&m->memory, m->bytes, system->user);
+    if (rc != ILB_OK)
+        return rc;
+    rc = system->keep(&m->self, sizeof(ilb__self), system->user);
+    if (rc != ILB_OK)
+        system->release(m->memory, m->bytes, system->user);
+    return rc;
+}
+
+static void balancer_release(const balancer_memory *m,
+                             const ilb__system *system)
+{
+    if (m->self == NULL) {
+        m->allocator.release(m->memory, m->allocator.user);
+        return;
+    }
+    system->release(m->self, sizeof(ilb__self), system->user);
+    system->release(m->memory, m->bytes, system->user);
+}
+
+static int balancer_init_mutex(ilb_balancer *b, const ilb__system *system)
+{
+    if (b->shared)
+        return system->mutex(&b->writer, system->user);
+    return pthread_mutex_init(&b->writer, NULL) == 0 ? ILB_OK : ILB_ENOMEM;
+}
+
+/* Who shares it, and for how long requests are waited for. */
+static void balancer_share(ilb_balancer *b, const ilb_options *o,
+                           const ilb__system *system, void *self)
+{
+    ilb__upkeep *u = &b->upkeep;
+
+    b->shared = o->shared_processes > 0;
+    b->upkept = b->shared || o->lease_ns > 0;
+    u->lease_ns = o->lease_ns;
+    u->processes.system = system;
+    if (!b->shared)
+        return;
+    u->processes.self = self;
+    b->events.processes = &u->processes;
+    b->selector.random.who = &u->processes.self->stamp;
 }
 
 /* Where what happens is noted. */
@@ -54,14 +119,15 @@ static void balancer_watch_events(ilb_balancer *b, const ilb_options *o)
     b->judge.tell_user = &b->events;
 }
 
-ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
-                             const ilb_options *options)
+ILB_INTERNAL int ilb__balancer_new_on(ilb_balancer **out, const char *name,
+                                      const ilb_options *options,
+                                      const ilb__system *system)
 {
+    const size_t line = ILB_CACHELINE_BYTES;
     ilb__arena arena = {NULL, 0};
-    ilb_allocator allocator;
+    balancer_memory m;
     ilb_options o;
     ilb_balancer *b;
-    void *memory;
     uint64_t seed;
     int rc;
 
@@ -70,25 +136,30 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     rc = ilb__options_read(&o, options);
     if (rc != ILB_OK)
         return rc;
-    allocator = ilb__allocator_or_default(o.allocator);
     (void)balancer_lay_out(&arena, &o, 0);
-    memory = balancer_allocate(&allocator, arena.used_bytes, &arena);
-    if (memory == NULL)
-        return ILB_ENOMEM;
+    rc = balancer_allocate(&o, system, arena.used_bytes, &m);
+    if (rc != ILB_OK)
+        return rc;
+    arena.base =
+        (unsigned char *)m.memory + (line - (uintptr_t)m.memory % line);
+    arena.used_bytes = 0;
     seed = o.seed != 0 ? o.seed
-                       : ilb__mix64((uintptr_t)memory) ^
+                       : ilb__mix64((uintptr_t)m.memory) ^
                              ilb__mix64(ilb__clock_monotonic_ns(NULL));
     b = balancer_lay_out(&arena, &o, ilb__mix64(seed));
-    if (pthread_mutex_init(&b->writer, NULL) != 0) {
-        allocator.release(memory, allocator.user);
-        return ILB_ENOMEM;
+    balancer_share(b, &o, system, m.self);
+    rc = balancer_init_mutex(b, system);
+    if (rc != ILB_OK) {
+        balancer_release(&m, system);
+        return rc;
     }
-    b->memory = memory;
-    b->allocator = allocator;
+    b->memory = m.memory;
+    b->memory_bytes = m.bytes;
+    b->allocator = m.allocator;
     b->time.clock_ns =
         o.clock_ns == NULL ? ilb__clock_monotonic_ns : o.clock_ns;
     b->time.user = o.clock_user;
-    b->secret = ilb__mix64(seed ^ (uintptr_t)memory);
+    b->secret = ilb__mix64(seed ^ (uintptr_t)m.memory);
     b->selector.policy = o.policy;
     ilb__random_init(&b->selector.random, seed);
     ilb__judge_init(&b->judge, &o);
@@ -99,12 +170,28 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     return ILB_OK;
 }
 
+ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
+                             const ilb_options *options)
+{
+    return ilb__balancer_new_on(out, name, options, ilb__system_real());
+}
+
 ILB_API void ilb_balancer_free(ilb_balancer *b)
 {
+    balancer_memory m;
+
     if (b == NULL)
         return;
-    pthread_mutex_destroy(&b->writer);
-    b->allocator.release(b->memory, b->allocator.user);
+    m.memory = b->memory;
+    m.bytes = b->memory_bytes;
+    m.allocator = b->allocator;
+    m.self = b->upkeep.processes.self;
+    /* Others may use the mutex that they share. */
+    if (b->shared)
+        ilb__balancer_leave(b);
+    else
+        pthread_mutex_destroy(&b->writer);
+    balancer_release(&m, b->upkeep.processes.system);
 }
 
 ILB_API const char *ilb_balancer_name(const ilb_balancer *b)
@@ -126,7 +213,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
     if (stats_size != sizeof *out)
         return ILB_EABI;
     s = &b->set;
-    pthread_mutex_lock(&b->writer);
+    ilb__balancer_lock(b);
     ilb__set_reclaim(s);
     now_ns = ilb__balancer_now(b, 0);
     ilb__pool_figures(&b->selector.pool, &f);
@@ -139,7 +226,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
         out[i].ejected_until_ns =
             ilb__time_outside(&b->time, out[i].ejected_until_ns, now_ns);
     }
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     return ILB_OK;
 }
 
@@ -158,10 +245,14 @@ ILB_API int ilb_balancer_events(const ilb_balancer *b, uint64_t after,
 ILB_API int ilb_tick(ilb_balancer *b, uint64_t now_ns)
 {
     ilb__view view;
+    int rc;
 
     if (b == NULL)
         return ILB_EINVAL;
     now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
+    if (rc != ILB_OK)
+        return rc;
     view = ilb__table_view(&b->set.table);
     ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view, false,
                       now_ns);

@@ -300,10 +300,15 @@ static inline bool done_quickly(ilb_balancer *b, ilb_ticket *t, ilb__slot *slot,
 static int done_return(ilb_balancer *b, ilb__slot *slot, const ilb_ticket *t,
                        uint64_t now_ns)
 {
-    bool returned = ilb__load_return(
-        &slot->load, ilb__endpoint_id_generation(ilb__ticket_id(t)),
-        ilb__ticket_where(t), now_ns);
+    bool returned;
 
+    if (ILB_UNLIKELY(b->shared) && !ilb__balancer_drops(b, t))
+        return ILB_ETICKET; /* given back just now */
+    ilb__cost_return(&slot->extra_cost, ilb__ticket_cost(t));
+    /* From here on the slot may be another endpoint's. */
+    returned = ilb__load_return(&slot->load,
+                                ilb__endpoint_id_generation(ilb__ticket_id(t)),
+                                ilb__ticket_where(t), now_ns);
     ilb__balancer_tell(b);
     return returned ? ILB_OK : ILB_ETICKET;
 }
@@ -315,7 +320,7 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
 
     if (b == NULL || t == NULL || !done_result_ok(r))
         return ILB_EINVAL;
-    if (!ilb__ticket_in_flight(b->secret, t))
+    if (!ilb__balancer_in_flight(b, t))
         return ILB_ETICKET;
     d.slot = ilb__balancer_slot(b, t);
     load = ilb__load_relaxed(&d.slot->load.word);
@@ -347,8 +352,6 @@ static int done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     done_passes(&d);
     if (ilb__epochs_concern(&d.slot->longlived, d.picked_ns))
         ilb__epochs_end(&d.slot->longlived, d.picked_ns);
-    ilb__cost_return(&d.slot->extra_cost, d.cost);
-    /* From here on the slot may be another endpoint's. */
     return done_return(b, d.slot, t, d.now_ns);
 }
 

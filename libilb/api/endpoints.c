@@ -73,12 +73,15 @@ ILB_API int ilb_balancer_update(ilb_balancer *b, const ilb_endpoint *endpoints,
         return ILB_EINVAL;
     if (n > b->set.capacity)
         return ILB_ECAPACITY;
+    rc = ilb__balancer_enter(b);
+    if (rc != ILB_OK)
+        return rc;
     for (size_t i = 0; i < n; i++) {
         rc = endpoints_check(&endpoints[i]);
         if (rc != ILB_OK)
             return rc;
     }
-    pthread_mutex_lock(&b->writer);
+    ilb__balancer_lock(b);
     watch = endpoints_watch(b);
     rc = ilb__set_plan(&b->set, endpoints, n);
     if (rc == ILB_OK) {
@@ -86,7 +89,7 @@ ILB_API int ilb_balancer_update(ilb_balancer *b, const ilb_endpoint *endpoints,
         ilb__events_end_update(&b->events);
         endpoints_enforce_cap(b);
     }
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     ilb__balancer_tell(b);
     return rc;
 }
@@ -96,17 +99,21 @@ ILB_API int ilb_balancer_set_readiness(ilb_balancer *b, const char *address,
 {
     ilb__set_watch watch;
     ilb__slot *slot;
+    int rc;
 
     if (b == NULL || address == NULL || !endpoints_readiness_ok(readiness))
         return ILB_EINVAL;
-    pthread_mutex_lock(&b->writer);
+    rc = ilb__balancer_enter(b);
+    if (rc != ILB_OK)
+        return rc;
+    ilb__balancer_lock(b);
     watch = endpoints_watch(b);
     slot = ilb__set_find(&b->set, address);
     if (slot != NULL) {
         ilb__set_change_readiness(&b->set, slot, readiness, &watch);
         endpoints_enforce_cap(b);
     }
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     ilb__balancer_tell(b);
     return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
 }
@@ -138,14 +145,18 @@ ILB_API int ilb_balancer_report_check(ilb_balancer *b, const char *address,
                                       int passed, uint64_t now_ns)
 {
     ilb__slot *slot;
+    int rc;
 
     if (b == NULL || address == NULL)
         return ILB_EINVAL;
+    rc = ilb__balancer_enter(b);
+    if (rc != ILB_OK)
+        return rc;
     now_ns = ilb__balancer_now(b, now_ns);
-    pthread_mutex_lock(&b->writer);
+    ilb__balancer_lock(b);
     slot = ilb__set_find(&b->set, address);
     if (slot != NULL)
         endpoints_checked(b, slot, passed != 0, now_ns);
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
 }

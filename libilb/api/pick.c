@@ -30,13 +30,15 @@ ILB_INTERNAL void ilb__balancer_notes_probe(ilb_balancer *b,
 static int pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
                           ilb__exclusion *e)
 {
+    uint64_t secret = ilb__balancer_secret(b);
+
     if (o->n_exclude > ILB_EXCLUDE_MAX ||
         (o->exclude == NULL && o->n_exclude > 0))
         return ILB_EINVAL;
     for (size_t i = 0; i < o->n_exclude; i++) {
         const ilb_ticket *t = &o->exclude[i];
 
-        if (!ilb__ticket_is_ours(b->secret, t))
+        if (!ilb__ticket_is_ours(secret, t))
             return ILB_ETICKET;
         e->ids[i] = ilb__ticket_id(t);
     }
@@ -47,7 +49,12 @@ static int pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
 static void pick_write(ilb_balancer *b, ilb_ticket *ticket,
                        const ilb__choice *choice, uint64_t now_ns)
 {
-    ilb__ticket_write(b->secret, ticket, choice, now_ns);
+    if (ILB_LIKELY(!b->shared)) {
+        ilb__ticket_write(b->secret, ticket, choice, now_ns);
+    } else {
+        ilb__ticket_write(ilb__balancer_secret(b), ticket, choice, now_ns);
+        ilb__balancer_takes(b, ticket);
+    }
     if (ILB_UNLIKELY(choice->probe))
         ilb__balancer_notes_probe(
             b, ticket, ILB_EVENT_PROBE_STARTED,
@@ -97,6 +104,9 @@ static int pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
             return rc;
     }
     now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
+    if (rc != ILB_OK)
+        return rc;
     rc = ilb__select(&b->selector, &b->judge, &b->set.table, b->set.slots,
                      &exclusion, now_ns, &choice, trace);
     if (rc != ILB_OK)
@@ -115,6 +125,9 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
     now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
+    if (rc != ILB_OK)
+        return rc;
     choice.cost = ILB_COST_ONE;
     rc = ilb__select_due(&b->selector, &b->judge, &b->set.table, b->set.slots,
                          now_ns, &choice);
@@ -160,16 +173,14 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
 ILB_API const char *ilb_ticket_address(const ilb_balancer *b,
                                        const ilb_ticket *ticket)
 {
-    if (b == NULL || ticket == NULL ||
-        !ilb__ticket_in_flight(b->secret, ticket))
+    if (b == NULL || ticket == NULL || !ilb__balancer_in_flight(b, ticket))
         return NULL;
     return ilb__balancer_slot(b, ticket)->address;
 }
 
 ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
 {
-    if (b == NULL || ticket == NULL ||
-        !ilb__ticket_in_flight(b->secret, ticket))
+    if (b == NULL || ticket == NULL || !ilb__balancer_in_flight(b, ticket))
         return NULL;
     /* Pairs with the release in set_enter: what it points to is there. */
     return ilb__load_pointer_acquire(&ilb__balancer_slot(b, ticket)->user);
@@ -181,8 +192,7 @@ ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
     ilb__figures f;
     float ns;
 
-    if (b == NULL || ticket == NULL ||
-        !ilb__ticket_in_flight(b->secret, ticket) ||
+    if (b == NULL || ticket == NULL || !ilb__balancer_in_flight(b, ticket) ||
         !ilb__ticket_is_trial(ticket))
         return 0;
     ilb__pool_figures(&b->selector.pool, &f);
@@ -209,13 +219,33 @@ static void pick_passes(const ilb_balancer *b, ilb__slot *slot,
                         ilb__figures_hang_ns(&f), now_ns);
 }
 
+/* It is counted elsewhere from now on: by its process at no place in between,
+ * as one that was killed there would be taken for another one's. */
+static bool pick_answered(const ilb_balancer *b, ilb__slot *slot,
+                          const ilb_ticket *ticket, uint64_t now_ns)
+{
+    ilb__held *held =
+        ILB_UNLIKELY(b->shared) ? ilb__balancer_held(b, ticket) : NULL;
+    uint32_t where = ilb__ticket_where(ticket);
+    bool answered;
+
+    if (held != NULL && !ilb__held_drop(held, where, false))
+        return false;
+    answered = ilb__load_answer(
+        &slot->load, ilb__endpoint_id_generation(ilb__ticket_id(ticket)), where,
+        now_ns);
+    if (held != NULL)
+        ilb__held_take(held, answered ? ILB_LOAD_IS_ANSWERED : where, false);
+    return answered;
+}
+
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 {
     ilb__slot *slot;
 
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
-    if (!ilb__ticket_in_flight(b->secret, ticket))
+    if (!ilb__balancer_in_flight(b, ticket))
         return ILB_ETICKET;
     if (ilb__ticket_is_answered(ticket))
         return ILB_OK;
@@ -226,9 +256,7 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
                        ilb__ticket_where(ticket)))
         return ILB_ETICKET;
     pick_passes(b, slot, ticket->internal[1], now_ns);
-    if (!ilb__load_answer(&slot->load,
-                          ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
-                          ilb__ticket_where(ticket), now_ns))
+    if (!pick_answered(b, slot, ticket, now_ns))
         return ILB_ETICKET;
     ilb__ticket_first_byte(ticket, now_ns);
     return ILB_OK;

@@ -66,16 +66,23 @@ static inline uint64_t ilb__add_relaxed(ilb__a64 *a, uint64_t v)
     return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
 }
 
+static inline uint64_t ilb__sub_relaxed(ilb__a64 *a, uint64_t v)
+{
+    ILB_BEFORE_STEP();
+    return atomic_fetch_sub_explicit(a, v, memory_order_relaxed);
+}
+
+/* Takes what is there and leaves 0. */
+static inline uint64_t ilb__take_relaxed(ilb__a64 *a)
+{
+    ILB_BEFORE_STEP();
+    return atomic_exchange_explicit(a, 0, memory_order_relaxed);
+}
+
 static inline uint64_t ilb__add_release(ilb__a64 *a, uint64_t v)
 {
     ILB_BEFORE_STEP();
     return atomic_fetch_add_explicit(a, v, memory_order_release);
-}
-
-static inline uint64_t ilb__add_acq_rel(ilb__a64 *a, uint64_t v)
-{
-    ILB_BEFORE_STEP();
-    return atomic_fetch_add_explicit(a, v, memory_order_acq_rel);
 }
 
 /* True if *a was *expected and is now v; else *expected is what *a is. */
@@ -107,6 +114,14 @@ static inline bool ilb__cas_strong_acq_rel(ilb__a64 *a, uint64_t expected,
     ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_acq_rel, memory_order_relaxed);
+}
+
+static inline bool ilb__cas_strong_release(ilb__a64 *a, uint64_t expected,
+                                           uint64_t v)
+{
+    ILB_BEFORE_STEP();
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_release, memory_order_relaxed);
 }
 
 static inline bool ilb__cas_strong_relaxed(ilb__a64 *a, uint64_t expected,
@@ -163,6 +178,12 @@ static inline uint8_t ilb__load8_relaxed(const ilb__a8 *a)
     return atomic_load_explicit(a, memory_order_relaxed);
 }
 
+static inline void ilb__store8_relaxed(ilb__a8 *a, uint8_t v)
+{
+    ILB_BEFORE_STEP();
+    atomic_store_explicit(a, v, memory_order_relaxed);
+}
+
 static inline bool ilb__cas8_relaxed(ilb__a8 *a, uint8_t expected, uint8_t v)
 {
     ILB_BEFORE_STEP();
@@ -180,6 +201,14 @@ static inline void ilb__store_pointer_release(ilb__apointer *a, void *v)
 {
     ILB_BEFORE_STEP();
     atomic_store_explicit(a, v, memory_order_release);
+}
+
+/* Keeps the order of the program, for another process that goes on where this
+ * one was killed: what it did before that it has done, whatever the memory is.
+ * It costs nothing but what the compiler could have moved. */
+static inline void ilb__fence_killed(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
 static inline void ilb__fence_acquire(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See clock.h. The only place of the library that asks the system for
- * anything. */
+ * anything, but for base/system.c. */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif

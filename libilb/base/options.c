@@ -76,6 +76,10 @@ static int options_check(const ilb_options *o)
     if (o->event_capacity > ILB_EVENT_CAPACITY_MAX ||
         (o->event_capacity == 0 && o->on_event != NULL))
         return ILB_EINVAL;
+    if (o->shared_processes > ILB_PROCESSES_MAX || o->reserved != 0 ||
+        (o->shared_processes > 0 && o->allocator != NULL) ||
+        (o->lease_ns > 0 && o->lease_ns < ILB_LEASE_MIN_NS))
+        return ILB_EINVAL;
     if (o->allocator != NULL &&
         (o->allocator->allocate == NULL || o->allocator->release == NULL))
         return ILB_EINVAL;

@@ -24,7 +24,8 @@ static uint8_t random_stream_given(ilb__random *r, ilb__a8 *place)
     return ilb__cas8_relaxed(place, 0, mine) ? mine : ilb__load8_relaxed(place);
 }
 
-static struct ilb__random_stream *random_own_stream(ilb__random *r)
+static struct ilb__random_stream *random_own_stream(ilb__random *r,
+                                                    uint64_t who)
 {
     pthread_t self = pthread_self();
     uint64_t id = 0;
@@ -33,7 +34,7 @@ static struct ilb__random_stream *random_own_stream(ilb__random *r)
 
     /* pthread_t may be a number or a pointer: take its bytes. */
     memcpy(&id, &self, sizeof self < sizeof id ? sizeof self : sizeof id);
-    place = &r->stream_of[(id * ILB_GOLDEN) >> 58];
+    place = &r->stream_of[((id ^ who) * ILB_GOLDEN) >> 58];
     given = ilb__load8_relaxed(place);
     if (ILB_UNLIKELY(given == 0))
         given = random_stream_given(r, place);
@@ -42,12 +43,14 @@ static struct ilb__random_stream *random_own_stream(ilb__random *r)
 
 ILB_INTERNAL uint64_t ilb__random_next(ilb__random *r, uint64_t salt)
 {
-    struct ilb__random_stream *s = random_own_stream(r);
+    uint64_t who =
+        ILB_LIKELY(r->who == NULL) ? 0 : ilb__mix64(ilb__load_relaxed(r->who));
+    struct ilb__random_stream *s = random_own_stream(r, who);
     /* Not one atomic step: see the header on threads that share a stream. */
     uint64_t state = ilb__load_relaxed(&s->state) + ILB_GOLDEN;
 
     ilb__store_relaxed(&s->state, state);
-    return ilb__mix64(state ^ ilb__mix64(salt));
+    return ilb__mix64(state ^ ilb__mix64(salt ^ who));
 }
 
 _Static_assert(ILB_RANDOM_PLACES == 1 << 6, "places are 6 bits of a hash");

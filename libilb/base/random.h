@@ -9,7 +9,9 @@
  * therefore always draws from stream 0, whatever the thread's identity: its
  * picks can be replayed. Threads that share a stream may read the same state
  * at the same instant; the time of the pick, mixed into each number, tells
- * them apart, and processes that were forked from each other too.
+ * them apart, and processes that were forked from each other too. Processes
+ * that share a balancer share the streams as well, and each mixes in who it is,
+ * into the place and into each number.
  */
 #ifndef ILB_BASE_RANDOM_H
 #define ILB_BASE_RANDOM_H
@@ -28,6 +30,7 @@ typedef struct ilb__random {
     struct ilb__random_stream streams[ILB_RANDOM_STREAMS];
     ilb__a8 stream_of[ILB_RANDOM_PLACES]; /* 0: none yet; else stream + 1 */
     ilb__a32 n_given;
+    const ilb__a64 *who; /* the process, where several share it; else NULL */
 } ilb__random;
 
 ILB_INTERNAL void ilb__random_init(ilb__random *r, uint64_t seed);

@@ -8,6 +8,9 @@
 
 /* An update may fill one part in so many of the ring with events of its own. */
 #define EVENTS_UPDATE_PART 4
+#define EVENTS_WRITER_SHIFT 48
+#define EVENTS_NUMBER_MASK ((UINT64_C(1) << EVENTS_WRITER_SHIFT) - 1)
+#define EVENTS_ASKS UINT64_C(0xffffffff)
 
 _Static_assert(sizeof(ilb_event) % sizeof(ilb__a64) == 0,
                "an event is whole words");
@@ -32,8 +35,24 @@ static ilb__events_entry *events_place(const ilb__events *e, uint64_t number)
     return &e->entries[number % e->capacity];
 }
 
+/* This process; 0: the balancer is private. */
+static uint32_t events_stamp(const ilb__events *e)
+{
+    return ILB_LIKELY(e->processes == NULL) ? 0
+                                            : ilb__process_here(e->processes);
+}
+
+/* Who writes, in an odd stamp; 0: the balancer is private. */
+static uint64_t events_writer(uint32_t stamp)
+{
+    return stamp == 0 ? 0
+                      : (uint64_t)(ilb__process_index(stamp) + 1)
+                            << EVENTS_WRITER_SHIFT;
+}
+
 /* False: somebody is at work in it, or has put in a newer one. */
-static bool events_claim(ilb__events_entry *entry, uint64_t number)
+static bool events_claim(const ilb__events *e, ilb__events_entry *entry,
+                         uint64_t number)
 {
     uint64_t stamp = ilb__load_relaxed(&entry->stamp);
 
@@ -41,7 +60,8 @@ static bool events_claim(ilb__events_entry *entry, uint64_t number)
         /* Acquire: pairs with the release in ilb__events_write of the event
          * before, whose words ours replace. Release: nothing depends on it,
          * the fence before our words is what orders. */
-        if (ilb__cas_acq_rel(&entry->stamp, &stamp, 2 * number + 1))
+        if (ilb__cas_acq_rel(&entry->stamp, &stamp,
+                             events_writer(events_stamp(e)) | (2 * number + 1)))
             return true;
     return false;
 }
@@ -66,7 +86,7 @@ ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
     event->size = sizeof *event;
     event->number = ilb__add_relaxed(&e->n_numbered, 1) + 1;
     entry = events_place(e, event->number);
-    if (events_claim(entry, event->number)) {
+    if (events_claim(e, entry, event->number)) {
         memcpy(words, event, sizeof words);
         /* Pairs with the fence in events_look: who reads one of these words
          * sees that the entry has been claimed. */
@@ -176,6 +196,9 @@ static events_found events_look(const ilb__events *e, uint64_t number,
     uint64_t stamp = ilb__load_acquire(&entry->stamp);
     uint64_t words[ILB_EVENT_WORDS];
 
+    /* Before it is looked at: what was buried looks whole. */
+    if (ilb__load_relaxed(&entry->lost) >= number)
+        return EVENTS_LOST;
     if (stamp == 2 * number) {
         for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
             words[i] = ilb__load_relaxed(&entry->words[i]);
@@ -187,9 +210,8 @@ static events_found events_look(const ilb__events *e, uint64_t number,
         memcpy(out, words, sizeof words);
         return EVENTS_WHOLE;
     }
-    if (stamp > 2 * number + 1 || ilb__load_relaxed(&entry->lost) >= number)
-        return EVENTS_LOST;
-    return EVENTS_UNFINISHED;
+    return (stamp & EVENTS_NUMBER_MASK) > 2 * number + 1 ? EVENTS_LOST
+                                                         : EVENTS_UNFINISHED;
 }
 
 /* The first number after `after` that may still be there. */
@@ -241,9 +263,22 @@ static void events_tell_all(ilb__events *e)
     }
 }
 
+/* One more has asked. The word; `before` is what it was. */
+static uint64_t events_ask(ilb__events *e, uint64_t *before)
+{
+    uint64_t mine = (uint64_t)events_stamp(e) << 32 | 1;
+    uint64_t asked = ilb__load_relaxed(&e->asked), next;
+
+    do
+        next = asked == 0 ? mine : asked + 1;
+    while (!ilb__cas_acq_rel(&e->asked, &asked, next));
+    *before = asked;
+    return next;
+}
+
 ILB_INTERNAL void ilb__events_tell(ilb__events *e)
 {
-    uint64_t asked = 1;
+    uint64_t asked, before;
 
     /* Pairs with the release in ilb__events_write: what was through is whole
      * to us, and by the ask to the teller. */
@@ -251,7 +286,8 @@ ILB_INTERNAL void ilb__events_tell(ilb__events *e)
     /* Release: pairs with the acquire in ilb__events_tell by which the teller
      * fails to end: he sees what we ask for. Acquire: pairs with the release
      * there by which the last teller has ended: `told` is ours. */
-    if (ilb__add_acq_rel(&e->asked, 1) != 0)
+    asked = events_ask(e, &before);
+    if (before != 0)
         return;
     do
         events_tell_all(e);
@@ -259,4 +295,47 @@ ILB_INTERNAL void ilb__events_tell(ilb__events *e)
      * of what was asked for. (Of a CAS that succeeds nobody needs the acquire:
      * it is the last that a teller does.) */
     while (!ilb__cas_acq_rel(&e->asked, &asked, 0));
+}
+
+/* ---- When a process has ended ------------------------------------------ */
+
+/* Whoever comes by next asks. */
+static void events_ask_again(ilb__events *e)
+{
+    ilb__store_relaxed(&e->n_seen, ilb__load_relaxed(&e->n_through) - 1);
+}
+
+ILB_INTERNAL void ilb__events_bury(ilb__events *e, uint32_t stamp)
+{
+    uint64_t asked = ilb__load_relaxed(&e->asked);
+    uint64_t writer = events_writer(stamp);
+
+    while (asked >> 32 == stamp && (asked & EVENTS_ASKS) != 0 &&
+           !ilb__cas_acq_rel(&e->asked, &asked, 0))
+        continue;
+    for (uint64_t i = 0; i < e->capacity; i++) {
+        ilb__events_entry *entry = &e->entries[i];
+        uint64_t word = ilb__load_relaxed(&entry->stamp);
+        uint64_t number = (word & EVENTS_NUMBER_MASK) / 2;
+
+        if (word % 2 == 0 || (word & ~EVENTS_NUMBER_MASK) != writer)
+            continue;
+        events_give_up(entry, number);
+        /* Release: who sees it even sees that it is lost. */
+        ilb__store_release(&entry->stamp, 2 * number);
+    }
+    events_ask_again(e);
+}
+
+ILB_INTERNAL void ilb__events_give_up_before(ilb__events *e, uint64_t last)
+{
+    uint64_t first = last > e->capacity ? last - e->capacity + 1 : 1;
+
+    for (uint64_t k = first; e->capacity > 0 && k <= last; k++) {
+        ilb__events_entry *entry = events_place(e, k);
+
+        if ((ilb__load_relaxed(&entry->stamp) & EVENTS_NUMBER_MASK) < 2 * k)
+            events_give_up(entry, k);
+    }
+    events_ask_again(e);
 }

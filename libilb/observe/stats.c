@@ -44,6 +44,7 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
     out->failure_ppm =
         (uint32_t)(ilb__failures_share(&slot->failures, now_ns) * 1e6f);
     out->ejections = ilb__load_relaxed(&slot->ejections);
+    out->leaked = ilb__load_relaxed(&slot->leaked);
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         out->done[i] = ilb__load_relaxed(&slot->done[i]);
     for (int i = 0; i < ILB_DETECTOR_COUNT; i++) {

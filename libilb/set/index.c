@@ -2,6 +2,8 @@
 /* See index.h. */
 #include "set/index.h"
 
+#include <string.h>
+
 ILB_INTERNAL void ilb__index_init(ilb__index *x, ilb__arena *a, uint32_t n)
 {
     uint32_t n_cells = 4;
@@ -10,6 +12,11 @@ ILB_INTERNAL void ilb__index_init(ilb__index *x, ilb__arena *a, uint32_t n)
         n_cells *= 2;
     x->cells = ilb__arena_take(a, n_cells, sizeof *x->cells);
     x->mask = n_cells - 1;
+}
+
+ILB_INTERNAL void ilb__index_clear(ilb__index *x)
+{
+    memset(x->cells, 0, ((size_t)x->mask + 1) * sizeof *x->cells);
 }
 
 ILB_INTERNAL void ilb__index_add(ilb__index *x, uint64_t hash, uint32_t number)

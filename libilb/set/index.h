@@ -19,6 +19,9 @@ typedef struct ilb__index {
 /* For up to `n` entries. */
 ILB_INTERNAL void ilb__index_init(ilb__index *x, ilb__arena *a, uint32_t n);
 
+/* Takes all out, whatever state it is in. */
+ILB_INTERNAL void ilb__index_clear(ilb__index *x);
+
 ILB_INTERNAL void ilb__index_add(ilb__index *x, uint64_t hash, uint32_t number);
 
 /* Walks the numbers that may be of this hash. Start with *cursor = hash's

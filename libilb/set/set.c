@@ -73,6 +73,7 @@ ILB_INTERNAL void ilb__set_reclaim(ilb__set *s)
             continue;
         }
         ilb__index_remove(&s->index, slot->hash, i, set_slot_hash, s);
+        ilb__slot_set_used(slot, false);
         s->free[s->n_free++] = i;
     }
     s->n_draining = kept;
@@ -131,7 +132,8 @@ ILB_INTERNAL int ilb__set_plan(ilb__set *s, const ilb_endpoint *endpoints,
         if (s->plan[i] == ILB_INDEX_NONE)
             ilb__index_forget(&s->planned, set_hash(s, endpoints[i].address),
                               i);
-    if (rc == ILB_OK && n_new > s->n_free + (s->n_slots - s->n_fresh))
+    if (rc == ILB_OK &&
+        n_new > s->n_free + (s->n_slots - ilb__load32_relaxed(&s->n_fresh)))
         rc = ILB_ECAPACITY;
     return rc;
 }
@@ -142,7 +144,8 @@ ILB_INTERNAL int ilb__set_plan(ilb__set *s, const ilb_endpoint *endpoints,
  * generation is the slot's, and late readers may be undoing a take in it. */
 static uint32_t set_new_slot(ilb__set *s, const char *address)
 {
-    uint32_t i = s->n_free > 0 ? s->free[--s->n_free] : s->n_fresh++;
+    uint32_t i = s->n_free > 0 ? s->free[--s->n_free]
+                               : ilb__add32_relaxed(&s->n_fresh, 1);
     ilb__slot *slot = &s->slots[i];
 
     ilb__latency_forget(&slot->latency);
@@ -157,6 +160,8 @@ static uint32_t set_new_slot(ilb__set *s, const char *address)
     ilb__store_relaxed(&slot->lost.n, 0);
     ilb__store_relaxed(&slot->anew_ns, 0);
     ilb__store_relaxed(&slot->asked_ns, 0);
+    ilb__store_relaxed(&slot->leaked_ns, 0);
+    ilb__store_relaxed(&slot->leaked, 0);
     ilb__epochs_forget(&slot->overtaken);
     ilb__epochs_forget(&slot->longlived);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
@@ -171,6 +176,7 @@ static uint32_t set_new_slot(ilb__set *s, const char *address)
     slot->plan = s->n_plans;
     slot->listed = false;
     slot->readiness = ILB_NOT_READY;
+    ilb__slot_set_used(slot, true);
     ilb__index_add(&s->index, slot->hash, i);
     return i;
 }
@@ -213,6 +219,9 @@ static void set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
     before = set_can_be_drawn(slot);
     was_listed = slot->listed;
     was_readiness = slot->readiness;
+    if (!was_listed)
+        slot->listed_by = s->n_plans;
+    ilb__fence_killed();
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
@@ -225,7 +234,7 @@ static void set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e,
     set_changed(slot, was_listed, was_readiness, watch);
 }
 
-static void set_publish(ilb__set *s)
+ILB_INTERNAL void ilb__set_publish(ilb__set *s)
 {
     uint32_t n = 0;
 
@@ -266,8 +275,10 @@ ILB_INTERNAL void ilb__set_apply(ilb__set *s, const ilb_endpoint *endpoints,
 {
     uint32_t n_drained;
 
+    ilb__set_step(&s->stage, ILB__SET_ENTERING);
     for (uint32_t i = 0; i < n; i++)
         set_enter(s, i, &endpoints[i], watch);
+    ilb__set_step(&s->stage, ILB__SET_LEAVING);
     n_drained = s->n_draining;
     set_drain_missing(s);
     for (uint32_t i = 0; i < n; i++) {
@@ -275,7 +286,7 @@ ILB_INTERNAL void ilb__set_apply(ilb__set *s, const ilb_endpoint *endpoints,
         s->slots[s->plan[i]].position = i;
     }
     s->n_listed = n;
-    set_publish(s);
+    ilb__set_publish(s);
     /* `leaves` does nothing for what has left before. */
     for (uint32_t k = n_drained; k < s->n_draining; k++) {
         ilb__slot *slot = &s->slots[s->draining[k]];
@@ -286,6 +297,7 @@ ILB_INTERNAL void ilb__set_apply(ilb__set *s, const ilb_endpoint *endpoints,
     for (uint32_t k = 0; k < n; k++)
         if (!set_can_be_drawn(&s->slots[s->listed[k]]))
             watch->leaves(&s->slots[s->listed[k]], watch->user);
+    ilb__set_step(&s->stage, ILB__SET_STILL);
     ilb__set_reclaim(s);
 }
 
@@ -303,7 +315,7 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
     set_changed(slot, slot->listed, was_readiness, watch);
     if (before == set_can_be_drawn(slot))
         return;
-    set_publish(s);
+    ilb__set_publish(s);
     if (before)
         watch->leaves(slot, watch->user);
 }

@@ -19,6 +19,13 @@
 #include "set/index.h"
 #include "set/table.h"
 
+/* How far an update has come that may be cut short (repair.h). */
+enum ilb__set_stage {
+    ILB__SET_STILL = 0, /* not begun, or over */
+    ILB__SET_ENTERING,  /* the first of the new list are in it */
+    ILB__SET_LEAVING    /* all are; the others of the old one are going */
+};
+
 /* What the rooms above want to know while an update is applied. */
 typedef struct ilb__set_watch {
     void (*enters)(ilb__slot *slot, void *user); /* before it can be drawn */
@@ -30,11 +37,20 @@ typedef struct ilb__set_watch {
                     uint8_t was_readiness, void *user);
 } ilb__set_watch;
 
+/* For one who is killed: what stands before it in the program has been done,
+ * and nothing of what stands behind it. */
+static inline void ilb__set_step(ilb__a32 *stage, enum ilb__set_stage next)
+{
+    ilb__fence_killed();
+    ilb__store32_relaxed(stage, next);
+    ilb__fence_killed();
+}
+
 typedef struct ilb__set {
     ilb__slot *slots;
     uint32_t capacity; /* of a list */
     uint32_t n_slots;
-    uint32_t n_fresh; /* slots that were never used begin here */
+    ilb__a32 n_fresh; /* slots that were never used begin here */
     uint32_t *free;   /* recycled slots, a stack */
     uint32_t n_free;
     uint32_t *listed; /* slot indices in the caller's order */
@@ -48,6 +64,7 @@ typedef struct ilb__set {
     uint32_t *weights;
     uint64_t *keys; /* of the ready ones, sorted; and as many for sorting */
     uint64_t n_plans;
+    ilb__a32 stage; /* of an update: see repair.h */
     uint64_t salt;
     ilb__table table;
 } ilb__set;
@@ -69,6 +86,9 @@ ILB_INTERNAL ilb__slot *ilb__set_find(const ilb__set *s, const char *address);
 ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
                                             ilb_readiness readiness,
                                             const ilb__set_watch *watch);
+
+/* Publishes the endpoints that are listed and ready. */
+ILB_INTERNAL void ilb__set_publish(ilb__set *s);
 
 /* Recycles the slots whose last request has returned. */
 ILB_INTERNAL void ilb__set_reclaim(ilb__set *s);

@@ -33,7 +33,6 @@ typedef struct ilb__slot {
     ilb__latency latency;
     ilb__failures failures;
     ilb__a64 health; /* health/health.h */
-    ilb__a64 evidence;
     ilb__a32 weight;
     ilb__a32 peaks;      /* signal/peaks.h */
     ilb__a64 extra_cost; /* signal/cost.h */
@@ -49,7 +48,11 @@ typedef struct ilb__slot {
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 slowness; /* signal/slowness.h */
 
-    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
+    ilb__a64 evidence;  /* signal/evidence.h */
+    ilb__a64 leaked_ns; /* what was taken before and is unanswered has been
+                           given back (health/lease.h); 0: nothing was */
+    ilb__a64 anew_ns;  /* what was picked before says nothing of it any more */
+    ilb__a64 leaked;   /* requests that were given back for their tickets */
     ilb__a64 ejections;
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
     ilb__a64 slow_ns;  /* since when its slowness is not 0 */
@@ -68,8 +71,10 @@ typedef struct ilb__slot {
     /* The writer's, under the balancer's mutex; the address is also read by
      * holders of a ticket, whose request keeps the slot from being reused. */
     uint64_t hash;
-    uint64_t plan;     /* number of the last update that had it in its list */
-    uint32_t position; /* in ilb__set.listed or .draining */
+    uint64_t plan;      /* number of the last update that had it in its list */
+    uint32_t position;  /* in ilb__set.listed or .draining */
+    uint64_t listed_by; /* number of the update that put it into the list */
+    ilb__a8 used; /* it has an address, and is in the index: set/repair.h */
     bool listed;
     uint8_t readiness; /* an ilb_readiness */
     ilb__checks checks;
@@ -81,6 +86,15 @@ typedef struct ilb__slot {
 /* The slot's address is this from now on. The writer's; of a slot that has
  * just been recycled, or was never used. */
 ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address);
+
+/* From here on, or no longer, an endpoint's. The writer's. Around it the order
+ * of the program holds also for who finds it killed (set/repair.h). */
+static inline void ilb__slot_set_used(ilb__slot *slot, bool used)
+{
+    ilb__fence_killed();
+    ilb__store8_relaxed(&slot->used, used);
+    ilb__fence_killed();
+}
 
 /* Copies the address for someone who holds no ticket: `generation` was seen in
  * the table, or in the slot by who has the mutex or a ticket. False: the slot

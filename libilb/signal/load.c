@@ -43,6 +43,17 @@ static uint64_t load_without(uint64_t word, uint32_t where)
            (ilb__load_parity(word) == where ? LOAD_ONE_YOUNG : LOAD_ONE_OLD);
 }
 
+/* The word after a turn. */
+static uint64_t load_turn(ilb__load *l, uint64_t word, uint64_t now_ns)
+{
+    uint64_t young = ilb__load_young(word);
+
+    /* Before the word: pairs with the acquire in ilb__lease_look_at. */
+    ilb__store_relaxed(&l->turned_ns, now_ns);
+    return (word ^ ILB_LOAD_PARITY) - young * LOAD_ONE_YOUNG +
+           young * LOAD_ONE_OLD;
+}
+
 /* If the old are all gone, the young become the old. */
 static uint64_t load_turned(ilb__load *l, uint64_t word, uint64_t now_ns)
 {
@@ -53,8 +64,7 @@ static uint64_t load_turned(ilb__load *l, uint64_t word, uint64_t now_ns)
     /* None that is left has an age: the young have none either. */
     if (ILB_LIKELY(ilb__load_mark_ns(l) != UINT64_MAX))
         ilb__store_relaxed(&l->mark_ns, now_ns);
-    return (word ^ ILB_LOAD_PARITY) - young * LOAD_ONE_YOUNG +
-           young * LOAD_ONE_OLD;
+    return load_turn(l, word, now_ns);
 }
 
 /* Takes one out of where it is counted and adds `gain` to the word. */
@@ -98,4 +108,21 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
      * would else find nobody in it. */
     return ilb__load_in_flight(word) == 0 &&
            ilb__cas_strong_acq_rel(&l->word, word, word + LOAD_GENERATION_ONE);
+}
+
+ILB_INTERNAL uint32_t ilb__load_expire(ilb__load *l, uint64_t word,
+                                       uint64_t now_ns)
+{
+    uint32_t n = ilb__load_old(word);
+    uint64_t next = load_turned(l, word - n * LOAD_ONE_OLD, now_ns);
+
+    /* Release: as in load_move. */
+    return n > 0 && ilb__cas_strong_release(&l->word, word, next) ? n : 0;
+}
+
+ILB_INTERNAL bool ilb__load_age_young(ilb__load *l, uint64_t word,
+                                      uint64_t now_ns)
+{
+    return ilb__load_old(word) == 0 && ilb__load_young(word) > 0 &&
+           ilb__cas_strong_release(&l->word, word, load_turn(l, word, now_ns));
 }

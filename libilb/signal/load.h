@@ -28,6 +28,14 @@
  * in between takes the age for smaller than it is; a thread that is stopped
  * just before the store can make it larger by the length of that stop, until
  * the next turn. Both are errors of one estimate, not of a count.
+ *
+ * Lease. A ticket that is never returned would be counted for ever. `turned_ns`
+ * is the time of the last turn as well, but nobody else sets it: so all of
+ * `old` were taken before it, whatever the mark says. If none of a lease's
+ * length has ended since, they can be given back (health/lease.h). As a leaked
+ * ticket comes to `old` and stays there, no turn comes by itself after it. It
+ * is stored before the word that has turned: whoever sees that sees it, or a
+ * later one.
  */
 #ifndef ILB_SIGNAL_LOAD_H
 #define ILB_SIGNAL_LOAD_H
@@ -47,6 +55,7 @@
 typedef struct ilb__load {
     ilb__a64 word;
     ilb__a64 mark_ns;
+    ilb__a64 turned_ns;
 } ilb__load;
 
 static inline uint32_t ilb__load_young(uint64_t word)
@@ -143,6 +152,17 @@ ILB_INTERNAL bool ilb__load_answer(ilb__load *l, uint32_t generation,
  * generation is counted there: the ticket was a copy of one that is done. */
 ILB_INTERNAL bool ilb__load_return(ilb__load *l, uint32_t generation,
                                    uint32_t where, uint64_t now_ns);
+
+/* All of `old` is given back; `word` is as it was read. How many there were; 0:
+ * none, or the word has changed. */
+ILB_INTERNAL uint32_t ilb__load_expire(ilb__load *l, uint64_t word,
+                                       uint64_t now_ns);
+
+/* The young become the old though no old one has ended, as there is none: so
+ * that a request which is alone for long comes to be among them. The mark, and
+ * with it its age, stays. False: there are some, or the word has changed. */
+ILB_INTERNAL bool ilb__load_age_young(ilb__load *l, uint64_t word,
+                                      uint64_t now_ns);
 
 /* Gives an idle slot to the next generation. False if something is in
  * flight. */

@@ -30,7 +30,7 @@
 /* A request a millisecond; a fault lasts so long, then all is well as long. */
 #define HOT_PHASE_MS 60000
 
-static unsigned long hot_allocations, hot_locks;
+static unsigned long hot_allocations, hot_locks, hot_tries;
 
 #define HOT_WRAP(type, name, counter, params, args)                            \
     type __real_##name params;                                                 \
@@ -48,7 +48,7 @@ HOT_WRAP(void *, aligned_alloc, hot_allocations, (size_t a, size_t n), (a, n))
 HOT_WRAP(int, posix_memalign, hot_allocations, (void **p, size_t a, size_t n),
          (p, a, n))
 HOT_WRAP(int, pthread_mutex_lock, hot_locks, (pthread_mutex_t * m), (m))
-HOT_WRAP(int, pthread_mutex_trylock, hot_locks, (pthread_mutex_t * m), (m))
+HOT_WRAP(int, pthread_mutex_trylock, hot_tries, (pthread_mutex_t * m), (m))
 HOT_WRAP(int, pthread_mutex_timedlock, hot_locks,
          (pthread_mutex_t * m, const struct timespec *t), (m, t))
 HOT_WRAP(int, pthread_spin_lock, hot_locks, (pthread_spinlock_t * l), (l))
@@ -270,7 +270,7 @@ static void hot_check(void)
     hot_locks = locks;
 }
 
-static void hot_new(ilb_policy policy)
+static void hot_new(ilb_policy policy, uint32_t processes)
 {
     ilb_options o = ILB_OPTIONS_INIT;
     ilb_endpoint pods[HOT_PODS];
@@ -285,6 +285,7 @@ static void hot_new(ilb_policy policy)
     o.panic_threshold_percent = policy == ILB_POLICY_LEAST_REQUEST ? 50 : 0;
     o.consecutive_failures = policy == ILB_POLICY_ROUND_ROBIN ? 2 : 0;
     o.on_event = hot_hear;
+    o.shared_processes = processes;
     for (int i = 0; i < HOT_PODS; i++) {
         ilb_endpoint e = ILB_ENDPOINT(names[i]);
 
@@ -301,13 +302,14 @@ static void hot_new(ilb_policy policy)
         hot_fail("new");
 }
 
-static void hot_run(ilb_policy policy)
+static void hot_run(ilb_policy policy, uint32_t processes)
 {
-    unsigned long allocations, locks;
+    unsigned long allocations, locks, tries;
 
-    hot_new(policy);
+    hot_new(policy, processes);
     allocations = hot_allocations;
     locks = hot_locks;
+    tries = hot_tries;
     for (int k = 0; k < 2 * HOT_FAULTS; k++) {
         hot.fault = (hot_fault)(k / 2);
         hot.well = k % 2 == 0;
@@ -321,7 +323,30 @@ static void hot_run(ilb_policy policy)
         hot_fail("an allocation");
     if (hot_locks != locks)
         hot_fail("a lock");
+    /* Whether others have ended is looked at once a second, if nobody has the
+     * lock. */
+    tries = hot_tries - tries;
+    if (tries > (processes == 0 ? 0 : 2 * HOT_FAULTS * HOT_PHASE_MS / 1000))
+        hot_fail("a try to lock");
+    if (processes != 0 && tries == 0)
+        hot_fail("nobody looks whether others have ended");
     ilb_balancer_free(hot.b);
+}
+
+/* 0: not on this system. */
+static uint32_t hot_processes(void)
+{
+    ilb_options o = ILB_OPTIONS_INIT;
+    ilb_balancer *b;
+    int rc;
+
+    o.shared_processes = 4;
+    rc = ilb_balancer_new(&b, "hot", &o);
+    if (rc == ILB_OK)
+        ilb_balancer_free(b);
+    else if (rc != ILB_ENOSYS)
+        hot_fail(ilb_strerror(rc));
+    return rc == ILB_OK ? o.shared_processes : 0;
 }
 
 int main(void)
@@ -329,9 +354,16 @@ int main(void)
     unsigned long all = 0;
 
     for (int p = ILB_POLICY_PEAK_EWMA; p <= ILB_POLICY_RANDOM; p++) {
-        hot_run((ilb_policy)p);
+        hot_run((ilb_policy)p, 0);
         printf("hot_path: %s: %lu picks, %lu dones, no allocation, no lock\n",
                ilb_policy_name((ilb_policy)p), hot.n_picks, hot.n_dones);
+    }
+    if (hot_processes() == 0) {
+        puts("hot_path: shared: not on this system");
+    } else {
+        hot_run(ILB_POLICY_PEAK_EWMA, hot_processes());
+        printf("hot_path: shared: no allocation, no lock but %lu tries\n",
+               hot_tries);
     }
     for (int d = 1; d < ILB_DETECTOR_COUNT; d++) {
         printf("hot_path: %lu ejections by %s\n", hot.ejected[d],

@@ -25,7 +25,10 @@ static const test_suite internal[] = {
     suite_cap,          suite_slowness,
     suite_slow,         suite_lost,
     suite_epochs,       suite_overtaken,
-    suite_peaks,
+    suite_peaks,        suite_process,
+    suite_shared,       suite_shared_new,
+    suite_audit,        suite_forks,
+    suite_repair,
 };
 
 #define N_INTERNAL (sizeof internal / sizeof internal[0])

@@ -18,6 +18,7 @@ ILB_PUBLIC_UNIT_SOURCES = \
 	tests/unit/test_api_memory.c \
 	tests/unit/test_api_update.c \
 	tests/unit/test_api_drain.c \
+	tests/unit/test_api_lease.c \
 	tests/unit/test_api_model.c \
 	tests/unit/test_api_ticket.c \
 	tests/unit/test_api_exclude.c \
@@ -71,6 +72,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_api_memory.c \
 	tests/unit/test_api_update.c \
 	tests/unit/test_api_drain.c \
+	tests/unit/test_api_lease.c \
 	tests/unit/test_api_model.c \
 	tests/unit/test_api_ticket.c \
 	tests/unit/test_api_exclude.c \
@@ -108,6 +110,13 @@ ILB_UNIT_SOURCES = \
 	tests/unit/suites_internal.h \
 	tests/unit/slots.h \
 	tests/unit/slots.c \
+	tests/unit/shared.h \
+	tests/unit/shared.c \
+	tests/unit/test_process.c \
+	tests/unit/test_shared.c \
+	tests/unit/test_shared_new.c \
+	tests/unit/test_audit.c \
+	tests/unit/test_forks.c \
 	tests/unit/test_decay.c \
 	tests/unit/test_random.c \
 	tests/unit/test_memory.c \
@@ -119,6 +128,7 @@ ILB_UNIT_SOURCES = \
 	tests/unit/test_order.c \
 	tests/unit/test_table.c \
 	tests/unit/test_set.c \
+	tests/unit/test_repair.c \
 	tests/unit/test_load.c \
 	tests/unit/test_latency.c \
 	tests/unit/test_latency_peak.c \

@@ -17,6 +17,7 @@ Suite *suite_api_sizes(void);
 Suite *suite_api_memory(void);
 Suite *suite_api_update(void);
 Suite *suite_api_drain(void);
+Suite *suite_api_lease(void);
 Suite *suite_api_model(void);
 Suite *suite_api_ticket(void);
 Suite *suite_api_exclude(void);

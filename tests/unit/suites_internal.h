@@ -16,6 +16,7 @@ Suite *suite_index(void);
 Suite *suite_order(void);
 Suite *suite_table(void);
 Suite *suite_set(void);
+Suite *suite_repair(void);
 Suite *suite_load(void);
 Suite *suite_latency(void);
 Suite *suite_latency_peak(void);
@@ -48,5 +49,10 @@ Suite *suite_select_ejected(void);
 Suite *suite_select_probe(void);
 Suite *suite_ticket(void);
 Suite *suite_events(void);
+Suite *suite_process(void);
+Suite *suite_shared(void);
+Suite *suite_shared_new(void);
+Suite *suite_audit(void);
+Suite *suite_forks(void);
 
 #endif

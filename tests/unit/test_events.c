@@ -3,6 +3,7 @@
  * and the one who tells. Threads: tests/stress/stress_events.c. */
 #include "observe/events.h"
 
+#include "shared.h"
 #include "suites_internal.h"
 #include "util.h"
 
@@ -308,6 +309,105 @@ START_TEST(whoever_asks_while_another_tells_leaves_it_to_him)
 }
 END_TEST
 
+/* ---- A process that has ended ------------------------------------------ */
+
+static test_shared world;
+static ilb__processes processes;
+static _Alignas(64) unsigned char entries[1024];
+
+/* Process 1 calls; its stamp. */
+static uint32_t share_ring(void)
+{
+    ilb__arena a = {entries, 0};
+    static ilb__self self;
+    uint32_t stamp;
+
+    test_shared_init(&world);
+    memset(entries, 0, sizeof entries);
+    memset(&self, 0, sizeof self);
+    memset(&processes, 0, sizeof processes);
+    ilb__processes_init(&processes, &a, 2);
+    must(a.used_bytes <= sizeof entries);
+    processes.system = &world.system;
+    processes.self = world.self = &self;
+    ring.processes = &processes;
+    must_eq(ilb__process_enter(&processes, &stamp), ILB_OK);
+    return stamp;
+}
+
+/* As events_claim leaves it. */
+static uint64_t claim_as(uint32_t stamp)
+{
+    uint64_t number = ilb__add_relaxed(&ring.n_numbered, 1) + 1;
+
+    ilb__store_relaxed(&entry_of(number)->stamp,
+                       (uint64_t)(ilb__process_index(stamp) + 1) << 48 |
+                           (2 * number + 1));
+    return number;
+}
+
+START_TEST(what_an_ended_process_was_writing_is_lost_and_its_entry_free)
+{
+    uint32_t one = share_ring(), two;
+    uint64_t open;
+
+    test_shared_as(&world, 2);
+    must_eq(ilb__process_enter(&processes, &two), ILB_OK);
+    write_one();
+    (void)claim_as(two);  /* 2 */
+    open = claim_as(one); /* 3: lives */
+    write_one();
+    reads(0, 1, 1);
+    ilb__events_bury(&ring, two);
+    reads(2, 3, 2); /* 3 is waited for */
+    reads(0, 1, 1);
+    ilb__store_release(&entry_of(open)->stamp, 2 * open);
+    for (int i = 0; i < 2 * CAPACITY; i++)
+        write_one();
+    /* No entry has been used up. */
+    reads(0, 2 * CAPACITY + 4 - CAPACITY + 1, 2 * CAPACITY + 4);
+}
+END_TEST
+
+START_TEST(a_number_that_nobody_will_use_is_given_up)
+{
+    uint64_t last;
+
+    (void)share_ring();
+    write_one();
+    last = ilb__add_relaxed(&ring.n_numbered, 1) + 1; /* 2: died here */
+    write_one();
+    write_one();
+    reads(0, 1, 1);
+    ilb__events_give_up_before(&ring, last);
+    must_eq(ilb__events_read(&ring, 1, &(ilb_event){0}, 1), 1);
+    reads(2, 3, 4);
+    for (int i = 0; i < CAPACITY; i++)
+        write_one();
+    reads(4, 5, 4 + CAPACITY);
+}
+END_TEST
+
+START_TEST(an_ended_teller_is_followed_and_a_live_one_is_not)
+{
+    uint32_t one = share_ring();
+
+    listen();
+    write_one();
+    /* One more ask, so that its process is who tells. */
+    ilb__store_relaxed(&ring.asked, (uint64_t)one << 32 | 1);
+    ilb__events_bury(&ring, one + (1u << ILB_PROCESS_INDEX_BITS));
+    must_eq(ilb__load_relaxed(&ring.asked), (uint64_t)one << 32 | 1);
+    ilb__events_tell(&ring);
+    must_eq(n_told, 0);
+    ilb__events_bury(&ring, one);
+    must_eq(ilb__load_relaxed(&ring.asked), 0);
+    must(ilb__events_pending(&ring)); /* whoever comes by next */
+    ilb__events_tell(&ring);
+    heard(1, 1);
+}
+END_TEST
+
 Suite *suite_events(void)
 {
     Suite *s = suite_create("events");
@@ -328,5 +428,11 @@ Suite *suite_events(void)
     tcase_add_test(tc, more_than_the_ring_holds_are_lost_and_the_rest_told);
     tcase_add_test(tc, the_teller_waits_for_what_is_being_written);
     tcase_add_test(tc, whoever_asks_while_another_tells_leaves_it_to_him);
+    tc = test_case(s, "ended");
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(
+        tc, what_an_ended_process_was_writing_is_lost_and_its_entry_free);
+    tcase_add_test(tc, a_number_that_nobody_will_use_is_given_up);
+    tcase_add_test(tc, an_ended_teller_is_followed_and_a_live_one_is_not);
     return s;
 }

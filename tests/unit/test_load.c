@@ -78,7 +78,7 @@ static void reference_return(reference *r, ilb__load *l, uint32_t i,
 START_TEST(the_age_is_a_lower_bound_and_late_by_one_latency_at_most)
 {
     for (uint64_t seed = 0; seed < 1000; seed++) {
-        ilb__load l = {0, 0};
+        ilb__load l = {0, 0, 0};
         reference r;
         uint64_t random = seed, now_ns = S_NS;
         uint32_t most = 1 + test_below(&random, HELD);
@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(from_idle_the_age_is_exact)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint32_t parity;
 
     for (uint64_t t = 1000; t < 100000; t += 1000) {
@@ -127,7 +127,7 @@ END_TEST
  * that it showed has returned since. Its mark must not be ours. */
 START_TEST(a_take_after_the_last_return_starts_a_new_age)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint32_t parity = take(&l, 1000);
     uint64_t seen = word_of(&l);
 
@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(a_return_wants_the_same_generation_and_a_class_that_is_there)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint32_t parity = take(&l, 1);
     uint64_t word = word_of(&l);
 
@@ -159,7 +159,7 @@ END_TEST
 
 START_TEST(the_young_become_the_old)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint32_t p = take(&l, 1), q;
 
     (void)take(&l, 1);
@@ -185,7 +185,7 @@ END_TEST
 
 START_TEST(full_is_full)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint32_t parity = 9;
     uint64_t word;
 
@@ -214,7 +214,7 @@ END_TEST
 /* An answered request is in flight and keeps the slot, but has no age. */
 START_TEST(answered_is_in_flight_without_age)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint32_t p = take(&l, 10), q;
 
     must_eq(age(&l, 30), 20);
@@ -236,7 +236,7 @@ END_TEST
 
 START_TEST(only_an_idle_slot_is_recycled)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint32_t parity = take(&l, 1), other;
 
     must(!ilb__load_recycle(&l));
@@ -255,7 +255,7 @@ END_TEST
 /* Recycled between the look and the take: undone, nothing is left. */
 START_TEST(a_take_of_the_generation_before_is_undone)
 {
-    ilb__load l = {0, 0};
+    ilb__load l = {0, 0, 0};
     uint64_t seen, word;
     uint32_t parity;
 
@@ -275,7 +275,7 @@ END_TEST
 START_TEST(generations_wrap_without_a_trace)
 {
     ilb__load l = {(uint64_t)ILB_GENERATION_MASK << ILB_LOAD_GENERATION_SHIFT,
-                   0};
+                   0, 0};
 
     must_eq(ilb__load_generation(word_of(&l)), ILB_GENERATION_MASK);
     must(ilb__load_recycle(&l));

@@ -28,7 +28,9 @@ from ._errors import (
     NotDueError,
     NotFoundError,
     NotReadyError,
+    ProcessesError,
     TicketError,
+    UnsupportedError,
 )
 from ._events import Candidate, Event, Explanation, log_event
 from ._ilb import (
@@ -71,9 +73,11 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "Outcome",
+    "ProcessesError",
     "Readiness",
     "Ticket",
     "TicketError",
+    "UnsupportedError",
     "__version__",
     "classify",
     "classify_status",

@@ -115,6 +115,20 @@ class NotDueError(NoEndpointError):
     name = "ILB_ENOTDUE"
 
 
+class UnsupportedError(Error, RuntimeError):
+    """This system cannot do it."""
+
+    code = -15
+    name = "ILB_ENOSYS"
+
+
+class ProcessesError(Error, RuntimeError):
+    """More processes than may share the balancer."""
+
+    code = -16
+    name = "ILB_EPROCESSES"
+
+
 #: The class of each error code; read by the extension module.
 BY_CODE: dict[int, type[Error]] = {
     cls.code: cls
@@ -133,5 +147,7 @@ BY_CODE: dict[int, type[Error]] = {
         BusyError,
         EjectedError,
         NotDueError,
+        UnsupportedError,
+        ProcessesError,
     )
 }
