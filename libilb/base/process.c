@@ -45,7 +45,8 @@ ILB_INTERNAL bool ilb__process_is_over(const ilb__processes *p, uint64_t entry)
 ILB_INTERNAL bool ilb__process_free(ilb__processes *p, uint32_t index,
                                     uint64_t entry)
 {
-    /* Release: what was taken back is, before another has the entry. */
+    /* Pairs with the acquire in ilb__process_entry: what was taken back is,
+     * before another has the entry. */
     return ilb__cas_strong_release(&p->entries[index], entry,
                                    entry & ILB_PROCESS_GENERATION);
 }
@@ -53,6 +54,8 @@ ILB_INTERNAL bool ilb__process_free(ilb__processes *p, uint32_t index,
 static bool process_mark_ended(ilb__processes *p, uint32_t index,
                                uint64_t entry)
 {
+    /* Pairs with the acquire in ilb__process_entry: who takes back what it held
+     * sees all that made us say so. */
     return (entry & ILB_PROCESS_ENDED) != 0 ||
            ilb__cas_strong_release(&p->entries[index], entry,
                                    entry | ILB_PROCESS_ENDED);
@@ -85,7 +88,8 @@ static bool process_end_former(ilb__processes *p, int64_t pid)
 
         if (ilb__process_pid(entry) != pid)
             continue;
-        /* Pairs with the release of the wish, which comes before the entry. */
+        /* Pairs with the release in process_want: the wish comes before the
+         * entry. */
         if (ilb__load_acquire(&p->self->wanted) != 0)
             return false;
         (void)process_mark_ended(p, i, entry);
@@ -119,8 +123,12 @@ static int process_want(ilb__processes *p)
     uint32_t stamp;
     int rc = process_choose(p, &stamp);
 
+    /* Pairs with the release in process_want: another thread's, whose entry was
+     * free when it chose. */
     if (ilb__load_acquire(&p->self->wanted) != 0)
         return ILB_OK;
+    /* Pairs with the acquire in process_want, process_end_former and
+     * ilb__process_enter: the entry comes after the wish. */
     if (rc == ILB_OK)
         (void)ilb__cas_strong_release(&p->self->wanted, 0, stamp);
     return rc;
@@ -146,6 +154,8 @@ static bool process_take(ilb__processes *p, uint32_t stamp, int64_t pid)
         process_next_stamp(index, entry) == stamp) {
         /* Before: whoever has an entry is looked for. */
         process_note_used(p, index + 1);
+        /* Pairs with the acquire in ilb__process_entry: who finds it taken
+         * finds it among those that are used. */
         if (ilb__cas_strong_release(&p->entries[index], entry, wanted))
             return true;
         entry = ilb__process_entry(p, index);
@@ -160,6 +170,8 @@ ILB_INTERNAL int ilb__process_enter(ilb__processes *p, uint32_t *stamp)
 
     for (;;) {
         uint64_t was = ilb__load_relaxed(&self->stamp);
+        /* Pairs with the release in process_want, ilb__process_enter: what was
+         * wanted, or that it is wanted no more. */
         uint64_t wanted = ilb__load_acquire(&self->wanted);
 
         *stamp = ilb__process_here(p);
@@ -172,9 +184,13 @@ ILB_INTERNAL int ilb__process_enter(ilb__processes *p, uint32_t *stamp)
                 return rc;
             continue;
         }
-        if (process_take(p, (uint32_t)wanted, pid))
-            (void)ilb__cas_strong_release(&self->stamp, was, wanted);
-        else
+        if (process_take(p, (uint32_t)wanted, pid)) {
+            /* Relaxed: who has it asks the entry (ilb__process_here). */
+            (void)ilb__cas_strong_relaxed(&self->stamp, was, wanted);
+        } else {
+            /* Pairs with the acquire in ilb__process_enter: who finds no wish
+             * finds the entry that was wanted taken by others. */
             (void)ilb__cas_strong_release(&self->wanted, wanted, 0);
+        }
     }
 }

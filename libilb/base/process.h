@@ -64,7 +64,8 @@ static inline uint32_t ilb__process_index(uint32_t stamp)
 static inline uint64_t ilb__process_entry(const ilb__processes *p,
                                           uint32_t index)
 {
-    /* Pairs with the release by which it was taken. */
+    /* Pairs with the release in process_take, ilb__process_free and
+     * process_mark_ended: whose it is, and all that came before. */
     return ilb__load_acquire(&p->entries[index]);
 }
 

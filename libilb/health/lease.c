@@ -6,6 +6,8 @@
 static bool lease_turned(const ilb__slot *slot, uint32_t parity,
                          uint64_t turned_ns)
 {
+    /* Pairs with the release in load_move, ilb__load_age_young and
+     * ilb__load_expire: the time of a turn is there before the turn. */
     return ilb__load_parity(ilb__load_acquire(&slot->load.word)) != parity ||
            ilb__load_relaxed(&slot->load.turned_ns) != turned_ns;
 }
@@ -62,6 +64,8 @@ static void lease_expire(ilb__slot *slot, const ilb__holdings *h, uint32_t k,
     lease_take_held(slot, h, k, parity, turned_ns);
     while (ilb__load_old(word) != 0 && ilb__load_parity(word) == parity &&
            (n = ilb__load_expire(&slot->load, word, now_ns)) == 0)
+        /* Pairs with the release in load_move: as in lease_turned, it may have
+         * turned. */
         word = ilb__load_acquire(&slot->load.word);
     if (n == 0)
         return;
@@ -73,7 +77,8 @@ ILB_INTERNAL void ilb__lease_look_at(ilb__slot *slot, const ilb__holdings *h,
                                      uint32_t k, uint64_t lease_ns,
                                      uint64_t now_ns)
 {
-    /* Pairs with the release of a turn: its time is that, or a later one. */
+    /* Pairs with the release in load_move, ilb__load_age_young and
+     * ilb__load_expire: the time is that of its turn, or a later one. */
     uint64_t word = ilb__load_acquire(&slot->load.word);
     uint64_t turned_ns = ilb__load_relaxed(&slot->load.turned_ns);
 

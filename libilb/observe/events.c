@@ -192,7 +192,8 @@ static events_found events_look(const ilb__events *e, uint64_t number,
                                 ilb_event *out)
 {
     const ilb__events_entry *entry = events_place(e, number);
-    /* Pairs with the release in ilb__events_write: the words are there. */
+    /* Pairs with the release in ilb__events_write: the words are there. And
+     * with the release in ilb__events_bury: it is lost. */
     uint64_t stamp = ilb__load_acquire(&entry->stamp);
     uint64_t words[ILB_EVENT_WORDS];
 
@@ -271,6 +272,10 @@ static uint64_t events_ask(ilb__events *e, uint64_t *before)
 
     do
         next = asked == 0 ? mine : asked + 1;
+    /* Release: pairs with the acquire in ilb__events_tell by which the teller
+     * fails to end: he sees what we ask for. Acquire: pairs with the release in
+     * ilb__events_tell and ilb__events_bury by which the last teller has ended,
+     * or was ended: `told` is ours. */
     while (!ilb__cas_acq_rel(&e->asked, &asked, next));
     *before = asked;
     return next;
@@ -283,15 +288,12 @@ ILB_INTERNAL void ilb__events_tell(ilb__events *e)
     /* Pairs with the release in ilb__events_write: what was through is whole
      * to us, and by the ask to the teller. */
     ilb__store_relaxed(&e->n_seen, ilb__load_acquire(&e->n_through));
-    /* Release: pairs with the acquire in ilb__events_tell by which the teller
-     * fails to end: he sees what we ask for. Acquire: pairs with the release
-     * there by which the last teller has ended: `told` is ours. */
     asked = events_ask(e, &before);
     if (before != 0)
         return;
     do
         events_tell_all(e);
-    /* Pairs with the two in ilb__events_tell above: release of `told`, acquire
+    /* Pairs with the two in events_ask: release of `told`, acquire
      * of what was asked for. (Of a CAS that succeeds nobody needs the acquire:
      * it is the last that a teller does.) */
     while (!ilb__cas_acq_rel(&e->asked, &asked, 0));
@@ -310,6 +312,8 @@ ILB_INTERNAL void ilb__events_bury(ilb__events *e, uint32_t stamp)
     uint64_t asked = ilb__load_relaxed(&e->asked);
     uint64_t writer = events_writer(stamp);
 
+    /* Pairs with the two in events_ask: release of the `told` of who has died,
+     * acquire of what was asked of him. */
     while (asked >> 32 == stamp && (asked & EVENTS_ASKS) != 0 &&
            !ilb__cas_acq_rel(&e->asked, &asked, 0))
         continue;
@@ -321,7 +325,8 @@ ILB_INTERNAL void ilb__events_bury(ilb__events *e, uint32_t stamp)
         if (word % 2 == 0 || (word & ~EVENTS_NUMBER_MASK) != writer)
             continue;
         events_give_up(entry, number);
-        /* Release: who sees it even sees that it is lost. */
+        /* Pairs with the acquire in events_look: who sees it even sees that it
+         * is lost. */
         ilb__store_release(&entry->stamp, 2 * number);
     }
     events_ask_again(e);

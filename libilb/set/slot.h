@@ -51,8 +51,8 @@ typedef struct ilb__slot {
     ilb__a64 evidence;  /* signal/evidence.h */
     ilb__a64 leaked_ns; /* what was taken before and is unanswered has been
                            given back (health/lease.h); 0: nothing was */
-    ilb__a64 anew_ns;  /* what was picked before says nothing of it any more */
-    ilb__a64 leaked;   /* requests that were given back for their tickets */
+    ilb__a64 anew_ns;   /* what was picked before says nothing of it any more */
+    ilb__a64 leaked;    /* requests that were given back for their tickets */
     ilb__a64 ejections;
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
     ilb__a64 slow_ns;  /* since when its slowness is not 0 */

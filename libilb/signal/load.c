@@ -81,7 +81,9 @@ static bool load_move(ilb__load *l, uint32_t generation, uint32_t where,
         if (where != ILB_LOAD_IS_ANSWERED)
             next = load_turned(l, next, now_ns);
         /* Release: pairs with the acquire in ilb__load_recycle. All that the
-         * ticket's holder did with the slot is over before it is reused. */
+         * ticket's holder did with the slot is over before it is reused. And
+         * with the acquire in lease_turned, lease_expire and
+         * ilb__lease_look_at: the time of a turn is there before it. */
     } while (!ilb__cas_release(&l->word, &word, next));
     return true;
 }
@@ -116,13 +118,16 @@ ILB_INTERNAL uint32_t ilb__load_expire(ilb__load *l, uint64_t word,
     uint32_t n = ilb__load_old(word);
     uint64_t next = load_turned(l, word - n * LOAD_ONE_OLD, now_ns);
 
-    /* Release: as in load_move. */
+    /* Pairs with the acquire in lease_turned and ilb__lease_look_at: as in
+     * load_move, the time of the turn is there before it. */
     return n > 0 && ilb__cas_strong_release(&l->word, word, next) ? n : 0;
 }
 
 ILB_INTERNAL bool ilb__load_age_young(ilb__load *l, uint64_t word,
                                       uint64_t now_ns)
 {
+    /* Pairs with the acquire in lease_turned and ilb__lease_look_at: the time
+     * of the turn is there before it. */
     return ilb__load_old(word) == 0 && ilb__load_young(word) > 0 &&
            ilb__cas_strong_release(&l->word, word, load_turn(l, word, now_ns));
 }

@@ -6,7 +6,8 @@
  * can be torn; asking for the telling and telling. `told` belongs to the
  * teller; it is no atomic, so that nobody may ever be able to read an old one.
  * What is not: what an event says, and the callback, which may write and ask as
- * any other may.
+ * any other may; who takes over from a process that died (ilb__events_bury):
+ * tests/stress/kill_points.c. The ask, events_ask, is one step here.
  *
  * What must hold: an event that is read or told is whole; told events come in
  * order, by one at a time; all are told at the end, but for those that were

@@ -21,7 +21,12 @@
  *
  * What is not: marks, costs and other estimates, which stand for themselves; a
  * slot that is full; generations that come round after 32768 recyclings; who
- * is ejected (a probe may want any column).
+ * is ejected (a probe may want any column). Nor leases (lease_turned,
+ * lease_expire, ilb__lease_look_at, ilb__load_expire, ilb__load_age_young) and
+ * who shares the balancer (process_end_former, process_want, process_take,
+ * process_mark_ended, ilb__process_enter, ilb__process_entry,
+ * ilb__process_free): these are shown by tests/stress/kill_points.c and
+ * stress_processes.c, on the machine's memory only.
  *
  * What must hold, in every state:
  *   - what is in flight in a slot's word is what has been taken and not

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ilb.c: libilb 0.1.0 in one file.
- * Made by build-aux/amalgamate.py from sources 4f03cc89b3b49d89; do not edit.
+ * Made by build-aux/amalgamate.py from sources bb23e4770aae9b19; do not edit.
  *
  * Compile this file with your program, as C11, with ilb.h beside it; link with
  * your system's thread library. Define ILB_STATIC and #include it instead to
@@ -29,6 +29,9 @@
  */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
+#endif
+#if !defined(_DEFAULT_SOURCE) && !defined(_GNU_SOURCE)
+#define _DEFAULT_SOURCE 1
 #endif
 #include "ilb.h"
 
@@ -310,6 +313,10 @@ static int ilb__options_check(const ilb_options *o)
     if (o->event_capacity > ILB_EVENT_CAPACITY_MAX ||
         (o->event_capacity == 0 && o->on_event != NULL))
         return ILB_EINVAL;
+    if (o->shared_processes > ILB_PROCESSES_MAX || o->reserved != 0 ||
+        (o->shared_processes > 0 && o->allocator != NULL) ||
+        (o->lease_ns > 0 && o->lease_ns < ILB_LEASE_MIN_NS))
+        return ILB_EINVAL;
     if (o->allocator != NULL &&
         (o->allocator->allocate == NULL || o->allocator->release == NULL))
         return ILB_EINVAL;
@@ -370,7 +377,7 @@ ILB_INTERNAL bool ilb__text_ok(const char *text, size_t max)
 }
 /* ==== libilb/base/clock.c ================================================ */
 /* See clock.h. The only place of the library that asks the system for
- * anything. */
+ * anything, but for base/system.c. */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
@@ -473,16 +480,23 @@ static inline uint64_t ilb__add_relaxed(ilb__a64 *a, uint64_t v)
     return atomic_fetch_add_explicit(a, v, memory_order_relaxed);
 }
 
+static inline uint64_t ilb__sub_relaxed(ilb__a64 *a, uint64_t v)
+{
+    ILB_BEFORE_STEP();
+    return atomic_fetch_sub_explicit(a, v, memory_order_relaxed);
+}
+
+/* Takes what is there and leaves 0. */
+static inline uint64_t ilb__take_relaxed(ilb__a64 *a)
+{
+    ILB_BEFORE_STEP();
+    return atomic_exchange_explicit(a, 0, memory_order_relaxed);
+}
+
 static inline uint64_t ilb__add_release(ilb__a64 *a, uint64_t v)
 {
     ILB_BEFORE_STEP();
     return atomic_fetch_add_explicit(a, v, memory_order_release);
-}
-
-static inline uint64_t ilb__add_acq_rel(ilb__a64 *a, uint64_t v)
-{
-    ILB_BEFORE_STEP();
-    return atomic_fetch_add_explicit(a, v, memory_order_acq_rel);
 }
 
 /* True if *a was *expected and is now v; else *expected is what *a is. */
@@ -514,6 +528,14 @@ static inline bool ilb__cas_strong_acq_rel(ilb__a64 *a, uint64_t expected,
     ILB_BEFORE_STEP();
     return atomic_compare_exchange_strong_explicit(
         a, &expected, v, memory_order_acq_rel, memory_order_relaxed);
+}
+
+static inline bool ilb__cas_strong_release(ilb__a64 *a, uint64_t expected,
+                                           uint64_t v)
+{
+    ILB_BEFORE_STEP();
+    return atomic_compare_exchange_strong_explicit(
+        a, &expected, v, memory_order_release, memory_order_relaxed);
 }
 
 static inline bool ilb__cas_strong_relaxed(ilb__a64 *a, uint64_t expected,
@@ -570,6 +592,12 @@ static inline uint8_t ilb__load8_relaxed(const ilb__a8 *a)
     return atomic_load_explicit(a, memory_order_relaxed);
 }
 
+static inline void ilb__store8_relaxed(ilb__a8 *a, uint8_t v)
+{
+    ILB_BEFORE_STEP();
+    atomic_store_explicit(a, v, memory_order_relaxed);
+}
+
 static inline bool ilb__cas8_relaxed(ilb__a8 *a, uint8_t expected, uint8_t v)
 {
     ILB_BEFORE_STEP();
@@ -587,6 +615,14 @@ static inline void ilb__store_pointer_release(ilb__apointer *a, void *v)
 {
     ILB_BEFORE_STEP();
     atomic_store_explicit(a, v, memory_order_release);
+}
+
+/* Keeps the order of the program, for another process that goes on where this
+ * one was killed: what it did before that it has done, whatever the memory is.
+ * It costs nothing but what the compiler could have moved. */
+static inline void ilb__fence_killed(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
 static inline void ilb__fence_acquire(void)
@@ -876,7 +912,9 @@ ILB_INTERNAL void ilb__histogram_halve(ilb__histogram *h)
  * therefore always draws from stream 0, whatever the thread's identity: its
  * picks can be replayed. Threads that share a stream may read the same state
  * at the same instant; the time of the pick, mixed into each number, tells
- * them apart, and processes that were forked from each other too.
+ * them apart, and processes that were forked from each other too. Processes
+ * that share a balancer share the streams as well, and each mixes in who it is,
+ * into the place and into each number.
  */
 #ifndef ILB_BASE_RANDOM_H
 #define ILB_BASE_RANDOM_H
@@ -937,6 +975,7 @@ typedef struct ilb__random {
     struct ilb__random_stream streams[ILB_RANDOM_STREAMS];
     ilb__a8 stream_of[ILB_RANDOM_PLACES]; /* 0: none yet; else stream + 1 */
     ilb__a32 n_given;
+    const ilb__a64 *who; /* the process, where several share it; else NULL */
 } ilb__random;
 
 ILB_INTERNAL void ilb__random_init(ilb__random *r, uint64_t seed);
@@ -974,7 +1013,8 @@ static uint8_t ilb__random_stream_given(ilb__random *r, ilb__a8 *place)
     return ilb__cas8_relaxed(place, 0, mine) ? mine : ilb__load8_relaxed(place);
 }
 
-static struct ilb__random_stream *ilb__random_own_stream(ilb__random *r)
+static struct ilb__random_stream *ilb__random_own_stream(ilb__random *r,
+                                                    uint64_t who)
 {
     pthread_t self = pthread_self();
     uint64_t id = 0;
@@ -983,7 +1023,7 @@ static struct ilb__random_stream *ilb__random_own_stream(ilb__random *r)
 
     /* pthread_t may be a number or a pointer: take its bytes. */
     memcpy(&id, &self, sizeof self < sizeof id ? sizeof self : sizeof id);
-    place = &r->stream_of[(id * ILB_GOLDEN) >> 58];
+    place = &r->stream_of[((id ^ who) * ILB_GOLDEN) >> 58];
     given = ilb__load8_relaxed(place);
     if (ILB_UNLIKELY(given == 0))
         given = ilb__random_stream_given(r, place);
@@ -992,12 +1032,14 @@ static struct ilb__random_stream *ilb__random_own_stream(ilb__random *r)
 
 ILB_INTERNAL uint64_t ilb__random_next(ilb__random *r, uint64_t salt)
 {
-    struct ilb__random_stream *s = ilb__random_own_stream(r);
+    uint64_t who =
+        ILB_LIKELY(r->who == NULL) ? 0 : ilb__mix64(ilb__load_relaxed(r->who));
+    struct ilb__random_stream *s = ilb__random_own_stream(r, who);
     /* Not one atomic step: see the header on threads that share a stream. */
     uint64_t state = ilb__load_relaxed(&s->state) + ILB_GOLDEN;
 
     ilb__store_relaxed(&s->state, state);
-    return ilb__mix64(state ^ ilb__mix64(salt));
+    return ilb__mix64(state ^ ilb__mix64(salt ^ who));
 }
 
 _Static_assert(ILB_RANDOM_PLACES == 1 << 6, "places are 6 bits of a hash");
@@ -1115,6 +1157,491 @@ ILB_INTERNAL void ilb__line_time(ilb__line *l, double ns)
     } else {
         ilb__line_decimal(l, ns / 1e9, true);
         ilb__line_put(l, " s");
+    }
+}
+/* ==== libilb/base/system.c =============================================== */
+/* See system.h. */
+#if !defined(_DEFAULT_SOURCE) && !defined(_GNU_SOURCE)
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS, madvise */
+#endif
+/* ==== libilb/base/system.h =============================================== */
+/*
+ * What a balancer that several processes share asks of the operating system:
+ * who am I, is that process there still, memory that children share, a page
+ * that they do not inherit, and a mutex that outlives its owner. One struct of
+ * functions, so that tests can stand in for each and let it fail.
+ *
+ *     pid      getpid
+ *     ended    kill(pid, 0) says ESRCH. One that has ended and was not waited
+ *              for yet is still there. A pid of another namespace is not known
+ *              here: processes that share a balancer share their namespace.
+ *     share    MAP_SHARED | MAP_ANONYMOUS: children made by fork have the same
+ *              memory at the same address
+ *     keep     MAP_PRIVATE | MAP_ANONYMOUS with MADV_WIPEONFORK (Linux 4.14): a
+ *              child finds zeros there. By that alone, and without a system
+ *              call, a process sees that it is not the one it was.
+ *     mutex    PTHREAD_PROCESS_SHARED and PTHREAD_MUTEX_ROBUST
+ *
+ * None of it is used by a private balancer. Where it is missing all but `pid`
+ * say so by ILB_ENOSYS.
+ */
+#ifndef ILB_BASE_SYSTEM_H
+#define ILB_BASE_SYSTEM_H
+
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <pthread.h>
+
+typedef struct ilb__system {
+    int64_t (*pid)(void *user);
+    bool (*ended)(int64_t pid, void *user);
+    /* ILB_OK, and *memory is zeroed; ILB_ENOMEM; ILB_ENOSYS. */
+    int (*share)(void **memory, size_t bytes, void *user);
+    int (*keep)(void **memory, size_t bytes, void *user);
+    /* What one of these two gave; for this process alone. */
+    void (*release)(void *memory, size_t bytes, void *user);
+    int (*mutex)(pthread_mutex_t *mutex, void *user);
+    void *user;
+} ilb__system;
+
+/* The real one. */
+ILB_INTERNAL const ilb__system *ilb__system_real(void);
+
+/* Where it is known that the lock's last owner died with it; else false. */
+ILB_INTERNAL bool ilb__system_owner_died(int lock_result);
+ILB_INTERNAL void ilb__system_consistent(pthread_mutex_t *mutex);
+
+#endif
+/* ==== back in libilb/base/system.c */
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#if defined(MAP_ANONYMOUS) && defined(MADV_WIPEONFORK)
+#define ILB__SYSTEM_HAS_PROCESSES 1
+#else
+#define ILB__SYSTEM_HAS_PROCESSES 0
+#endif
+
+static int64_t ilb__system_pid(void *user)
+{
+    (void)user;
+    return (int64_t)getpid();
+}
+
+static bool ilb__system_ended(int64_t pid, void *user)
+{
+    (void)user;
+    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+static void ilb__system_release(void *memory, size_t bytes, void *user)
+{
+    (void)user;
+    (void)munmap(memory, bytes);
+}
+
+#if ILB__SYSTEM_HAS_PROCESSES
+static int ilb__system_map(void **memory, size_t bytes, int flags)
+{
+    void *p =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return ILB_ENOMEM;
+    *memory = p;
+    return ILB_OK;
+}
+
+static int ilb__system_share(void **memory, size_t bytes, void *user)
+{
+    (void)user;
+    return ilb__system_map(memory, bytes, MAP_SHARED);
+}
+
+static int ilb__system_keep(void **memory, size_t bytes, void *user)
+{
+    int rc = ilb__system_map(memory, bytes, MAP_PRIVATE);
+
+    if (rc != ILB_OK)
+        return rc;
+    if (madvise(*memory, bytes, MADV_WIPEONFORK) == 0)
+        return ILB_OK;
+    /* An old kernel. */
+    ilb__system_release(*memory, bytes, user);
+    return ILB_ENOSYS;
+}
+
+static int ilb__system_mutex(pthread_mutex_t *mutex, void *user)
+{
+    pthread_mutexattr_t attr;
+    int rc = ILB_OK;
+
+    (void)user;
+    if (pthread_mutexattr_init(&attr) != 0)
+        return ILB_ENOMEM;
+    if (pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED) != 0 ||
+        pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST) != 0)
+        rc = ILB_ENOSYS;
+    else if (pthread_mutex_init(mutex, &attr) != 0)
+        rc = ILB_ENOMEM;
+    (void)pthread_mutexattr_destroy(&attr);
+    return rc;
+}
+
+ILB_INTERNAL bool ilb__system_owner_died(int lock_result)
+{
+    return lock_result == EOWNERDEAD;
+}
+
+ILB_INTERNAL void ilb__system_consistent(pthread_mutex_t *mutex)
+{
+    (void)pthread_mutex_consistent(mutex);
+}
+#else
+static int ilb__system_share(void **memory, size_t bytes, void *user)
+{
+    (void)memory;
+    (void)bytes;
+    (void)user;
+    return ILB_ENOSYS;
+}
+
+static int ilb__system_keep(void **memory, size_t bytes, void *user)
+{
+    return ilb__system_share(memory, bytes, user);
+}
+
+static int ilb__system_mutex(pthread_mutex_t *mutex, void *user)
+{
+    (void)mutex;
+    (void)user;
+    return ILB_ENOSYS;
+}
+
+ILB_INTERNAL bool ilb__system_owner_died(int lock_result)
+{
+    (void)lock_result;
+    return false;
+}
+
+ILB_INTERNAL void ilb__system_consistent(pthread_mutex_t *mutex)
+{
+    (void)mutex;
+}
+#endif
+
+ILB_INTERNAL const ilb__system *ilb__system_real(void)
+{
+    static const ilb__system real = {ilb__system_pid,  ilb__system_ended,   ilb__system_share,
+                                     ilb__system_keep, ilb__system_release, ilb__system_mutex,
+                                     NULL};
+
+    return &real;
+}
+/* ==== libilb/base/process.c ============================================== */
+/* See process.h. */
+/* ==== libilb/base/process.h ============================================== */
+/*
+ * The processes that share a balancer, and which of them one is.
+ *
+ * Two memories: a table in the shared block, with an entry for each process,
+ * and a page of the process's own that a fork empties (base/system.h), which
+ * holds its stamp: the index of its entry and that entry's generation. A child
+ * therefore finds 0 and takes an entry when it first uses the balancer; nobody
+ * has to tell the library of a fork.
+ *
+ *   entry   bits  0..21  generation: of the process that it is for, or was;
+ *                        0: it was for none yet
+ *           bit  31      ended: somebody said so, or the pid is another's now
+ *           bits 32..63  pid; 0: it is for none now
+ *   stamp   bits  0..9   index of the entry
+ *           bits 10..31  generation, never 0
+ *
+ * Taking an entry needs no lock, so that a thread which is stopped in it stops
+ * no other. It is two steps: the process decides which entry it wants, by a CAS
+ * in its own page, which all its threads then help to make: a CAS in the entry
+ * from free to {pid, generation}. Whoever finds it made sets the stamp; if
+ * another process was faster the wish is dropped and the next one chosen.
+ *
+ * An entry is given up by reclaiming (health/reclaim.h), when its process has
+ * ended: its generation stays, so that a stamp is never of two processes. (It
+ * wraps after 4 million.)
+ */
+#ifndef ILB_BASE_PROCESS_H
+#define ILB_BASE_PROCESS_H
+
+#define ILB_PROCESS_INDEX_BITS 10
+#define ILB_PROCESS_INDEX_MASK ((UINT32_C(1) << ILB_PROCESS_INDEX_BITS) - 1)
+#define ILB_PROCESS_GENERATION ((UINT64_C(1) << 22) - 1)
+#define ILB_PROCESS_ENDED (UINT64_C(1) << 31)
+
+/* Of the process alone: a fork empties it. Stamps; 0: none. */
+typedef struct ilb__self {
+    ilb__a64 stamp;
+    ilb__a64 wanted;
+} ilb__self;
+
+typedef struct ilb__processes {
+    const ilb__system *system;
+    ilb__self *self; /* NULL: the balancer is private */
+    ilb__a64 *entries;
+    uint32_t n;         /* at most so many at a time */
+    uint32_t n_entries; /* with those that have ended and are not reclaimed */
+    ilb__a32 n_used;    /* entries that were ever taken are below */
+} ilb__processes;
+
+/* Takes its memory from the arena; n is 0 for a private balancer. */
+ILB_INTERNAL void ilb__processes_init(ilb__processes *p, ilb__arena *a,
+                                      uint32_t n);
+
+static inline uint32_t ilb__process_index(uint32_t stamp)
+{
+    return stamp & ILB_PROCESS_INDEX_MASK;
+}
+
+static inline uint64_t ilb__process_entry(const ilb__processes *p,
+                                          uint32_t index)
+{
+    /* Pairs with the release in process_take, ilb__process_free and
+     * process_mark_ended: whose it is, and all that came before. */
+    return ilb__load_acquire(&p->entries[index]);
+}
+
+static inline int64_t ilb__process_pid(uint64_t entry)
+{
+    return (int64_t)(entry >> 32);
+}
+
+/* This process's stamp; 0: it has none, or was said to have ended. */
+static inline uint32_t ilb__process_here(const ilb__processes *p)
+{
+    uint32_t stamp = (uint32_t)ilb__load_relaxed(&p->self->stamp);
+    uint64_t entry;
+
+    if (ILB_UNLIKELY(stamp == 0))
+        return 0;
+    entry = ilb__load_relaxed(&p->entries[ilb__process_index(stamp)]);
+    if (ILB_UNLIKELY((uint32_t)entry != stamp >> ILB_PROCESS_INDEX_BITS ||
+                     ilb__process_pid(entry) == 0))
+        return 0;
+    return stamp;
+}
+
+/* Gives this process an entry. ILB_OK, *stamp; ILB_EPROCESSES: as many as may
+ * use it; ILB_EBUSY: not so many, but those that have ended must be reclaimed
+ * first. */
+ILB_COLD ILB_INTERNAL int ilb__process_enter(ilb__processes *p,
+                                             uint32_t *stamp);
+
+/* The process of this pid has ended, whoever has its pid now. False: it has no
+ * entry. */
+ILB_INTERNAL bool ilb__process_end(ilb__processes *p, int64_t pid);
+
+/* Is the entry's process one that has ended, and is to be reclaimed? */
+ILB_INTERNAL bool ilb__process_is_over(const ilb__processes *p, uint64_t entry);
+
+/* It is reclaimed: the entry is free. False: it changed meanwhile. */
+ILB_INTERNAL bool ilb__process_free(ilb__processes *p, uint32_t index,
+                                    uint64_t entry);
+
+#endif
+/* ==== back in libilb/base/process.c */
+
+/* Entries of processes that have ended and are not reclaimed yet: as many as of
+ * live ones, and some more, as a second may pass until somebody looks. */
+#define ILB__PROCESS_MORE 64
+
+ILB_INTERNAL void ilb__processes_init(ilb__processes *p, ilb__arena *a,
+                                      uint32_t n)
+{
+    p->n = n;
+    p->n_entries = n == 0 ? 0 : 2 * n + ILB__PROCESS_MORE;
+    if (p->n_entries > ILB_PROCESS_INDEX_MASK + 1)
+        p->n_entries = ILB_PROCESS_INDEX_MASK + 1;
+    p->entries = ilb__arena_take(a, p->n_entries, sizeof *p->entries);
+}
+
+static uint32_t ilb__process_generation(uint64_t entry)
+{
+    return (uint32_t)(entry & ILB_PROCESS_GENERATION);
+}
+
+static uint32_t ilb__process_next_stamp(uint32_t index, uint64_t entry)
+{
+    uint32_t next =
+        (ilb__process_generation(entry) + 1) & (uint32_t)ILB_PROCESS_GENERATION;
+
+    return (next == 0 ? 1 : next) << ILB_PROCESS_INDEX_BITS | index;
+}
+
+static uint64_t ilb__process_entry_of(int64_t pid, uint32_t stamp)
+{
+    return (uint64_t)pid << 32 | stamp >> ILB_PROCESS_INDEX_BITS;
+}
+
+ILB_INTERNAL bool ilb__process_is_over(const ilb__processes *p, uint64_t entry)
+{
+    int64_t pid = ilb__process_pid(entry);
+
+    return pid != 0 && ((entry & ILB_PROCESS_ENDED) != 0 ||
+                        p->system->ended(pid, p->system->user));
+}
+
+ILB_INTERNAL bool ilb__process_free(ilb__processes *p, uint32_t index,
+                                    uint64_t entry)
+{
+    /* Pairs with the acquire in ilb__process_entry: what was taken back is,
+     * before another has the entry. */
+    return ilb__cas_strong_release(&p->entries[index], entry,
+                                   entry & ILB_PROCESS_GENERATION);
+}
+
+static bool ilb__process_mark_ended(ilb__processes *p, uint32_t index,
+                               uint64_t entry)
+{
+    /* Pairs with the acquire in ilb__process_entry: who takes back what it held
+     * sees all that made us say so. */
+    return (entry & ILB_PROCESS_ENDED) != 0 ||
+           ilb__cas_strong_release(&p->entries[index], entry,
+                                   entry | ILB_PROCESS_ENDED);
+}
+
+ILB_INTERNAL bool ilb__process_end(ilb__processes *p, int64_t pid)
+{
+    uint32_t n = ilb__load32_relaxed(&p->n_used);
+    bool found = false;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t entry = ilb__process_entry(p, i);
+
+        if (ilb__process_pid(entry) == pid)
+            found = ilb__process_mark_ended(p, i, entry) || found;
+    }
+    return found;
+}
+
+/* ---- Taking an entry --------------------------------------------------- */
+
+/* An entry that bears this pid and is not this process's is of one before it,
+ * which had the pid. False: a thread has just decided which one it wants. */
+static bool ilb__process_end_former(ilb__processes *p, int64_t pid)
+{
+    uint32_t n = ilb__load32_relaxed(&p->n_used);
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t entry = ilb__process_entry(p, i);
+
+        if (ilb__process_pid(entry) != pid)
+            continue;
+        /* Pairs with the release in ilb__process_want: the wish comes before the
+         * entry. */
+        if (ilb__load_acquire(&p->self->wanted) != 0)
+            return false;
+        (void)ilb__process_mark_ended(p, i, entry);
+    }
+    return true;
+}
+
+/* Finds an entry to take, *stamp, and counts those that use it: ILB_EPROCESSES.
+ * ILB_EBUSY: all entries are of processes that have ended. */
+static int ilb__process_choose(const ilb__processes *p, uint32_t *stamp)
+{
+    uint32_t n_there = 0;
+
+    *stamp = 0;
+    for (uint32_t i = 0; i < p->n_entries; i++) {
+        uint64_t entry = ilb__process_entry(p, i);
+
+        if (ilb__process_pid(entry) != 0)
+            n_there += !ilb__process_is_over(p, entry);
+        else if (*stamp == 0)
+            *stamp = ilb__process_next_stamp(i, entry);
+    }
+    if (n_there >= p->n)
+        return ILB_EPROCESSES;
+    return *stamp == 0 ? ILB_EBUSY : ILB_OK;
+}
+
+/* Decides which entry this process wants, unless another thread has. */
+static int ilb__process_want(ilb__processes *p)
+{
+    uint32_t stamp;
+    int rc = ilb__process_choose(p, &stamp);
+
+    /* Pairs with the release in ilb__process_want: another thread's, whose entry was
+     * free when it chose. */
+    if (ilb__load_acquire(&p->self->wanted) != 0)
+        return ILB_OK;
+    /* Pairs with the acquire in ilb__process_want, ilb__process_end_former and
+     * ilb__process_enter: the entry comes after the wish. */
+    if (rc == ILB_OK)
+        (void)ilb__cas_strong_release(&p->self->wanted, 0, stamp);
+    return rc;
+}
+
+static void ilb__process_note_used(ilb__processes *p, uint32_t n)
+{
+    uint32_t seen = ilb__load32_relaxed(&p->n_used);
+
+    while (seen < n && !ilb__cas32_relaxed(&p->n_used, &seen, n))
+        continue;
+}
+
+/* Makes the wish true, or finds that it is. False: another process was faster,
+ * or the entry has been taken away again. */
+static bool ilb__process_take(ilb__processes *p, uint32_t stamp, int64_t pid)
+{
+    uint32_t index = ilb__process_index(stamp);
+    uint64_t entry = ilb__process_entry(p, index);
+    uint64_t wanted = ilb__process_entry_of(pid, stamp);
+
+    if (ilb__process_pid(entry) == 0 &&
+        ilb__process_next_stamp(index, entry) == stamp) {
+        /* Before: whoever has an entry is looked for. */
+        ilb__process_note_used(p, index + 1);
+        /* Pairs with the acquire in ilb__process_entry: who finds it taken
+         * finds it among those that are used. */
+        if (ilb__cas_strong_release(&p->entries[index], entry, wanted))
+            return true;
+        entry = ilb__process_entry(p, index);
+    }
+    return entry == wanted;
+}
+
+ILB_INTERNAL int ilb__process_enter(ilb__processes *p, uint32_t *stamp)
+{
+    int64_t pid = p->system->pid(p->system->user);
+    ilb__self *self = p->self;
+
+    for (;;) {
+        uint64_t was = ilb__load_relaxed(&self->stamp);
+        /* Pairs with the release in ilb__process_want, ilb__process_enter: what was
+         * wanted, or that it is wanted no more. */
+        uint64_t wanted = ilb__load_acquire(&self->wanted);
+
+        *stamp = ilb__process_here(p);
+        if (*stamp != 0)
+            return ILB_OK;
+        if (wanted == 0) {
+            int rc = ilb__process_end_former(p, pid) ? ilb__process_want(p) : ILB_OK;
+
+            if (rc != ILB_OK)
+                return rc;
+            continue;
+        }
+        if (ilb__process_take(p, (uint32_t)wanted, pid)) {
+            /* Relaxed: who has it asks the entry (ilb__process_here). */
+            (void)ilb__cas_strong_relaxed(&self->stamp, was, wanted);
+        } else {
+            /* Pairs with the acquire in ilb__process_enter: who finds no wish
+             * finds the entry that was wanted taken by others. */
+            (void)ilb__cas_strong_release(&self->wanted, wanted, 0);
+        }
     }
 }
 /* ==== libilb/signal/evidence.c =========================================== */
@@ -1569,6 +2096,14 @@ ILB_INTERNAL void ilb__window_reset(ilb__window *w)
  * in between takes the age for smaller than it is; a thread that is stopped
  * just before the store can make it larger by the length of that stop, until
  * the next turn. Both are errors of one estimate, not of a count.
+ *
+ * Lease. A ticket that is never returned would be counted for ever. `turned_ns`
+ * is the time of the last turn as well, but nobody else sets it: so all of
+ * `old` were taken before it, whatever the mark says. If none of a lease's
+ * length has ended since, they can be given back (health/lease.h). As a leaked
+ * ticket comes to `old` and stays there, no turn comes by itself after it. It
+ * is stored before the word that has turned: whoever sees that sees it, or a
+ * later one.
  */
 #ifndef ILB_SIGNAL_LOAD_H
 #define ILB_SIGNAL_LOAD_H
@@ -1586,6 +2121,7 @@ ILB_INTERNAL void ilb__window_reset(ilb__window *w)
 typedef struct ilb__load {
     ilb__a64 word;
     ilb__a64 mark_ns;
+    ilb__a64 turned_ns;
 } ilb__load;
 
 static inline uint32_t ilb__load_young(uint64_t word)
@@ -1683,6 +2219,17 @@ ILB_INTERNAL bool ilb__load_answer(ilb__load *l, uint32_t generation,
 ILB_INTERNAL bool ilb__load_return(ilb__load *l, uint32_t generation,
                                    uint32_t where, uint64_t now_ns);
 
+/* All of `old` is given back; `word` is as it was read. How many there were; 0:
+ * none, or the word has changed. */
+ILB_INTERNAL uint32_t ilb__load_expire(ilb__load *l, uint64_t word,
+                                       uint64_t now_ns);
+
+/* The young become the old though no old one has ended, as there is none: so
+ * that a request which is alone for long comes to be among them. The mark, and
+ * with it its age, stays. False: there are some, or the word has changed. */
+ILB_INTERNAL bool ilb__load_age_young(ilb__load *l, uint64_t word,
+                                      uint64_t now_ns);
+
 /* Gives an idle slot to the next generation. False if something is in
  * flight. */
 ILB_INTERNAL bool ilb__load_recycle(ilb__load *l);
@@ -1731,6 +2278,17 @@ static uint64_t ilb__load_without(uint64_t word, uint32_t where)
            (ilb__load_parity(word) == where ? ILB__LOAD_ONE_YOUNG : ILB__LOAD_ONE_OLD);
 }
 
+/* The word after a turn. */
+static uint64_t ilb__load_turn(ilb__load *l, uint64_t word, uint64_t now_ns)
+{
+    uint64_t young = ilb__load_young(word);
+
+    /* Before the word: pairs with the acquire in ilb__lease_look_at. */
+    ilb__store_relaxed(&l->turned_ns, now_ns);
+    return (word ^ ILB_LOAD_PARITY) - young * ILB__LOAD_ONE_YOUNG +
+           young * ILB__LOAD_ONE_OLD;
+}
+
 /* If the old are all gone, the young become the old. */
 static uint64_t ilb__load_turned(ilb__load *l, uint64_t word, uint64_t now_ns)
 {
@@ -1741,8 +2299,7 @@ static uint64_t ilb__load_turned(ilb__load *l, uint64_t word, uint64_t now_ns)
     /* None that is left has an age: the young have none either. */
     if (ILB_LIKELY(ilb__load_mark_ns(l) != UINT64_MAX))
         ilb__store_relaxed(&l->mark_ns, now_ns);
-    return (word ^ ILB_LOAD_PARITY) - young * ILB__LOAD_ONE_YOUNG +
-           young * ILB__LOAD_ONE_OLD;
+    return ilb__load_turn(l, word, now_ns);
 }
 
 /* Takes one out of where it is counted and adds `gain` to the word. */
@@ -1759,7 +2316,9 @@ static bool ilb__load_move(ilb__load *l, uint32_t generation, uint32_t where,
         if (where != ILB_LOAD_IS_ANSWERED)
             next = ilb__load_turned(l, next, now_ns);
         /* Release: pairs with the acquire in ilb__load_recycle. All that the
-         * ticket's holder did with the slot is over before it is reused. */
+         * ticket's holder did with the slot is over before it is reused. And
+         * with the acquire in lease_turned, lease_expire and
+         * ilb__lease_look_at: the time of a turn is there before it. */
     } while (!ilb__cas_release(&l->word, &word, next));
     return true;
 }
@@ -1786,6 +2345,26 @@ ILB_INTERNAL bool ilb__load_recycle(ilb__load *l)
      * would else find nobody in it. */
     return ilb__load_in_flight(word) == 0 &&
            ilb__cas_strong_acq_rel(&l->word, word, word + ILB__LOAD_GENERATION_ONE);
+}
+
+ILB_INTERNAL uint32_t ilb__load_expire(ilb__load *l, uint64_t word,
+                                       uint64_t now_ns)
+{
+    uint32_t n = ilb__load_old(word);
+    uint64_t next = ilb__load_turned(l, word - n * ILB__LOAD_ONE_OLD, now_ns);
+
+    /* Pairs with the acquire in lease_turned and ilb__lease_look_at: as in
+     * ilb__load_move, the time of the turn is there before it. */
+    return n > 0 && ilb__cas_strong_release(&l->word, word, next) ? n : 0;
+}
+
+ILB_INTERNAL bool ilb__load_age_young(ilb__load *l, uint64_t word,
+                                      uint64_t now_ns)
+{
+    /* Pairs with the acquire in lease_turned and ilb__lease_look_at: the time
+     * of the turn is there before it. */
+    return ilb__load_old(word) == 0 && ilb__load_young(word) > 0 &&
+           ilb__cas_strong_release(&l->word, word, ilb__load_turn(l, word, now_ns));
 }
 /* ==== libilb/signal/epochs.c ============================================= */
 /* See epochs.h. */
@@ -3545,7 +4124,6 @@ typedef struct ilb__slot {
     ilb__latency latency;
     ilb__failures failures;
     ilb__a64 health; /* health/health.h */
-    ilb__a64 evidence;
     ilb__a32 weight;
     ilb__a32 peaks;      /* signal/peaks.h */
     ilb__a64 extra_cost; /* signal/cost.h */
@@ -3561,7 +4139,11 @@ typedef struct ilb__slot {
     ilb__a64 refusals; /* signal/refusals.h */
     ilb__a64 slowness; /* signal/slowness.h */
 
-    ilb__a64 anew_ns; /* what was picked before says nothing of it any more */
+    ilb__a64 evidence;  /* signal/evidence.h */
+    ilb__a64 leaked_ns; /* what was taken before and is unanswered has been
+                           given back (health/lease.h); 0: nothing was */
+    ilb__a64 anew_ns;   /* what was picked before says nothing of it any more */
+    ilb__a64 leaked;    /* requests that were given back for their tickets */
     ilb__a64 ejections;
     ilb__a64 ramp_ns;  /* when its slow start began; 0: it has none */
     ilb__a64 slow_ns;  /* since when its slowness is not 0 */
@@ -3580,8 +4162,10 @@ typedef struct ilb__slot {
     /* The writer's, under the balancer's mutex; the address is also read by
      * holders of a ticket, whose request keeps the slot from being reused. */
     uint64_t hash;
-    uint64_t plan;     /* number of the last update that had it in its list */
-    uint32_t position; /* in ilb__set.listed or .draining */
+    uint64_t plan;      /* number of the last update that had it in its list */
+    uint32_t position;  /* in ilb__set.listed or .draining */
+    uint64_t listed_by; /* number of the update that put it into the list */
+    ilb__a8 used; /* it has an address, and is in the index: set/repair.h */
     bool listed;
     uint8_t readiness; /* an ilb_readiness */
     ilb__checks checks;
@@ -3593,6 +4177,15 @@ typedef struct ilb__slot {
 /* The slot's address is this from now on. The writer's; of a slot that has
  * just been recycled, or was never used. */
 ILB_INTERNAL void ilb__slot_set_address(ilb__slot *slot, const char *address);
+
+/* From here on, or no longer, an endpoint's. The writer's. Around it the order
+ * of the program holds also for who finds it killed (set/repair.h). */
+static inline void ilb__slot_set_used(ilb__slot *slot, bool used)
+{
+    ilb__fence_killed();
+    ilb__store8_relaxed(&slot->used, used);
+    ilb__fence_killed();
+}
 
 /* Copies the address for someone who holds no ticket: `generation` was seen in
  * the table, or in the slot by who has the mutex or a ticket. False: the slot
@@ -3762,6 +4355,9 @@ typedef struct ilb__index {
 /* For up to `n` entries. */
 ILB_INTERNAL void ilb__index_init(ilb__index *x, ilb__arena *a, uint32_t n);
 
+/* Takes all out, whatever state it is in. */
+ILB_INTERNAL void ilb__index_clear(ilb__index *x);
+
 ILB_INTERNAL void ilb__index_add(ilb__index *x, uint64_t hash, uint32_t number);
 
 /* Walks the numbers that may be of this hash. Start with *cursor = hash's
@@ -3794,6 +4390,8 @@ ILB_INTERNAL void ilb__index_forget(ilb__index *x, uint64_t hash,
 #endif
 /* ==== back in libilb/set/index.c */
 
+#include <string.h>
+
 ILB_INTERNAL void ilb__index_init(ilb__index *x, ilb__arena *a, uint32_t n)
 {
     uint32_t n_cells = 4;
@@ -3802,6 +4400,11 @@ ILB_INTERNAL void ilb__index_init(ilb__index *x, ilb__arena *a, uint32_t n)
         n_cells *= 2;
     x->cells = ilb__arena_take(a, n_cells, sizeof *x->cells);
     x->mask = n_cells - 1;
+}
+
+ILB_INTERNAL void ilb__index_clear(ilb__index *x)
+{
+    memset(x->cells, 0, ((size_t)x->mask + 1) * sizeof *x->cells);
 }
 
 ILB_INTERNAL void ilb__index_add(ilb__index *x, uint64_t hash, uint32_t number)
@@ -4072,6 +4675,13 @@ ILB_INTERNAL void ilb__table_publish(ilb__table *t, const ilb__endpoint_id *ids,
 #ifndef ILB_SET_SET_H
 #define ILB_SET_SET_H
 
+/* How far an update has come that may be cut short (repair.h). */
+enum ilb__set_stage {
+    ILB__SET_STILL = 0, /* not begun, or over */
+    ILB__SET_ENTERING,  /* the first of the new list are in it */
+    ILB__SET_LEAVING    /* all are; the others of the old one are going */
+};
+
 /* What the rooms above want to know while an update is applied. */
 typedef struct ilb__set_watch {
     void (*enters)(ilb__slot *slot, void *user); /* before it can be drawn */
@@ -4083,11 +4693,20 @@ typedef struct ilb__set_watch {
                     uint8_t was_readiness, void *user);
 } ilb__set_watch;
 
+/* For one who is killed: what stands before it in the program has been done,
+ * and nothing of what stands behind it. */
+static inline void ilb__set_step(ilb__a32 *stage, enum ilb__set_stage next)
+{
+    ilb__fence_killed();
+    ilb__store32_relaxed(stage, next);
+    ilb__fence_killed();
+}
+
 typedef struct ilb__set {
     ilb__slot *slots;
     uint32_t capacity; /* of a list */
     uint32_t n_slots;
-    uint32_t n_fresh; /* slots that were never used begin here */
+    ilb__a32 n_fresh; /* slots that were never used begin here */
     uint32_t *free;   /* recycled slots, a stack */
     uint32_t n_free;
     uint32_t *listed; /* slot indices in the caller's order */
@@ -4101,6 +4720,7 @@ typedef struct ilb__set {
     uint32_t *weights;
     uint64_t *keys; /* of the ready ones, sorted; and as many for sorting */
     uint64_t n_plans;
+    ilb__a32 stage; /* of an update: see repair.h */
     uint64_t salt;
     ilb__table table;
 } ilb__set;
@@ -4122,6 +4742,9 @@ ILB_INTERNAL ilb__slot *ilb__set_find(const ilb__set *s, const char *address);
 ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
                                             ilb_readiness readiness,
                                             const ilb__set_watch *watch);
+
+/* Publishes the endpoints that are listed and ready. */
+ILB_INTERNAL void ilb__set_publish(ilb__set *s);
 
 /* Recycles the slots whose last request has returned. */
 ILB_INTERNAL void ilb__set_reclaim(ilb__set *s);
@@ -4197,6 +4820,7 @@ ILB_INTERNAL void ilb__set_reclaim(ilb__set *s)
             continue;
         }
         ilb__index_remove(&s->index, slot->hash, i, ilb__set_slot_hash, s);
+        ilb__slot_set_used(slot, false);
         s->free[s->n_free++] = i;
     }
     s->n_draining = kept;
@@ -4255,7 +4879,8 @@ ILB_INTERNAL int ilb__set_plan(ilb__set *s, const ilb_endpoint *endpoints,
         if (s->plan[i] == ILB_INDEX_NONE)
             ilb__index_forget(&s->planned, ilb__set_hash(s, endpoints[i].address),
                               i);
-    if (rc == ILB_OK && n_new > s->n_free + (s->n_slots - s->n_fresh))
+    if (rc == ILB_OK &&
+        n_new > s->n_free + (s->n_slots - ilb__load32_relaxed(&s->n_fresh)))
         rc = ILB_ECAPACITY;
     return rc;
 }
@@ -4266,7 +4891,8 @@ ILB_INTERNAL int ilb__set_plan(ilb__set *s, const ilb_endpoint *endpoints,
  * generation is the slot's, and late readers may be undoing a take in it. */
 static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
 {
-    uint32_t i = s->n_free > 0 ? s->free[--s->n_free] : s->n_fresh++;
+    uint32_t i = s->n_free > 0 ? s->free[--s->n_free]
+                               : ilb__add32_relaxed(&s->n_fresh, 1);
     ilb__slot *slot = &s->slots[i];
 
     ilb__latency_forget(&slot->latency);
@@ -4281,6 +4907,8 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     ilb__store_relaxed(&slot->lost.n, 0);
     ilb__store_relaxed(&slot->anew_ns, 0);
     ilb__store_relaxed(&slot->asked_ns, 0);
+    ilb__store_relaxed(&slot->leaked_ns, 0);
+    ilb__store_relaxed(&slot->leaked, 0);
     ilb__epochs_forget(&slot->overtaken);
     ilb__epochs_forget(&slot->longlived);
     for (int k = 0; k < ILB_OUTCOME_COUNT; k++)
@@ -4295,6 +4923,7 @@ static uint32_t ilb__set_new_slot(ilb__set *s, const char *address)
     slot->plan = s->n_plans;
     slot->listed = false;
     slot->readiness = ILB_NOT_READY;
+    ilb__slot_set_used(slot, true);
     ilb__index_add(&s->index, slot->hash, i);
     return i;
 }
@@ -4337,6 +4966,9 @@ static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e
     before = ilb__set_can_be_drawn(slot);
     was_listed = slot->listed;
     was_readiness = slot->readiness;
+    if (!was_listed)
+        slot->listed_by = s->n_plans;
+    ilb__fence_killed();
     slot->listed = true;
     slot->readiness = (uint8_t)e->readiness;
     ilb__store32_relaxed(&slot->weight, e->weight == 0 ? 1 : e->weight);
@@ -4349,7 +4981,7 @@ static void ilb__set_enter(ilb__set *s, uint32_t position, const ilb_endpoint *e
     ilb__set_changed(slot, was_listed, was_readiness, watch);
 }
 
-static void ilb__set_publish(ilb__set *s)
+ILB_INTERNAL void ilb__set_publish(ilb__set *s)
 {
     uint32_t n = 0;
 
@@ -4390,8 +5022,10 @@ ILB_INTERNAL void ilb__set_apply(ilb__set *s, const ilb_endpoint *endpoints,
 {
     uint32_t n_drained;
 
+    ilb__set_step(&s->stage, ILB__SET_ENTERING);
     for (uint32_t i = 0; i < n; i++)
         ilb__set_enter(s, i, &endpoints[i], watch);
+    ilb__set_step(&s->stage, ILB__SET_LEAVING);
     n_drained = s->n_draining;
     ilb__set_drain_missing(s);
     for (uint32_t i = 0; i < n; i++) {
@@ -4410,6 +5044,7 @@ ILB_INTERNAL void ilb__set_apply(ilb__set *s, const ilb_endpoint *endpoints,
     for (uint32_t k = 0; k < n; k++)
         if (!ilb__set_can_be_drawn(&s->slots[s->listed[k]]))
             watch->leaves(&s->slots[s->listed[k]], watch->user);
+    ilb__set_step(&s->stage, ILB__SET_STILL);
     ilb__set_reclaim(s);
 }
 
@@ -4430,6 +5065,118 @@ ILB_INTERNAL void ilb__set_change_readiness(ilb__set *s, ilb__slot *slot,
     ilb__set_publish(s);
     if (before)
         watch->leaves(slot, watch->user);
+}
+/* ==== libilb/set/repair.c ================================================ */
+/* See repair.h. */
+/* ==== libilb/set/repair.h ================================================ */
+/*
+ * A writer was killed in the middle of an update, in a balancer that several
+ * processes share, and left the lists half changed. They are made anew from
+ * what the slots say, each of which is changed by single steps:
+ *
+ *     used         it has its address, and belongs into the index
+ *     listed       it is in the list, else it drains
+ *     listed_by    the update that put it there
+ *     plan         the last update that wanted it
+ *
+ * and from the stage at which the update was (ilb__set_apply):
+ *
+ *     entering     not all of the new list had entered, and who knows it is
+ *                  gone: what had entered by it leaves again. Weights,
+ * readiness and user pointers that it changed before stay changed leaving all
+ * had entered: it is brought to its end
+ *
+ * So afterwards the list is the old or the new one, as a whole. The table is
+ * published anew: a reader has a view of the one before until then, which the
+ * writer does not touch (set/table.h). Endpoints stand in the order of their
+ * slots until the next update.
+ *
+ * It may be cut short itself, and begun again.
+ */
+#ifndef ILB_SET_REPAIR_H
+#define ILB_SET_REPAIR_H
+
+/* The room above brings what it knows of a slot into line with whether it may
+ * be drawn: for those that may before they can be, for the others after they
+ * cannot. Once too often does no harm. */
+typedef void (*ilb__set_settle)(ilb__slot *slot, bool drawn, void *user);
+
+ILB_INTERNAL void ilb__set_repair(ilb__set *s, ilb__set_settle settle,
+                                  void *user);
+
+#endif
+/* ==== back in libilb/set/repair.c */
+
+static bool ilb__repair_used(const ilb__slot *slot)
+{
+    return ilb__load8_relaxed(&slot->used) != 0;
+}
+
+static bool ilb__repair_drawn(const ilb__slot *slot)
+{
+    return slot->listed && slot->readiness == ILB_READY;
+}
+
+/* The old list, or the new one. */
+static void ilb__repair_choose_list(ilb__set *s, uint32_t n)
+{
+    uint32_t stage = ilb__load32_relaxed(&s->stage);
+
+    for (uint32_t i = 0; i < n; i++) {
+        ilb__slot *slot = &s->slots[i];
+
+        if (!ilb__repair_used(slot) || !slot->listed)
+            continue;
+        if (stage == ILB__SET_ENTERING && slot->listed_by == s->n_plans)
+            slot->listed = false;
+        if (stage == ILB__SET_LEAVING && slot->plan != s->n_plans)
+            slot->listed = false;
+    }
+    ilb__set_step(&s->stage, ILB__SET_STILL);
+}
+
+static void ilb__repair_put(ilb__set *s, uint32_t i)
+{
+    ilb__slot *slot = &s->slots[i];
+
+    if (!ilb__repair_used(slot)) {
+        slot->listed = false;
+        s->free[s->n_free++] = i;
+        return;
+    }
+    ilb__index_add(&s->index, slot->hash, i);
+    if (slot->listed) {
+        slot->position = s->n_listed;
+        s->listed[s->n_listed++] = i;
+    } else {
+        slot->position = s->n_draining;
+        s->draining[s->n_draining++] = i;
+    }
+}
+
+static void ilb__repair_settle(ilb__set *s, uint32_t n, bool drawn,
+                          ilb__set_settle settle, void *user)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (ilb__repair_used(&s->slots[i]) && ilb__repair_drawn(&s->slots[i]) == drawn)
+            settle(&s->slots[i], drawn, user);
+}
+
+ILB_INTERNAL void ilb__set_repair(ilb__set *s, ilb__set_settle settle,
+                                  void *user)
+{
+    uint32_t n = ilb__load32_relaxed(&s->n_fresh);
+
+    ilb__repair_choose_list(s, n);
+    ilb__index_clear(&s->index);
+    ilb__index_clear(&s->planned);
+    s->n_free = s->n_listed = s->n_draining = 0;
+    for (uint32_t i = 0; i < n; i++)
+        ilb__repair_put(s, i);
+    ilb__repair_settle(s, n, true, settle, user);
+    ilb__set_publish(s);
+    ilb__repair_settle(s, n, false, settle, user);
+    ilb__set_reclaim(s);
 }
 /* ==== libilb/health/health.c ============================================= */
 /* See health.h. */
@@ -7397,6 +8144,566 @@ ILB_INTERNAL void ilb__pool_refresh(ilb__pool *p, ilb__judge *j,
     ilb__pool_recompute(p, j, slots, view, (double)since_ns / 1e9);
     ilb__pool_sweep(p, j, slots, view, gap_ns, now_ns);
 }
+/* ==== libilb/health/reclaim.c ============================================ */
+/* See reclaim.h. */
+/* ==== libilb/health/reclaim.h ============================================ */
+/*
+ * Giving back what nobody will: the requests in flight of a process that has
+ * ended. Each is taken out where it was counted (signal/held.h), with its cost,
+ * and counted as leaked; the probe of an ejected endpoint that it was making
+ * has ended without a result, so that the next request may be one.
+ *
+ * Every count is taken by one atomic exchange, so that whoever is killed while
+ * it reclaims leaves the rest to the next, and what it had just taken to the
+ * audit (audit.h). For one caller at a time.
+ *
+ * Requests that ended so were answered by nobody: they say nothing of their
+ * endpoint, which is not judged by them.
+ */
+#ifndef ILB_HEALTH_RECLAIM_H
+#define ILB_HEALTH_RECLAIM_H
+
+/* ==== libilb/signal/held.h =============================================== */
+/*
+ * What one process has in flight to one endpoint, where several share a
+ * balancer: so that it can be given back when the process ends. The counts of
+ * all (signal/load.h, signal/cost.h) are the truth for choosing; these only say
+ * whose they are.
+ *
+ *   bits  0..15  unanswered, taken at parity 0
+ *   bits 16..31  unanswered, taken at parity 1
+ *   bits 32..47  answered, in flight to its end
+ *   bits 48..63  of all these: probes
+ *
+ * Order. What is taken is counted by all first and then here; what ends is
+ * taken off here first and then from all. So a process that is killed in
+ * between leaves one too many in the count of all, which an audit finds
+ * (health/audit.h), and reclaiming never takes one that is another's.
+ *
+ * Each process has a row of its own, on its own cache lines.
+ */
+#ifndef ILB_SIGNAL_HELD_H
+#define ILB_SIGNAL_HELD_H
+
+#define ILB_HELD_PLACES 3
+#define ILB_HELD_PROBE_SHIFT 48
+
+typedef struct ilb__held {
+    ilb__a64 word;
+    ilb__a64 extra_cost; /* signal/cost.h, of its requests */
+} ilb__held;
+
+/* A row for each process, an entry for each slot. */
+typedef struct ilb__holdings {
+    ilb__held *held;
+    uint32_t n_rows; /* 0: the balancer is private */
+    uint32_t n_slots;
+} ilb__holdings;
+
+static inline void ilb__holdings_init(ilb__holdings *h, ilb__arena *a,
+                                      uint32_t n_rows, uint32_t n_slots)
+{
+    h->n_rows = n_rows;
+    h->n_slots = n_slots;
+    if (n_rows > 0 && n_slots > SIZE_MAX / n_rows)
+        n_rows = UINT32_MAX; /* more than there is: the arena says so */
+    h->held = ilb__arena_take(a, (size_t)n_rows * n_slots, sizeof *h->held);
+}
+
+static inline ilb__held *ilb__holdings_of(const ilb__holdings *h, uint32_t row,
+                                          uint32_t slot)
+{
+    return &h->held[(size_t)row * h->n_slots + slot];
+}
+
+static inline uint32_t ilb__held_count(uint64_t word, uint32_t where)
+{
+    return (uint32_t)(word >> (where * ILB_LOAD_BITS) & ILB_LOAD_MASK);
+}
+
+static inline uint32_t ilb__held_probes(uint64_t word)
+{
+    return (uint32_t)(word >> ILB_HELD_PROBE_SHIFT);
+}
+
+static inline uint64_t ilb__held_one(uint32_t where)
+{
+    return UINT64_C(1) << (where * ILB_LOAD_BITS);
+}
+
+static inline bool ilb__held_has(const ilb__held *h, uint32_t where)
+{
+    return ilb__held_count(ilb__load_relaxed(&h->word), where) != 0;
+}
+
+/* One more there, which the count of all has already. */
+static inline void ilb__held_take(ilb__held *h, uint32_t where, bool probe)
+{
+    ilb__add_relaxed(&h->word, ilb__held_one(where) +
+                                   ((uint64_t)probe << ILB_HELD_PROBE_SHIFT));
+}
+
+/* One less there, before the count of all. False, and nothing has changed:
+ * there is none, it was given back for its process. */
+static inline bool ilb__held_drop(ilb__held *h, uint32_t where, bool probe)
+{
+    uint64_t word = ilb__load_relaxed(&h->word);
+    uint64_t less;
+
+    do {
+        if (ilb__held_count(word, where) == 0)
+            return false;
+        less = ilb__held_one(where);
+        if (probe && ilb__held_probes(word) > 0)
+            less += UINT64_C(1) << ILB_HELD_PROBE_SHIFT;
+    } while (!ilb__cas_relaxed(&h->word, &word, word - less));
+    return true;
+}
+
+#endif
+/* ==== back in libilb/health/reclaim.h */
+
+/* What the process has in flight to this endpoint. */
+ILB_INTERNAL void ilb__reclaim_slot(ilb__judge *j, ilb__slot *slot,
+                                    ilb__held *held, uint64_t now_ns);
+
+/* Gives back `n` that are counted there. */
+ILB_INTERNAL void ilb__reclaim_return(ilb__slot *slot, uint32_t where,
+                                      uint32_t n, uint64_t now_ns);
+
+/* Some were given back: no more can be overtaken or lost than are left. */
+ILB_INTERNAL void ilb__reclaim_settle(ilb__slot *slot);
+
+#endif
+/* ==== back in libilb/health/reclaim.c */
+
+ILB_INTERNAL void ilb__reclaim_settle(ilb__slot *slot)
+{
+    uint32_t unanswered =
+        ilb__load_unanswered(ilb__load_relaxed(&slot->load.word));
+
+    (void)ilb__lost_at_most(&slot->lost, &slot->extra_cost, unanswered);
+    if (unanswered == 0)
+        ilb__epochs_forget(&slot->overtaken);
+    else
+        (void)ilb__epochs_of(&slot->overtaken, unanswered);
+}
+
+ILB_INTERNAL void ilb__reclaim_return(ilb__slot *slot, uint32_t where,
+                                      uint32_t n, uint64_t now_ns)
+{
+    /* Something is in flight, so the slot keeps its generation. */
+    uint32_t generation =
+        ilb__load_generation(ilb__load_relaxed(&slot->load.word));
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (!ilb__load_return(&slot->load, generation, where, now_ns))
+            return;
+        ilb__add_relaxed(&slot->leaked, 1);
+    }
+}
+
+static void ilb__reclaim_probe(ilb__judge *j, ilb__slot *slot, uint64_t now_ns)
+{
+    uint64_t before = ilb__load_relaxed(&slot->health);
+
+    if (ilb__health_state_of(before) == ILB__PROBING &&
+        ilb__health_inconclusive(j, slot, now_ns))
+        ilb__tell(j, slot, ILB_EVENT_PROBE_CANCELLED, ILB_REASON_NONE, before,
+                  ilb__load_relaxed(&slot->health), NULL, now_ns);
+}
+
+ILB_INTERNAL void ilb__reclaim_slot(ilb__judge *j, ilb__slot *slot,
+                                    ilb__held *held, uint64_t now_ns)
+{
+    uint64_t extra = ilb__load_relaxed(&held->extra_cost);
+    uint64_t word = ilb__load_relaxed(&held->word);
+
+    if (ILB_LIKELY(word == 0 && extra == 0))
+        return;
+    extra = ilb__take_relaxed(&held->extra_cost);
+    ilb__sub_relaxed(&slot->extra_cost, extra);
+    word = ilb__take_relaxed(&held->word);
+    if (ilb__held_probes(word) > 0)
+        ilb__reclaim_probe(j, slot, now_ns);
+    for (uint32_t where = 0; where < ILB_HELD_PLACES; where++)
+        ilb__reclaim_return(slot, where, ilb__held_count(word, where), now_ns);
+    ilb__reclaim_settle(slot);
+}
+/* ==== libilb/health/audit.c ============================================== */
+/* See audit.h. */
+/* ==== libilb/health/audit.h ============================================== */
+/*
+ * The audit: what counts two things that must agree, and is counted by steps of
+ * several words, is off for ever if a process is killed between two of them.
+ * After each process that has ended the books are compared, slot by slot:
+ *
+ *     in flight, where it is counted   the sum of what all processes hold there
+ *     extra cost                       the sum of theirs, less what is lost
+ *                                      (signal/lost.h)
+ *     endpoints that are ejected       the slots that say so
+ *
+ * As requests go on meanwhile, a difference may be one that is on its way: so
+ * only what has been there in each of three looks, a second apart at least, is
+ * corrected, by the least of the three; and of a slot that changes while it is
+ * looked at nothing is noted. Looks go on until one finds no difference.
+ *
+ * An error is possible, of one request, if a process stands still between the
+ * same two steps in all three looks; it then ends as a copy of a ticket that is
+ * done would, and its count is right again.
+ *
+ * For one caller at a time, under the balancer's mutex.
+ */
+#ifndef ILB_HEALTH_AUDIT_H
+#define ILB_HEALTH_AUDIT_H
+
+#define ILB_AUDIT_PERIOD_NS ILB_SECOND_NS
+#define ILB_AUDIT_LOOKS 3
+
+/* What was found in a slot so far. */
+typedef struct ilb__audit_note {
+    uint16_t more[ILB_HELD_PLACES]; /* in flight that no process has */
+    uint8_t looks;                  /* that have found it; 0: nothing */
+    uint64_t extra_cost;            /* too much; two's complement */
+} ilb__audit_note;
+
+typedef struct ilb__audit {
+    ilb__audit_note *notes;
+    bool wanted, going;                   /* an audit; a look */
+    bool found;                           /* a difference, in this look */
+    uint32_t at;                          /* slots looked at */
+    uint64_t began_ns;                    /* this look, or the last */
+    uint32_t n_ejected;                   /* counted in this look */
+    uint32_t more_ejected, ejected_looks; /* as in a note */
+} ilb__audit;
+
+ILB_INTERNAL void ilb__audit_init(ilb__audit *a, ilb__arena *arena,
+                                  uint32_t n_slots);
+
+/* A process has ended. */
+static inline void ilb__audit_want(ilb__audit *a)
+{
+    a->wanted = true;
+}
+
+/* Looks at up to `most` of the first `n_slots`, of as many processes as ever
+ * took part. */
+ILB_INTERNAL void ilb__audit_go_on(ilb__audit *a, ilb__judge *j,
+                                   ilb__slot *slots, uint32_t n_slots,
+                                   const ilb__holdings *h, uint32_t n_rows,
+                                   uint32_t most, uint64_t now_ns);
+
+#endif
+/* ==== back in libilb/health/audit.c */
+
+#include <string.h>
+
+#define ILB__AUDIT_TRIES 4
+
+/* One slot's books. */
+typedef struct ilb__audit_books {
+    uint64_t load, extra_cost, lost; /* of all */
+    uint64_t held[ILB_HELD_PLACES];  /* of the processes */
+    uint64_t held_extra_cost;
+} ilb__audit_books;
+
+ILB_INTERNAL void ilb__audit_init(ilb__audit *a, ilb__arena *arena,
+                                  uint32_t n_slots)
+{
+    a->notes = ilb__arena_take(arena, n_slots, sizeof *a->notes);
+}
+
+/* In no order: it is read twice, and what three looks a second apart have found
+ * is not what was on its way. */
+static void ilb__audit_read(ilb__audit_books *b, const ilb__slot *slot,
+                       const ilb__holdings *h, uint32_t n_rows, uint32_t k)
+{
+    memset(b, 0, sizeof *b);
+    for (uint32_t row = 0; row < n_rows; row++) {
+        const ilb__held *held = ilb__holdings_of(h, row, k);
+        uint64_t word = ilb__load_relaxed(&held->word);
+
+        for (uint32_t where = 0; where < ILB_HELD_PLACES; where++)
+            b->held[where] += ilb__held_count(word, where);
+        b->held_extra_cost += ilb__load_relaxed(&held->extra_cost);
+    }
+    b->load = ilb__load_relaxed(&slot->load.word);
+    b->extra_cost = ilb__load_relaxed(&slot->extra_cost);
+    b->lost = ilb__load_relaxed(&slot->lost.n);
+}
+
+/* False: it never stands still. */
+static bool ilb__audit_read_twice(ilb__audit_books *b, const ilb__slot *slot,
+                             const ilb__holdings *h, uint32_t n_rows,
+                             uint32_t k)
+{
+    ilb__audit_books again;
+
+    ilb__audit_read(b, slot, h, n_rows, k);
+    for (int i = 0; i < ILB__AUDIT_TRIES; i++) {
+        ilb__audit_read(&again, slot, h, n_rows, k);
+        if (memcmp(b, &again, sizeof again) == 0)
+            return true;
+        *b = again;
+    }
+    return false;
+}
+
+static uint16_t ilb__audit_more(const ilb__audit_books *b, uint32_t where)
+{
+    uint32_t n = ilb__load_count(b->load, where);
+
+    return n > b->held[where] ? (uint16_t)(n - b->held[where]) : 0;
+}
+
+/* What this look and those before have found. */
+static void ilb__audit_put_down(ilb__audit_note *note, const ilb__audit_books *b)
+{
+    uint64_t extra =
+        b->extra_cost - b->held_extra_cost + b->lost * ILB_COST_ONE;
+    bool any = false;
+
+    for (uint32_t where = 0; where < ILB_HELD_PLACES; where++) {
+        uint16_t more = ilb__audit_more(b, where);
+
+        if (note->looks == 0 || more < note->more[where])
+            note->more[where] = more;
+        any = any || note->more[where] != 0;
+    }
+    if (note->looks == 0)
+        note->extra_cost = extra;
+    else if (note->extra_cost != extra)
+        note->extra_cost = 0;
+    any = any || note->extra_cost != 0;
+    note->looks = any ? (uint8_t)(note->looks + 1) : 0;
+}
+
+static void ilb__audit_correct(ilb__audit_note *note, ilb__slot *slot,
+                          uint64_t now_ns)
+{
+    ilb__sub_relaxed(&slot->extra_cost, note->extra_cost);
+    for (uint32_t where = 0; where < ILB_HELD_PLACES; where++)
+        ilb__reclaim_return(slot, where, note->more[where], now_ns);
+    ilb__reclaim_settle(slot);
+    note->looks = 0;
+}
+
+static void ilb__audit_look_at(ilb__audit *a, ilb__slot *slot,
+                          const ilb__holdings *h, uint32_t n_rows, uint32_t k,
+                          uint64_t now_ns)
+{
+    ilb__audit_note *note = &a->notes[k];
+    ilb__audit_books books;
+
+    a->n_ejected += ilb__word_counts(
+        ilb__health_state_of(ilb__load_relaxed(&slot->health)));
+    if (!ilb__audit_read_twice(&books, slot, h, n_rows, k)) {
+        note->looks = 0;
+        return;
+    }
+    ilb__audit_put_down(note, &books);
+    if (note->looks == 0)
+        return;
+    a->found = true;
+    if (note->looks >= ILB_AUDIT_LOOKS)
+        ilb__audit_correct(note, slot, now_ns);
+}
+
+static void ilb__audit_ejected(ilb__audit *a, ilb__judge *j)
+{
+    uint32_t n = ilb__load32_relaxed(&j->n_ejected);
+    uint32_t more = n - a->n_ejected;
+
+    if (more == 0) {
+        a->ejected_looks = 0;
+        return;
+    }
+    a->found = true;
+    a->ejected_looks = more == a->more_ejected ? a->ejected_looks + 1 : 1;
+    a->more_ejected = more;
+    if (a->ejected_looks < ILB_AUDIT_LOOKS)
+        return;
+    if (ilb__cas32_strong_relaxed(&j->n_ejected, n, n - more))
+        a->ejected_looks = 0;
+}
+
+/* True: a look is going on. */
+static bool ilb__audit_begin(ilb__audit *a, uint64_t now_ns)
+{
+    if (a->going)
+        return true;
+    if (!a->wanted ||
+        (a->began_ns != 0 &&
+         ilb__elapsed_ns(a->began_ns, now_ns) < ILB_AUDIT_PERIOD_NS))
+        return false;
+    a->going = true;
+    a->wanted = false; /* who ends from here on wants another look */
+    a->found = false;
+    a->at = a->n_ejected = 0;
+    a->began_ns = now_ns;
+    return true;
+}
+
+ILB_INTERNAL void ilb__audit_go_on(ilb__audit *a, ilb__judge *j,
+                                   ilb__slot *slots, uint32_t n_slots,
+                                   const ilb__holdings *h, uint32_t n_rows,
+                                   uint32_t most, uint64_t now_ns)
+{
+    if (!ilb__audit_begin(a, now_ns))
+        return;
+    for (; a->at < n_slots && most > 0; a->at++, most--)
+        ilb__audit_look_at(a, &slots[a->at], h, n_rows, a->at, now_ns);
+    if (a->at < n_slots)
+        return;
+    ilb__audit_ejected(a, j);
+    a->wanted = a->wanted || a->found;
+    a->going = false;
+}
+/* ==== libilb/health/lease.c ============================================== */
+/* See lease.h. */
+/* ==== libilb/health/lease.h ============================================== */
+/*
+ * Leases: tickets that are never done, as their caller lost them, are given
+ * back after ilb_options.lease_ns.
+ *
+ * Nobody has a list of tickets. What there is is the turn (signal/load.h): all
+ * of an endpoint's `old` requests were taken before `turned_ns`. If that is a
+ * lease ago and some are unanswered still, they are given back, all of them,
+ * and counted as leaked; `leaked_ns` of the slot says so to their tickets,
+ * should they come yet: an unanswered ticket that was taken before it is
+ * refused and changes nothing. A request that is taken after a turn comes to be
+ * an old one at the next, which comes when the last old one ends, or here, when
+ * a lease has passed without one. So a ticket is given back
+ *
+ *     one lease after it was taken at the earliest, two and a little at the
+ *     latest,
+ *
+ * looked at every 100 ms, 256 slots at a time.
+ *
+ * Not: a request whose first byte has come (ilb_first_byte). A stream may last
+ * as long as it likes, and nothing tells one that is lost from it.
+ *
+ * What it cannot tell: the time of a pick that the caller hands in may be two
+ * seconds off (base/clock.h). A request that was taken at the turn, to that
+ * exactness, may be refused though its count is not given back until a lease
+ * later, or the other way round be done in the place of another one, which is
+ * then refused. The count is right in the end either way.
+ *
+ * The extra cost of such a request (signal/cost.h) is given back when its
+ * endpoint is idle, as then there is none.
+ */
+#ifndef ILB_HEALTH_LEASE_H
+#define ILB_HEALTH_LEASE_H
+
+/* Looks at one slot, the `k`-th. */
+ILB_INTERNAL void ilb__lease_look_at(ilb__slot *slot, const ilb__holdings *h,
+                                     uint32_t k, uint64_t lease_ns,
+                                     uint64_t now_ns);
+
+/* Has a ticket for this endpoint been given back? */
+static inline bool ilb__lease_is_over(const ilb__slot *slot, uint64_t picked_ns,
+                                      bool answered)
+{
+    return ILB_UNLIKELY(picked_ns < ilb__load_relaxed(&slot->leaked_ns)) &&
+           !answered;
+}
+
+#endif
+/* ==== back in libilb/health/lease.c */
+
+/* Since it was looked at, has it turned? Then others are counted there. */
+static bool ilb__lease_turned(const ilb__slot *slot, uint32_t parity,
+                         uint64_t turned_ns)
+{
+    /* Pairs with the release in load_move, ilb__load_age_young and
+     * ilb__load_expire: the time of a turn is there before the turn. */
+    return ilb__load_parity(ilb__load_acquire(&slot->load.word)) != parity ||
+           ilb__load_relaxed(&slot->load.turned_ns) != turned_ns;
+}
+
+/* The processes have no old ones any more. */
+static void ilb__lease_take_held(const ilb__slot *slot, const ilb__holdings *h,
+                            uint32_t k, uint32_t parity, uint64_t turned_ns)
+{
+    for (uint32_t row = 0; row < h->n_rows; row++) {
+        ilb__held *held = ilb__holdings_of(h, row, k);
+        uint64_t word = ilb__load_relaxed(&held->word), old;
+
+        do {
+            old = ilb__held_count(word, !parity) * ilb__held_one(!parity);
+            if (old != 0 && ilb__lease_turned(slot, parity, turned_ns))
+                return;
+        } while (old != 0 && !ilb__cas_relaxed(&held->word, &word, word - old));
+        if (old != 0 && ILB_UNLIKELY(ilb__lease_turned(slot, parity, turned_ns))) {
+            /* Just now: nobody is to be refused for it. */
+            ilb__add_relaxed(&held->word, old);
+            return;
+        }
+    }
+}
+
+/* Nothing is in flight: no request has any extra cost. */
+static void ilb__lease_idle(ilb__slot *slot, const ilb__holdings *h, uint32_t k)
+{
+    uint64_t extra;
+
+    (void)ilb__lost_at_most(&slot->lost, &slot->extra_cost, 0);
+    extra = ilb__load_relaxed(&slot->extra_cost);
+    /* Fails if a request came meanwhile. */
+    if (extra != 0)
+        (void)ilb__cas_strong_relaxed(&slot->extra_cost, extra, 0);
+    for (uint32_t row = 0; row < h->n_rows; row++) {
+        ilb__held *held = ilb__holdings_of(h, row, k);
+
+        extra = ilb__load_relaxed(&held->extra_cost);
+        if (ilb__load_relaxed(&held->word) == 0 && extra != 0)
+            (void)ilb__cas_strong_relaxed(&held->extra_cost, extra, 0);
+    }
+}
+
+static void ilb__lease_expire(ilb__slot *slot, const ilb__holdings *h, uint32_t k,
+                         uint64_t word, uint64_t turned_ns, uint64_t now_ns)
+{
+    uint32_t parity = ilb__load_parity(word);
+    uint32_t n = 0;
+
+    /* Before they are taken out: who is not counted any more is refused. */
+    if (ilb__load_relaxed(&slot->leaked_ns) < turned_ns)
+        ilb__store_relaxed(&slot->leaked_ns, turned_ns);
+    ilb__lease_take_held(slot, h, k, parity, turned_ns);
+    while (ilb__load_old(word) != 0 && ilb__load_parity(word) == parity &&
+           (n = ilb__load_expire(&slot->load, word, now_ns)) == 0)
+        /* Pairs with the release in load_move: as in ilb__lease_turned, it may have
+         * turned. */
+        word = ilb__load_acquire(&slot->load.word);
+    if (n == 0)
+        return;
+    ilb__add_relaxed(&slot->leaked, n);
+    ilb__reclaim_settle(slot);
+}
+
+ILB_INTERNAL void ilb__lease_look_at(ilb__slot *slot, const ilb__holdings *h,
+                                     uint32_t k, uint64_t lease_ns,
+                                     uint64_t now_ns)
+{
+    /* Pairs with the release in load_move, ilb__load_age_young and
+     * ilb__load_expire: the time is that of its turn, or a later one. */
+    uint64_t word = ilb__load_acquire(&slot->load.word);
+    uint64_t turned_ns = ilb__load_relaxed(&slot->load.turned_ns);
+
+    if (ilb__load_in_flight(word) == 0) {
+        if (ILB_UNLIKELY(ilb__load_relaxed(&slot->extra_cost) != 0))
+            ilb__lease_idle(slot, h, k);
+        return;
+    }
+    if (ilb__load_unanswered(word) == 0 ||
+        ilb__elapsed_ns(turned_ns, now_ns) < lease_ns)
+        return;
+    if (ilb__load_old(word) == 0)
+        (void)ilb__load_age_young(&slot->load, word, now_ns);
+    else
+        ilb__lease_expire(slot, h, k, word, turned_ns, now_ns);
+}
 /* ==== libilb/select/score.c ============================================== */
 /* See score.h for the formula. */
 /* ==== libilb/select/score.h ============================================== */
@@ -9043,6 +10350,7 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
     out->failure_ppm =
         (uint32_t)(ilb__failures_share(&slot->failures, now_ns) * 1e6f);
     out->ejections = ilb__load_relaxed(&slot->ejections);
+    out->leaked = ilb__load_relaxed(&slot->leaked);
     for (int i = 0; i < ILB_OUTCOME_COUNT; i++)
         out->done[i] = ilb__load_relaxed(&slot->done[i]);
     for (int i = 0; i < ILB_DETECTOR_COUNT; i++) {
@@ -9063,7 +10371,8 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
  * entry n mod capacity, whose stamp says what is in it:
  *
  *     2 n      event n, whole
- *     2 n + 1  event n is being written
+ *     2 n + 1  event n is being written; from bit 48 on by whom: the index of
+ *              the process + 1, where several share the balancer
  *
  * A writer claims the entry by one CAS from an even, older stamp. If another
  * one is still at work there, a whole ring late, the writer gives its event up
@@ -9076,15 +10385,25 @@ ILB_INTERNAL void ilb__stats_of(const ilb__slot *slot, const ilb__figures *f,
  * skip it: it is whole a moment later, or a ring later lost.
  *
  * Telling. Whoever has written an event, or comes by later, asks for it to be
- * told: one fetch-add on `asked`. Who finds 0 there tells, until no more have
- * asked: one CAS back to 0, which fails while others have. All others, and the
- * callback itself, have asked and go on. So there is one teller at a time, and
- * no event that was written before an ask is left behind:
+ * told: one step on `asked`, which counts the asks and says who tells. Who
+ * finds 0 there tells, until no more have asked: one CAS back to 0, which fails
+ * while others have. All others, and the callback itself, have asked and go on.
+ * So there is one teller at a time, and no event that was written before an ask
+ * is left behind:
  *   - writing, then the ask (release), then the teller's CAS, which sees it
  *     (acquire), then another look at the ring;
  *   - `n_through` counts writers that are through, `n_seen` as many as somebody
  *     has asked for since: equal means that there is nothing to ask for, which
  *     is all that ilb_done looks at.
+ *
+ * A process that is killed here (ilb__events_bury):
+ *   - while it tells: it is no longer who tells, and somebody else goes on
+ *     after the event that it told last, or was telling;
+ *   - while it writes: its event is lost, its entry free again;
+ *   - between its number and its entry: readers would wait for that event for a
+ *     whole ring. What is unfinished a second after a process has ended is
+ *     given up (ilb__events_give_up_before). If its writer was only slow, the
+ *     event is lost.
  */
 #ifndef ILB_OBSERVE_EVENTS_H
 #define ILB_OBSERVE_EVENTS_H
@@ -9103,6 +10422,7 @@ typedef struct ilb__events {
     ilb_event_callback on_event;
     void *user;
     const ilb__time *time;
+    const ilb__processes *processes; /* NULL: the balancer is private */
     /* The writer's, under the balancer's mutex: of the update at work. */
     uint32_t n_changes;
     uint32_t more_entered, more_left, more_readiness;
@@ -9110,8 +10430,8 @@ typedef struct ilb__events {
     _Alignas(ILB_CACHELINE_BYTES) ilb__a64 n_numbered;
     ilb__a64 n_through;
     ilb__a64 n_seen;
-    ilb__a64 asked;
-    uint64_t told; /* the teller's: the last number told, or lost */
+    ilb__a64 asked; /* bits 0..31 asks, 32..63 the teller's stamp */
+    uint64_t told;  /* the teller's: the last number told, or lost */
 } ilb__events;
 
 /* Takes the entries from the arena. */
@@ -9140,6 +10460,12 @@ ILB_INTERNAL size_t ilb__events_read(const ilb__events *e, uint64_t after,
 /* Tells what there is to tell, unless somebody else is at it. Under no lock. */
 ILB_INTERNAL void ilb__events_tell(ilb__events *e);
 
+/* The process of this stamp has ended: nothing waits for it any more. */
+ILB_INTERNAL void ilb__events_bury(ilb__events *e, uint32_t stamp);
+
+/* Up to this number, what is not whole will not be. */
+ILB_INTERNAL void ilb__events_give_up_before(ilb__events *e, uint64_t last);
+
 /* Is there anything to ask for? */
 static inline bool ilb__events_pending(const ilb__events *e)
 {
@@ -9155,6 +10481,9 @@ static inline bool ilb__events_pending(const ilb__events *e)
 
 /* An update may fill one part in so many of the ring with events of its own. */
 #define ILB__EVENTS_UPDATE_PART 4
+#define ILB__EVENTS_WRITER_SHIFT 48
+#define ILB__EVENTS_NUMBER_MASK ((UINT64_C(1) << ILB__EVENTS_WRITER_SHIFT) - 1)
+#define ILB__EVENTS_ASKS UINT64_C(0xffffffff)
 
 _Static_assert(sizeof(ilb_event) % sizeof(ilb__a64) == 0,
                "an event is whole words");
@@ -9179,8 +10508,24 @@ static ilb__events_entry *ilb__events_place(const ilb__events *e, uint64_t numbe
     return &e->entries[number % e->capacity];
 }
 
+/* This process; 0: the balancer is private. */
+static uint32_t ilb__events_stamp(const ilb__events *e)
+{
+    return ILB_LIKELY(e->processes == NULL) ? 0
+                                            : ilb__process_here(e->processes);
+}
+
+/* Who writes, in an odd stamp; 0: the balancer is private. */
+static uint64_t ilb__events_writer(uint32_t stamp)
+{
+    return stamp == 0 ? 0
+                      : (uint64_t)(ilb__process_index(stamp) + 1)
+                            << ILB__EVENTS_WRITER_SHIFT;
+}
+
 /* False: somebody is at work in it, or has put in a newer one. */
-static bool ilb__events_claim(ilb__events_entry *entry, uint64_t number)
+static bool ilb__events_claim(const ilb__events *e, ilb__events_entry *entry,
+                         uint64_t number)
 {
     uint64_t stamp = ilb__load_relaxed(&entry->stamp);
 
@@ -9188,7 +10533,8 @@ static bool ilb__events_claim(ilb__events_entry *entry, uint64_t number)
         /* Acquire: pairs with the release in ilb__events_write of the event
          * before, whose words ours replace. Release: nothing depends on it,
          * the fence before our words is what orders. */
-        if (ilb__cas_acq_rel(&entry->stamp, &stamp, 2 * number + 1))
+        if (ilb__cas_acq_rel(&entry->stamp, &stamp,
+                             ilb__events_writer(ilb__events_stamp(e)) | (2 * number + 1)))
             return true;
     return false;
 }
@@ -9213,7 +10559,7 @@ ILB_INTERNAL void ilb__events_write(ilb__events *e, ilb_event *event)
     event->size = sizeof *event;
     event->number = ilb__add_relaxed(&e->n_numbered, 1) + 1;
     entry = ilb__events_place(e, event->number);
-    if (ilb__events_claim(entry, event->number)) {
+    if (ilb__events_claim(e, entry, event->number)) {
         memcpy(words, event, sizeof words);
         /* Pairs with the fence in ilb__events_look: who reads one of these words
          * sees that the entry has been claimed. */
@@ -9319,10 +10665,14 @@ static ilb__events_found ilb__events_look(const ilb__events *e, uint64_t number,
                                 ilb_event *out)
 {
     const ilb__events_entry *entry = ilb__events_place(e, number);
-    /* Pairs with the release in ilb__events_write: the words are there. */
+    /* Pairs with the release in ilb__events_write: the words are there. And
+     * with the release in ilb__events_bury: it is lost. */
     uint64_t stamp = ilb__load_acquire(&entry->stamp);
     uint64_t words[ILB_EVENT_WORDS];
 
+    /* Before it is looked at: what was buried looks whole. */
+    if (ilb__load_relaxed(&entry->lost) >= number)
+        return EVENTS_LOST;
     if (stamp == 2 * number) {
         for (size_t i = 0; i < ILB_EVENT_WORDS; i++)
             words[i] = ilb__load_relaxed(&entry->words[i]);
@@ -9334,9 +10684,8 @@ static ilb__events_found ilb__events_look(const ilb__events *e, uint64_t number,
         memcpy(out, words, sizeof words);
         return EVENTS_WHOLE;
     }
-    if (stamp > 2 * number + 1 || ilb__load_relaxed(&entry->lost) >= number)
-        return EVENTS_LOST;
-    return EVENTS_UNFINISHED;
+    return (stamp & ILB__EVENTS_NUMBER_MASK) > 2 * number + 1 ? EVENTS_LOST
+                                                         : EVENTS_UNFINISHED;
 }
 
 /* The first number after `after` that may still be there. */
@@ -9388,24 +10737,85 @@ static void ilb__events_tell_all(ilb__events *e)
     }
 }
 
+/* One more has asked. The word; `before` is what it was. */
+static uint64_t ilb__events_ask(ilb__events *e, uint64_t *before)
+{
+    uint64_t mine = (uint64_t)ilb__events_stamp(e) << 32 | 1;
+    uint64_t asked = ilb__load_relaxed(&e->asked), next;
+
+    do
+        next = asked == 0 ? mine : asked + 1;
+    /* Release: pairs with the acquire in ilb__events_tell by which the teller
+     * fails to end: he sees what we ask for. Acquire: pairs with the release in
+     * ilb__events_tell and ilb__events_bury by which the last teller has ended,
+     * or was ended: `told` is ours. */
+    while (!ilb__cas_acq_rel(&e->asked, &asked, next));
+    *before = asked;
+    return next;
+}
+
 ILB_INTERNAL void ilb__events_tell(ilb__events *e)
 {
-    uint64_t asked = 1;
+    uint64_t asked, before;
 
     /* Pairs with the release in ilb__events_write: what was through is whole
      * to us, and by the ask to the teller. */
     ilb__store_relaxed(&e->n_seen, ilb__load_acquire(&e->n_through));
-    /* Release: pairs with the acquire in ilb__events_tell by which the teller
-     * fails to end: he sees what we ask for. Acquire: pairs with the release
-     * there by which the last teller has ended: `told` is ours. */
-    if (ilb__add_acq_rel(&e->asked, 1) != 0)
+    asked = ilb__events_ask(e, &before);
+    if (before != 0)
         return;
     do
         ilb__events_tell_all(e);
-    /* Pairs with the two in ilb__events_tell above: release of `told`, acquire
+    /* Pairs with the two in ilb__events_ask: release of `told`, acquire
      * of what was asked for. (Of a CAS that succeeds nobody needs the acquire:
      * it is the last that a teller does.) */
     while (!ilb__cas_acq_rel(&e->asked, &asked, 0));
+}
+
+/* ---- When a process has ended ------------------------------------------ */
+
+/* Whoever comes by next asks. */
+static void ilb__events_ask_again(ilb__events *e)
+{
+    ilb__store_relaxed(&e->n_seen, ilb__load_relaxed(&e->n_through) - 1);
+}
+
+ILB_INTERNAL void ilb__events_bury(ilb__events *e, uint32_t stamp)
+{
+    uint64_t asked = ilb__load_relaxed(&e->asked);
+    uint64_t writer = ilb__events_writer(stamp);
+
+    /* Pairs with the two in ilb__events_ask: release of the `told` of who has died,
+     * acquire of what was asked of him. */
+    while (asked >> 32 == stamp && (asked & ILB__EVENTS_ASKS) != 0 &&
+           !ilb__cas_acq_rel(&e->asked, &asked, 0))
+        continue;
+    for (uint64_t i = 0; i < e->capacity; i++) {
+        ilb__events_entry *entry = &e->entries[i];
+        uint64_t word = ilb__load_relaxed(&entry->stamp);
+        uint64_t number = (word & ILB__EVENTS_NUMBER_MASK) / 2;
+
+        if (word % 2 == 0 || (word & ~ILB__EVENTS_NUMBER_MASK) != writer)
+            continue;
+        ilb__events_give_up(entry, number);
+        /* Pairs with the acquire in ilb__events_look: who sees it even sees that it
+         * is lost. */
+        ilb__store_release(&entry->stamp, 2 * number);
+    }
+    ilb__events_ask_again(e);
+}
+
+ILB_INTERNAL void ilb__events_give_up_before(ilb__events *e, uint64_t last)
+{
+    uint64_t first = last > e->capacity ? last - e->capacity + 1 : 1;
+
+    for (uint64_t k = first; e->capacity > 0 && k <= last; k++) {
+        ilb__events_entry *entry = ilb__events_place(e, k);
+
+        if ((ilb__load_relaxed(&entry->stamp) & ILB__EVENTS_NUMBER_MASK) < 2 * k)
+            ilb__events_give_up(entry, k);
+    }
+    ilb__events_ask_again(e);
 }
 /* ==== libilb/observe/event_text.c ======================================== */
 /* An event as a line of text. */
@@ -9816,6 +11226,48 @@ ILB_API const char *ilb_trial_name(ilb_trial trial)
 #endif
 #include <pthread.h>
 
+/* ==== libilb/api/upkeep.h ================================================ */
+/*
+ * What a balancer needs that several processes share, or whose requests have a
+ * lease, besides what all have: who the processes are and what each holds, and
+ * what has to be looked at from time to time. It rides on picks and ilb_tick:
+ *
+ *     every 100 ms  256 slots for leases that are over (health/lease.h), by
+ *                   whoever comes first; without a lock
+ *     every second  which processes have ended: what they held is reclaimed
+ *                   (health/reclaim.h), under the writer's mutex if that is
+ *                   free, else at the next time
+ *     after that    every 100 ms up to 256 slots for the audit
+ *                   (health/audit.h), and after a second the events that were
+ *                   left half written
+ */
+#ifndef ILB_API_UPKEEP_H
+#define ILB_API_UPKEEP_H
+
+#define ILB_UPKEEP_PERIOD_NS (100 * ILB_MS_NS)
+#define ILB_UPKEEP_REAP_NS ILB_SECOND_NS
+#define ILB_UPKEEP_SLOTS 256
+/* What processes hold, in an audit: with more than 16 of them fewer slots. */
+#define ILB_UPKEEP_HELD 4096
+
+typedef struct ilb__upkeep {
+    ilb__processes processes;
+    ilb__holdings holdings;
+    uint64_t lease_ns;  /* 0: none */
+    ilb__a64 walked_ns; /* leases were looked at last */
+    ilb__a32 at;        /* the next slot to look at */
+    ilb__a32 busy;      /* a process has ended of late */
+    ilb__a64 looked_ns; /* all else was */
+
+    /* Under the writer's mutex. */
+    ilb__audit audit;
+    uint64_t reaped_ns;  /* ended processes were looked for */
+    uint64_t ended_ns;   /* one was found */
+    uint64_t last_event; /* the number of the last one then; 0: seen to */
+} ilb__upkeep;
+
+#endif
+/* ==== back in libilb/api/balancer.h */
 /* ==== libilb/select/ticket.h ============================================= */
 /*
  * What an ilb_ticket holds. It lives in the caller's memory, so nothing in it
@@ -9949,10 +11401,14 @@ struct ilb_balancer {
     ilb__events events;
     ilb__time time;
     uint64_t secret;    /* of this balancer's tickets */
+    bool shared;        /* between processes */
+    bool upkept;        /* shared, or requests have a lease */
     uint64_t update_ns; /* when the update that goes on began */
     pthread_mutex_t writer;
     ilb_allocator allocator;
     void *memory;
+    size_t memory_bytes; /* if it is shared */
+    ilb__upkeep upkeep;
     char name[ILB_NAME_MAX + 1];
 };
 
@@ -9968,6 +11424,96 @@ static inline ilb__slot *ilb__balancer_slot(const ilb_balancer *b,
 {
     return &b->set.slots[ilb__endpoint_id_index(ilb__ticket_id(t))];
 }
+
+/* ---- Processes and leases (processes.c) -------------------------------- */
+
+/* As ilb_balancer_new, on another system. */
+ILB_INTERNAL int ilb__balancer_new_on(ilb_balancer **out, const char *name,
+                                      const ilb_options *options,
+                                      const ilb__system *system);
+
+/* The mutex's owner has died: what he left half done. */
+ILB_INTERNAL void ilb__balancer_repair(ilb_balancer *b);
+
+/* The writer's mutex; if its last owner died with it, the set is repaired. */
+ILB_INTERNAL void ilb__balancer_lock(ilb_balancer *b);
+ILB_INTERNAL bool ilb__balancer_try_lock(ilb_balancer *b);
+static inline void ilb__balancer_unlock(ilb_balancer *b)
+{
+    (void)pthread_mutex_unlock(&b->writer);
+}
+
+/* Gives this process its place, if it has none. */
+ILB_COLD ILB_INTERNAL int ilb__balancer_enter_anew(ilb_balancer *b);
+
+/* Before anything that a process may leave half done when it is killed. ILB_OK
+ * or ILB_EPROCESSES. */
+static inline int ilb__balancer_enter(ilb_balancer *b)
+{
+    if (ILB_LIKELY(!b->shared) ||
+        ILB_LIKELY(ilb__process_here(&b->upkeep.processes) != 0))
+        return ILB_OK;
+    return ilb__balancer_enter_anew(b);
+}
+
+/* Of this process's tickets. */
+static inline uint64_t ilb__balancer_secret(const ilb_balancer *b)
+{
+    if (ILB_LIKELY(!b->shared))
+        return b->secret;
+    return b->secret ^
+           ilb__mix64(ilb__load_relaxed(&b->upkeep.processes.self->stamp));
+}
+
+/* Does the ticket, which is this process's, still count? */
+ILB_INTERNAL bool ilb__balancer_counts(const ilb_balancer *b,
+                                       const ilb_ticket *t);
+
+/* In flight, and has not been given back. */
+static inline bool ilb__balancer_in_flight(const ilb_balancer *b,
+                                           const ilb_ticket *t)
+{
+    if (ILB_LIKELY(!b->upkept))
+        return ilb__ticket_in_flight(b->secret, t);
+    return ilb__ticket_in_flight(ilb__balancer_secret(b), t) &&
+           ilb__balancer_counts(b, t);
+}
+
+/* What this process holds of the ticket's endpoint. */
+static inline ilb__held *ilb__balancer_held(const ilb_balancer *b,
+                                            const ilb_ticket *t)
+{
+    const ilb__upkeep *u = &b->upkeep;
+    uint32_t stamp = (uint32_t)ilb__load_relaxed(&u->processes.self->stamp);
+
+    return ilb__holdings_of(&u->holdings, ilb__process_index(stamp),
+                            ilb__endpoint_id_index(ilb__ticket_id(t)));
+}
+
+/* It is taken, after all have counted it; it ends, before. */
+ILB_INTERNAL void ilb__balancer_takes(const ilb_balancer *b,
+                                      const ilb_ticket *t);
+ILB_INTERNAL bool ilb__balancer_drops(const ilb_balancer *b,
+                                      const ilb_ticket *t);
+
+/* What is to be done from time to time. */
+ILB_INTERNAL void ilb__balancer_keep_up(ilb_balancer *b, uint64_t now_ns);
+
+/* As ilb__balancer_enter, and that. */
+static inline int ilb__balancer_begin(ilb_balancer *b, uint64_t now_ns)
+{
+    int rc;
+
+    if (ILB_LIKELY(!b->upkept))
+        return ILB_OK;
+    rc = ilb__balancer_enter(b);
+    if (rc == ILB_OK)
+        ilb__balancer_keep_up(b, now_ns);
+    return rc;
+}
+
+/* This process goes: what it holds is given back. */
+ILB_INTERNAL void ilb__balancer_leave(ilb_balancer *b);
 
 /* The caller is about to return, with no lock. */
 static inline void ilb__balancer_tell(ilb_balancer *b)
@@ -9989,36 +11535,101 @@ ILB_INTERNAL void ilb__balancer_notes_probe(ilb_balancer *b,
 
 /* ---- Making and releasing ---------------------------------------------- */
 
+/* Where a balancer lives. */
+typedef struct ilb__balancer_memory {
+    void *memory;
+    size_t bytes;
+    ilb_allocator allocator;
+    void *self; /* the process's own page; NULL: the balancer is private */
+} ilb__balancer_memory;
+
+static void ilb__balancer_lay_out_shared(ilb__upkeep *u, ilb__arena *a,
+                                    const ilb_options *o, uint32_t n_slots)
+{
+    ilb__processes_init(&u->processes, a, o->shared_processes);
+    ilb__holdings_init(&u->holdings, a, u->processes.n_entries, n_slots);
+    ilb__audit_init(&u->audit, a, n_slots);
+}
+
 /* Walks over all parts: counts, or hands them out. */
 static ilb_balancer *ilb__balancer_lay_out(ilb__arena *a, const ilb_options *o,
                                       uint64_t salt)
 {
     ilb_balancer *b = ilb__arena_take(a, 1, sizeof *b);
     ilb__events counted_events;
+    ilb__upkeep counted_upkeep;
     ilb__set counted;
 
     memset(&counted, 0, sizeof counted);
     memset(&counted_events, 0, sizeof counted_events);
+    memset(&counted_upkeep, 0, sizeof counted_upkeep);
     ilb__set_init(b == NULL ? &counted : &b->set, a, o->capacity, salt);
     ilb__events_init(b == NULL ? &counted_events : &b->events, a,
                      o->event_capacity);
+    if (o->shared_processes > 0)
+        ilb__balancer_lay_out_shared(b == NULL ? &counted_upkeep : &b->upkeep, a, o,
+                                b == NULL ? counted.n_slots : b->set.n_slots);
     return b;
 }
 
-static void *ilb__balancer_allocate(const ilb_allocator *allocator, size_t bytes,
-                               ilb__arena *a)
+/* Where it lives, all zero. The processes' one is whole pages. */
+static int ilb__balancer_allocate(const ilb_options *o, const ilb__system *system,
+                             size_t bytes, ilb__balancer_memory *m)
 {
     const size_t line = ILB_CACHELINE_BYTES;
-    unsigned char *memory;
+    int rc;
 
     if (bytes > SIZE_MAX - line)
-        return NULL;
-    memory = allocator->allocate(bytes + line, allocator->user);
-    if (memory != NULL) {
-        a->base = memory + (line - (uintptr_t)memory % line);
-        a->used_bytes = 0;
+        return ILB_ENOMEM;
+    m->bytes = bytes + line;
+    m->self = NULL;
+    if (o->shared_processes == 0) {
+        m->allocator = ilb__allocator_or_default(o->allocator);
+        m->memory = m->allocator.allocate(m->bytes, m->allocator.user);
+        return m->memory == NULL ? ILB_ENOMEM : ILB_OK;
     }
-    return memory;
+    rc = system->share(&m->memory, m->bytes, system->user);
+    if (rc != ILB_OK)
+        return rc;
+    rc = system->keep(&m->self, sizeof(ilb__self), system->user);
+    if (rc != ILB_OK)
+        system->release(m->memory, m->bytes, system->user);
+    return rc;
+}
+
+static void ilb__balancer_release(const ilb__balancer_memory *m,
+                             const ilb__system *system)
+{
+    if (m->self == NULL) {
+        m->allocator.release(m->memory, m->allocator.user);
+        return;
+    }
+    system->release(m->self, sizeof(ilb__self), system->user);
+    system->release(m->memory, m->bytes, system->user);
+}
+
+static int ilb__balancer_init_mutex(ilb_balancer *b, const ilb__system *system)
+{
+    if (b->shared)
+        return system->mutex(&b->writer, system->user);
+    return pthread_mutex_init(&b->writer, NULL) == 0 ? ILB_OK : ILB_ENOMEM;
+}
+
+/* Who shares it, and for how long requests are waited for. */
+static void ilb__balancer_share(ilb_balancer *b, const ilb_options *o,
+                           const ilb__system *system, void *self)
+{
+    ilb__upkeep *u = &b->upkeep;
+
+    b->shared = o->shared_processes > 0;
+    b->upkept = b->shared || o->lease_ns > 0;
+    u->lease_ns = o->lease_ns;
+    u->processes.system = system;
+    if (!b->shared)
+        return;
+    u->processes.self = self;
+    b->events.processes = &u->processes;
+    b->selector.random.who = &u->processes.self->stamp;
 }
 
 /* Where what happens is noted. */
@@ -10033,14 +11644,15 @@ static void ilb__balancer_watch_events(ilb_balancer *b, const ilb_options *o)
     b->judge.tell_user = &b->events;
 }
 
-ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
-                             const ilb_options *options)
+ILB_INTERNAL int ilb__balancer_new_on(ilb_balancer **out, const char *name,
+                                      const ilb_options *options,
+                                      const ilb__system *system)
 {
+    const size_t line = ILB_CACHELINE_BYTES;
     ilb__arena arena = {NULL, 0};
-    ilb_allocator allocator;
+    ilb__balancer_memory m;
     ilb_options o;
     ilb_balancer *b;
-    void *memory;
     uint64_t seed;
     int rc;
 
@@ -10049,25 +11661,30 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     rc = ilb__options_read(&o, options);
     if (rc != ILB_OK)
         return rc;
-    allocator = ilb__allocator_or_default(o.allocator);
     (void)ilb__balancer_lay_out(&arena, &o, 0);
-    memory = ilb__balancer_allocate(&allocator, arena.used_bytes, &arena);
-    if (memory == NULL)
-        return ILB_ENOMEM;
+    rc = ilb__balancer_allocate(&o, system, arena.used_bytes, &m);
+    if (rc != ILB_OK)
+        return rc;
+    arena.base =
+        (unsigned char *)m.memory + (line - (uintptr_t)m.memory % line);
+    arena.used_bytes = 0;
     seed = o.seed != 0 ? o.seed
-                       : ilb__mix64((uintptr_t)memory) ^
+                       : ilb__mix64((uintptr_t)m.memory) ^
                              ilb__mix64(ilb__clock_monotonic_ns(NULL));
     b = ilb__balancer_lay_out(&arena, &o, ilb__mix64(seed));
-    if (pthread_mutex_init(&b->writer, NULL) != 0) {
-        allocator.release(memory, allocator.user);
-        return ILB_ENOMEM;
+    ilb__balancer_share(b, &o, system, m.self);
+    rc = ilb__balancer_init_mutex(b, system);
+    if (rc != ILB_OK) {
+        ilb__balancer_release(&m, system);
+        return rc;
     }
-    b->memory = memory;
-    b->allocator = allocator;
+    b->memory = m.memory;
+    b->memory_bytes = m.bytes;
+    b->allocator = m.allocator;
     b->time.clock_ns =
         o.clock_ns == NULL ? ilb__clock_monotonic_ns : o.clock_ns;
     b->time.user = o.clock_user;
-    b->secret = ilb__mix64(seed ^ (uintptr_t)memory);
+    b->secret = ilb__mix64(seed ^ (uintptr_t)m.memory);
     b->selector.policy = o.policy;
     ilb__random_init(&b->selector.random, seed);
     ilb__judge_init(&b->judge, &o);
@@ -10078,12 +11695,28 @@ ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
     return ILB_OK;
 }
 
+ILB_API int ilb_balancer_new(ilb_balancer **out, const char *name,
+                             const ilb_options *options)
+{
+    return ilb__balancer_new_on(out, name, options, ilb__system_real());
+}
+
 ILB_API void ilb_balancer_free(ilb_balancer *b)
 {
+    ilb__balancer_memory m;
+
     if (b == NULL)
         return;
-    pthread_mutex_destroy(&b->writer);
-    b->allocator.release(b->memory, b->allocator.user);
+    m.memory = b->memory;
+    m.bytes = b->memory_bytes;
+    m.allocator = b->allocator;
+    m.self = b->upkeep.processes.self;
+    /* Others may use the mutex that they share. */
+    if (b->shared)
+        ilb__balancer_leave(b);
+    else
+        pthread_mutex_destroy(&b->writer);
+    ilb__balancer_release(&m, b->upkeep.processes.system);
 }
 
 ILB_API const char *ilb_balancer_name(const ilb_balancer *b)
@@ -10105,7 +11738,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
     if (stats_size != sizeof *out)
         return ILB_EABI;
     s = &b->set;
-    pthread_mutex_lock(&b->writer);
+    ilb__balancer_lock(b);
     ilb__set_reclaim(s);
     now_ns = ilb__balancer_now(b, 0);
     ilb__pool_figures(&b->selector.pool, &f);
@@ -10118,7 +11751,7 @@ ILB_API int ilb_balancer_snapshot(ilb_balancer *b, ilb_endpoint_stats *out,
         out[i].ejected_until_ns =
             ilb__time_outside(&b->time, out[i].ejected_until_ns, now_ns);
     }
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     return ILB_OK;
 }
 
@@ -10137,14 +11770,274 @@ ILB_API int ilb_balancer_events(const ilb_balancer *b, uint64_t after,
 ILB_API int ilb_tick(ilb_balancer *b, uint64_t now_ns)
 {
     ilb__view view;
+    int rc;
 
     if (b == NULL)
         return ILB_EINVAL;
     now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
+    if (rc != ILB_OK)
+        return rc;
     view = ilb__table_view(&b->set.table);
     ilb__pool_refresh(&b->selector.pool, &b->judge, b->set.slots, &view, false,
                       now_ns);
     ilb__balancer_tell(b);
+    return ILB_OK;
+}
+/* ==== libilb/api/processes.c ============================================= */
+/* A balancer that several processes share, and requests that have a lease. */
+
+#define ILB__PROCESSES_TRIES 10000
+
+/* ---- The writer's mutex ------------------------------------------------ */
+
+static void ilb__processes_settle(ilb__slot *slot, bool drawn, void *user)
+{
+    ilb_balancer *b = user;
+    bool out =
+        ilb__health_state_of(ilb__load_relaxed(&slot->health)) == ILB__OUT;
+
+    if (drawn && out)
+        ilb__health_enter(&b->judge, slot, ilb__table_view(&b->set.table).n,
+                          ilb__load_relaxed(&b->time.last_ns));
+    else if (!drawn && !out)
+        ilb__health_leave(&b->judge, slot);
+}
+
+ILB_INTERNAL void ilb__balancer_repair(ilb_balancer *b)
+{
+    ilb__set_repair(&b->set, ilb__processes_settle, b);
+}
+
+static bool ilb__processes_locked(ilb_balancer *b, int lock_result)
+{
+    if (ILB_LIKELY(lock_result == 0))
+        return true;
+    if (!ilb__system_owner_died(lock_result))
+        return false;
+    ilb__balancer_repair(b);
+    ilb__system_consistent(&b->writer);
+    return true;
+}
+
+ILB_INTERNAL void ilb__balancer_lock(ilb_balancer *b)
+{
+    (void)ilb__processes_locked(b, pthread_mutex_lock(&b->writer));
+}
+
+ILB_INTERNAL bool ilb__balancer_try_lock(ilb_balancer *b)
+{
+    return ilb__processes_locked(b, pthread_mutex_trylock(&b->writer));
+}
+
+/* ---- Tickets ----------------------------------------------------------- */
+
+ILB_INTERNAL bool ilb__balancer_counts(const ilb_balancer *b,
+                                       const ilb_ticket *t)
+{
+    const ilb__slot *slot = ilb__balancer_slot(b, t);
+    uint64_t word = ilb__load_relaxed(&slot->load.word);
+
+    if (ilb__load_generation(word) !=
+            ilb__endpoint_id_generation(ilb__ticket_id(t)) ||
+        ilb__lease_is_over(slot, t->internal[1], ilb__ticket_is_answered(t)))
+        return false;
+    return !b->shared ||
+           (ilb__process_here(&b->upkeep.processes) != 0 &&
+            ilb__held_has(ilb__balancer_held(b, t), ilb__ticket_where(t)));
+}
+
+ILB_INTERNAL void ilb__balancer_takes(const ilb_balancer *b,
+                                      const ilb_ticket *t)
+{
+    ilb__held *held = ilb__balancer_held(b, t);
+
+    ilb__held_take(held, ilb__ticket_where(t), ilb__ticket_is_probe(t));
+    ilb__cost_take(&held->extra_cost, ilb__ticket_cost(t));
+}
+
+ILB_INTERNAL bool ilb__balancer_drops(const ilb_balancer *b,
+                                      const ilb_ticket *t)
+{
+    ilb__held *held = ilb__balancer_held(b, t);
+
+    if (!ilb__held_drop(held, ilb__ticket_where(t), ilb__ticket_is_probe(t)))
+        return false;
+    ilb__cost_return(&held->extra_cost, ilb__ticket_cost(t));
+    return true;
+}
+
+/* ---- Processes that have ended ----------------------------------------- */
+
+/* All that the process of an entry holds. The caller has the mutex. */
+static void ilb__processes_reclaim(ilb_balancer *b, uint32_t index, uint64_t entry,
+                              uint64_t now_ns)
+{
+    uint32_t n_slots = ilb__load32_relaxed(&b->set.n_fresh);
+    uint32_t stamp = (uint32_t)(entry & ILB_PROCESS_GENERATION)
+                         << ILB_PROCESS_INDEX_BITS |
+                     index;
+    ilb__upkeep *u = &b->upkeep;
+
+    for (uint32_t k = 0; k < n_slots; k++)
+        ilb__reclaim_slot(&b->judge, &b->set.slots[k],
+                          ilb__holdings_of(&u->holdings, index, k), now_ns);
+    ilb__events_bury(&b->events, stamp);
+    /* It may have ejected one and not yet said when that is due. */
+    if (ilb__load32_relaxed(&b->judge.n_ejected) > 0)
+        ilb__judge_search_again(&b->judge, now_ns);
+    ilb__audit_want(&u->audit);
+    u->ended_ns = now_ns;
+    u->last_event = ilb__load_relaxed(&b->events.n_numbered);
+    ilb__store32_relaxed(&u->busy, 1);
+    (void)ilb__process_free(&u->processes, index, entry);
+}
+
+static void ilb__processes_reap(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__processes *p = &b->upkeep.processes;
+    uint32_t n = ilb__load32_relaxed(&p->n_used);
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t entry = ilb__process_entry(p, i);
+
+        if (ilb__process_is_over(p, entry))
+            ilb__processes_reclaim(b, i, entry, now_ns);
+    }
+    b->upkeep.reaped_ns = now_ns;
+}
+
+/* What ended processes left half done shows when it is not done after a
+ * second. */
+static void ilb__processes_give_up_events(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__upkeep *u = &b->upkeep;
+
+    if (u->last_event == 0 ||
+        ilb__elapsed_ns(u->ended_ns, now_ns) < ILB_UPKEEP_REAP_NS)
+        return;
+    ilb__events_give_up_before(&b->events, u->last_event);
+    u->last_event = 0;
+}
+
+static void ilb__processes_audit(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__upkeep *u = &b->upkeep;
+    uint32_t n_rows = ilb__load32_relaxed(&u->processes.n_used);
+    uint32_t most = n_rows == 0 ? 1 : 1 + ILB_UPKEEP_HELD / n_rows;
+
+    ilb__audit_go_on(&u->audit, &b->judge, b->set.slots,
+                     ilb__load32_relaxed(&b->set.n_fresh), &u->holdings, n_rows,
+                     most < ILB_UPKEEP_SLOTS ? most : ILB_UPKEEP_SLOTS, now_ns);
+}
+
+static void ilb__processes_look(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__upkeep *u = &b->upkeep;
+
+    if (!ilb__balancer_try_lock(b))
+        return;
+    if (ilb__elapsed_ns(u->reaped_ns, now_ns) >= ILB_UPKEEP_REAP_NS)
+        ilb__processes_reap(b, now_ns);
+    ilb__processes_give_up_events(b, now_ns);
+    ilb__processes_audit(b, now_ns);
+    if (!u->audit.wanted && !u->audit.going && u->last_event == 0)
+        ilb__store32_relaxed(&u->busy, 0);
+    ilb__balancer_unlock(b);
+}
+
+/* ---- From time to time ------------------------------------------------- */
+
+static void ilb__processes_walk(ilb_balancer *b, uint64_t now_ns)
+{
+    uint32_t n_slots = ilb__load32_relaxed(&b->set.n_fresh);
+    ilb__upkeep *u = &b->upkeep;
+    uint32_t n = n_slots < ILB_UPKEEP_SLOTS ? n_slots : ILB_UPKEEP_SLOTS;
+    uint32_t at = ilb__add32_relaxed(&u->at, n);
+    ilb__holdings h = u->holdings;
+
+    /* Rows that nobody has had are not touched. */
+    h.n_rows = ilb__load32_relaxed(&u->processes.n_used);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t k = (at + i) % n_slots;
+
+        ilb__lease_look_at(&b->set.slots[k], &h, k, u->lease_ns, now_ns);
+    }
+}
+
+/* Is it time, and this caller the first? */
+static bool ilb__processes_due(ilb__a64 *last_ns, uint64_t period_ns,
+                          uint64_t now_ns)
+{
+    uint64_t last = ilb__load_relaxed(last_ns);
+
+    return ILB_UNLIKELY(ilb__elapsed_ns(last, now_ns) >= period_ns) &&
+           ilb__cas_strong_relaxed(last_ns, last, now_ns);
+}
+
+ILB_INTERNAL void ilb__balancer_keep_up(ilb_balancer *b, uint64_t now_ns)
+{
+    ilb__upkeep *u = &b->upkeep;
+
+    if (u->lease_ns != 0 &&
+        ilb__processes_due(&u->walked_ns, ILB_UPKEEP_PERIOD_NS, now_ns))
+        ilb__processes_walk(b, now_ns);
+    if (b->shared &&
+        ilb__processes_due(&u->looked_ns,
+                      ilb__load32_relaxed(&u->busy) != 0 ? ILB_UPKEEP_PERIOD_NS
+                                                         : ILB_UPKEEP_REAP_NS,
+                      now_ns))
+        ilb__processes_look(b, now_ns);
+}
+
+/* ---- Coming and going -------------------------------------------------- */
+
+/* Where very many have ended within a second they stand in the way. Whoever
+ * holds the lock does so for a moment; nobody waits for it here. */
+ILB_INTERNAL int ilb__balancer_enter_anew(ilb_balancer *b)
+{
+    ilb__processes *p = &b->upkeep.processes;
+    uint32_t stamp;
+    int rc = ilb__process_enter(p, &stamp);
+
+    for (uint32_t i = 0; rc == ILB_EBUSY && i < ILB__PROCESSES_TRIES; i++) {
+        if (!ilb__balancer_try_lock(b))
+            continue;
+        ilb__processes_reap(b, ilb__load_relaxed(&b->time.last_ns));
+        ilb__balancer_unlock(b);
+        rc = ilb__process_enter(p, &stamp);
+    }
+    return rc == ILB_EBUSY ? ILB_EPROCESSES : rc;
+}
+
+ILB_INTERNAL void ilb__balancer_leave(ilb_balancer *b)
+{
+    ilb__processes *p = &b->upkeep.processes;
+    uint32_t stamp = ilb__process_here(p);
+    uint32_t index = ilb__process_index(stamp);
+
+    if (stamp == 0)
+        return;
+    ilb__balancer_lock(b);
+    ilb__processes_reclaim(b, index, ilb__process_entry(p, index),
+                      ilb__load_relaxed(&b->time.last_ns));
+    ilb__balancer_unlock(b);
+}
+
+ILB_API int ilb_process_ended(ilb_balancer *b, int64_t pid)
+{
+    ilb__processes *p;
+
+    if (b == NULL || !b->shared || pid <= 0 || pid > INT32_MAX)
+        return ILB_EINVAL;
+    p = &b->upkeep.processes;
+    if (pid == p->system->pid(p->system->user))
+        return ILB_EINVAL;
+    if (!ilb__process_end(p, pid))
+        return ILB_OK;
+    ilb__balancer_lock(b);
+    ilb__processes_reap(b, ilb__balancer_now(b, 0));
+    ilb__balancer_unlock(b);
     return ILB_OK;
 }
 /* ==== libilb/api/endpoints.c ============================================= */
@@ -10219,12 +12112,15 @@ ILB_API int ilb_balancer_update(ilb_balancer *b, const ilb_endpoint *endpoints,
         return ILB_EINVAL;
     if (n > b->set.capacity)
         return ILB_ECAPACITY;
+    rc = ilb__balancer_enter(b);
+    if (rc != ILB_OK)
+        return rc;
     for (size_t i = 0; i < n; i++) {
         rc = ilb__endpoints_check(&endpoints[i]);
         if (rc != ILB_OK)
             return rc;
     }
-    pthread_mutex_lock(&b->writer);
+    ilb__balancer_lock(b);
     watch = ilb__endpoints_watch(b);
     rc = ilb__set_plan(&b->set, endpoints, n);
     if (rc == ILB_OK) {
@@ -10232,7 +12128,7 @@ ILB_API int ilb_balancer_update(ilb_balancer *b, const ilb_endpoint *endpoints,
         ilb__events_end_update(&b->events);
         ilb__endpoints_enforce_cap(b);
     }
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     ilb__balancer_tell(b);
     return rc;
 }
@@ -10242,17 +12138,21 @@ ILB_API int ilb_balancer_set_readiness(ilb_balancer *b, const char *address,
 {
     ilb__set_watch watch;
     ilb__slot *slot;
+    int rc;
 
     if (b == NULL || address == NULL || !ilb__endpoints_readiness_ok(readiness))
         return ILB_EINVAL;
-    pthread_mutex_lock(&b->writer);
+    rc = ilb__balancer_enter(b);
+    if (rc != ILB_OK)
+        return rc;
+    ilb__balancer_lock(b);
     watch = ilb__endpoints_watch(b);
     slot = ilb__set_find(&b->set, address);
     if (slot != NULL) {
         ilb__set_change_readiness(&b->set, slot, readiness, &watch);
         ilb__endpoints_enforce_cap(b);
     }
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     ilb__balancer_tell(b);
     return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
 }
@@ -10284,15 +12184,19 @@ ILB_API int ilb_balancer_report_check(ilb_balancer *b, const char *address,
                                       int passed, uint64_t now_ns)
 {
     ilb__slot *slot;
+    int rc;
 
     if (b == NULL || address == NULL)
         return ILB_EINVAL;
+    rc = ilb__balancer_enter(b);
+    if (rc != ILB_OK)
+        return rc;
     now_ns = ilb__balancer_now(b, now_ns);
-    pthread_mutex_lock(&b->writer);
+    ilb__balancer_lock(b);
     slot = ilb__set_find(&b->set, address);
     if (slot != NULL)
         ilb__endpoints_checked(b, slot, passed != 0, now_ns);
-    pthread_mutex_unlock(&b->writer);
+    ilb__balancer_unlock(b);
     return slot == NULL ? ILB_ENOTFOUND : ILB_OK;
 }
 /* ==== libilb/api/pick.c ================================================== */
@@ -10324,13 +12228,15 @@ ILB_INTERNAL void ilb__balancer_notes_probe(ilb_balancer *b,
 static int ilb__pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
                           ilb__exclusion *e)
 {
+    uint64_t secret = ilb__balancer_secret(b);
+
     if (o->n_exclude > ILB_EXCLUDE_MAX ||
         (o->exclude == NULL && o->n_exclude > 0))
         return ILB_EINVAL;
     for (size_t i = 0; i < o->n_exclude; i++) {
         const ilb_ticket *t = &o->exclude[i];
 
-        if (!ilb__ticket_is_ours(b->secret, t))
+        if (!ilb__ticket_is_ours(secret, t))
             return ILB_ETICKET;
         e->ids[i] = ilb__ticket_id(t);
     }
@@ -10341,7 +12247,12 @@ static int ilb__pick_exclusion(const ilb_balancer *b, const ilb_pick_options *o,
 static void ilb__pick_write(ilb_balancer *b, ilb_ticket *ticket,
                        const ilb__choice *choice, uint64_t now_ns)
 {
-    ilb__ticket_write(b->secret, ticket, choice, now_ns);
+    if (ILB_LIKELY(!b->shared)) {
+        ilb__ticket_write(b->secret, ticket, choice, now_ns);
+    } else {
+        ilb__ticket_write(ilb__balancer_secret(b), ticket, choice, now_ns);
+        ilb__balancer_takes(b, ticket);
+    }
     if (ILB_UNLIKELY(choice->probe))
         ilb__balancer_notes_probe(
             b, ticket, ILB_EVENT_PROBE_STARTED,
@@ -10391,6 +12302,9 @@ static int ilb__pick_ticket(ilb_balancer *b, ilb_ticket *ticket,
             return rc;
     }
     now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
+    if (rc != ILB_OK)
+        return rc;
     rc = ilb__select(&b->selector, &b->judge, &b->set.table, b->set.slots,
                      &exclusion, now_ns, &choice, trace);
     if (rc != ILB_OK)
@@ -10409,6 +12323,9 @@ ILB_API int ilb_probe_next(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
     now_ns = ilb__balancer_now(b, now_ns);
+    rc = ilb__balancer_begin(b, now_ns);
+    if (rc != ILB_OK)
+        return rc;
     choice.cost = ILB_COST_ONE;
     rc = ilb__select_due(&b->selector, &b->judge, &b->set.table, b->set.slots,
                          now_ns, &choice);
@@ -10454,16 +12371,14 @@ ILB_API int ilb_pick_explained(ilb_balancer *b, ilb_ticket *ticket,
 ILB_API const char *ilb_ticket_address(const ilb_balancer *b,
                                        const ilb_ticket *ticket)
 {
-    if (b == NULL || ticket == NULL ||
-        !ilb__ticket_in_flight(b->secret, ticket))
+    if (b == NULL || ticket == NULL || !ilb__balancer_in_flight(b, ticket))
         return NULL;
     return ilb__balancer_slot(b, ticket)->address;
 }
 
 ILB_API void *ilb_ticket_user(const ilb_balancer *b, const ilb_ticket *ticket)
 {
-    if (b == NULL || ticket == NULL ||
-        !ilb__ticket_in_flight(b->secret, ticket))
+    if (b == NULL || ticket == NULL || !ilb__balancer_in_flight(b, ticket))
         return NULL;
     /* Pairs with the release in set_enter: what it points to is there. */
     return ilb__load_pointer_acquire(&ilb__balancer_slot(b, ticket)->user);
@@ -10475,8 +12390,7 @@ ILB_API uint64_t ilb_ticket_try_timeout_ns(const ilb_balancer *b,
     ilb__figures f;
     float ns;
 
-    if (b == NULL || ticket == NULL ||
-        !ilb__ticket_in_flight(b->secret, ticket) ||
+    if (b == NULL || ticket == NULL || !ilb__balancer_in_flight(b, ticket) ||
         !ilb__ticket_is_trial(ticket))
         return 0;
     ilb__pool_figures(&b->selector.pool, &f);
@@ -10503,13 +12417,33 @@ static void ilb__pick_passes(const ilb_balancer *b, ilb__slot *slot,
                         ilb__figures_hang_ns(&f), now_ns);
 }
 
+/* It is counted elsewhere from now on: by its process at no place in between,
+ * as one that was killed there would be taken for another one's. */
+static bool ilb__pick_answered(const ilb_balancer *b, ilb__slot *slot,
+                          const ilb_ticket *ticket, uint64_t now_ns)
+{
+    ilb__held *held =
+        ILB_UNLIKELY(b->shared) ? ilb__balancer_held(b, ticket) : NULL;
+    uint32_t where = ilb__ticket_where(ticket);
+    bool answered;
+
+    if (held != NULL && !ilb__held_drop(held, where, false))
+        return false;
+    answered = ilb__load_answer(
+        &slot->load, ilb__endpoint_id_generation(ilb__ticket_id(ticket)), where,
+        now_ns);
+    if (held != NULL)
+        ilb__held_take(held, answered ? ILB_LOAD_IS_ANSWERED : where, false);
+    return answered;
+}
+
 ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
 {
     ilb__slot *slot;
 
     if (b == NULL || ticket == NULL)
         return ILB_EINVAL;
-    if (!ilb__ticket_in_flight(b->secret, ticket))
+    if (!ilb__balancer_in_flight(b, ticket))
         return ILB_ETICKET;
     if (ilb__ticket_is_answered(ticket))
         return ILB_OK;
@@ -10520,9 +12454,7 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket, uint64_t now_ns)
                        ilb__ticket_where(ticket)))
         return ILB_ETICKET;
     ilb__pick_passes(b, slot, ticket->internal[1], now_ns);
-    if (!ilb__load_answer(&slot->load,
-                          ilb__endpoint_id_generation(ilb__ticket_id(ticket)),
-                          ilb__ticket_where(ticket), now_ns))
+    if (!ilb__pick_answered(b, slot, ticket, now_ns))
         return ILB_ETICKET;
     ilb__ticket_first_byte(ticket, now_ns);
     return ILB_OK;
@@ -10825,10 +12757,15 @@ static inline bool ilb__done_quickly(ilb_balancer *b, ilb_ticket *t, ilb__slot *
 static int ilb__done_return(ilb_balancer *b, ilb__slot *slot, const ilb_ticket *t,
                        uint64_t now_ns)
 {
-    bool returned = ilb__load_return(
-        &slot->load, ilb__endpoint_id_generation(ilb__ticket_id(t)),
-        ilb__ticket_where(t), now_ns);
+    bool returned;
 
+    if (ILB_UNLIKELY(b->shared) && !ilb__balancer_drops(b, t))
+        return ILB_ETICKET; /* given back just now */
+    ilb__cost_return(&slot->extra_cost, ilb__ticket_cost(t));
+    /* From here on the slot may be another endpoint's. */
+    returned = ilb__load_return(&slot->load,
+                                ilb__endpoint_id_generation(ilb__ticket_id(t)),
+                                ilb__ticket_where(t), now_ns);
     ilb__balancer_tell(b);
     return returned ? ILB_OK : ILB_ETICKET;
 }
@@ -10840,7 +12777,7 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
 
     if (b == NULL || t == NULL || !ilb__done_result_ok(r))
         return ILB_EINVAL;
-    if (!ilb__ticket_in_flight(b->secret, t))
+    if (!ilb__balancer_in_flight(b, t))
         return ILB_ETICKET;
     d.slot = ilb__balancer_slot(b, t);
     load = ilb__load_relaxed(&d.slot->load.word);
@@ -10872,8 +12809,6 @@ static int ilb__done_ticket(ilb_balancer *b, ilb_ticket *t, const ilb_result *r)
     ilb__done_passes(&d);
     if (ilb__epochs_concern(&d.slot->longlived, d.picked_ns))
         ilb__epochs_end(&d.slot->longlived, d.picked_ns);
-    ilb__cost_return(&d.slot->extra_cost, d.cost);
-    /* From here on the slot may be another endpoint's. */
     return ilb__done_return(b, d.slot, t, d.now_ns);
 }
 

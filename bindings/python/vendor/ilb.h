@@ -38,8 +38,8 @@
  *     ilb_balancer_free     release everything
  *     ilb_strerror          what an error means
  *
- * The rest follows by subject: errors, time and memory, options, endpoints,
- * requests, looking inside, events, why this endpoint.
+ * The rest follows by subject: errors, time and memory, options, processes,
+ * endpoints, requests, looking inside, events, why this endpoint.
  *
  * Rules that hold everywhere
  *   - Functions that can fail return 0 (ILB_OK) or a negative enum ilb_error.
@@ -54,6 +54,9 @@
  *     `user` pointers and the allocator's.
  *   - ilb_pick, ilb_first_byte and ilb_done may be called from any thread at
  *     any time without locking. They never block and never allocate.
+ *   - After fork a child has a copy of its own, which it may go on with; fork
+ *     while no other thread is in a call that blocks. Or processes share one
+ *     balancer: see "Processes".
  *   - Structs that you fill begin with their size, so that they can grow: set
  *     them up with their _INIT macro. 0 and NULL always mean "the default".
  */
@@ -106,14 +109,16 @@ extern "C" {
     X(NOTFOUND, -11, "no endpoint has this address")                           \
     X(BUSY, -12, "too many requests in flight to every endpoint")              \
     X(EJECTED, -13, "every ready endpoint is ejected (fail closed)")           \
-    X(NOTDUE, -14, "no endpoint is due for a probe")
+    X(NOTDUE, -14, "no endpoint is due for a probe")                           \
+    X(NOSYS, -15, "this system cannot do it")                                  \
+    X(PROCESSES, -16, "more processes than may share the balancer")
 
 enum ilb_error {
     ILB_OK = 0,
 #define ILB_X(name, value, text) ILB_E##name = value,
     ILB_ERROR_MAP(ILB_X)
 #undef ILB_X
-    ILB_ERROR_LAST = -14
+    ILB_ERROR_LAST = -16
 };
 
 /**
@@ -303,13 +308,26 @@ typedef struct ilb_options {
     uint64_t latency_margin_ns; /**< an endpoint is slow whose answers take, in
                              the mean, more than four times the others' median
                              and at least so much longer than it. 0: 20 ms */
+
+    uint32_t shared_processes; /**< so many processes, forked from this one,
+                             use the balancer at a time, at most: see
+                             "Processes". Its memory is then shared between
+                             them, and `allocator` must be NULL. 0: it is this
+                             process's alone; at most ILB_PROCESSES_MAX */
+    uint32_t reserved;         /**< 0 */
+    uint64_t lease_ns;         /**< a request that has no first byte and is not
+                             done for so long counts as leaked: its place in
+                             flight is given back, so long to twice as long and
+                             a little after its pick, and its ticket is refused
+                             from then on. Longer than any request waits. 0:
+                             never; else at least ILB_LEASE_MIN_NS */
 } ilb_options;
 
 #define ILB_OPTIONS_INIT                                                       \
     {                                                                          \
         sizeof(ilb_options), NULL, NULL, NULL, 0, ILB_POLICY_DEFAULT, 0, 0, 0, \
             0, 0, 0, NULL, NULL, ILB_FAIL_OPEN, 0, 0, 0, 0, 0, 0, 0,           \
-            ILB_CHECK_PROBES, 0, 0                                             \
+            ILB_CHECK_PROBES, 0, 0, 0, 0, 0                                    \
     }
 
 #define ILB_CAPACITY_MAX 1000000u
@@ -322,6 +340,12 @@ typedef struct ilb_options {
 
 /** Events that are kept, at most. */
 #define ILB_EVENT_CAPACITY_MAX 65536u
+
+/** Processes that share a balancer, at most. */
+#define ILB_PROCESSES_MAX 512u
+
+/** A lease, at least: 1 s. */
+#define ILB_LEASE_MIN_NS UINT64_C(1000000000)
 
 /** An endpoint's weight, at most. */
 #define ILB_WEIGHT_MAX 1000000u
@@ -363,7 +387,7 @@ typedef struct ilb_balancer ilb_balancer;
  * @return         ILB_OK; ILB_EINVAL: a name or an option out of its range;
  *                 ILB_EABI: options->size is not that of a known version, or
  *                 fields that this library does not know are set;
- *                 ILB_ENOMEM.
+ *                 ILB_ENOMEM; ILB_ENOSYS: this system cannot share it.
  *
  * Thread safety: any thread. Blocks: no. Allocates: once. Since: 0.1.
  */
@@ -373,12 +397,13 @@ ILB_API ILB_NODISCARD int ilb_balancer_new(ilb_balancer **out, const char *name,
 /**
  * Release a balancer and all it owns.
  *
- * No other call on it may be running. Tickets still in flight are forgotten
- * and must not be used any more.
+ * No other call on it may be running (of this process, where several share it).
+ * Tickets still in flight are forgotten and must not be used any more.
  *
  * @param b  NULL is allowed and does nothing.
  *
- * Thread safety: the last call on `b`. Blocks: no. Allocates: no. Since: 0.1.
+ * Thread safety: the last call on `b`. Blocks: no; if it is shared, as
+ * ilb_balancer_update. Allocates: no. Since: 0.1.
  */
 ILB_API void ilb_balancer_free(ilb_balancer *b);
 
@@ -391,6 +416,49 @@ ILB_API void ilb_balancer_free(ilb_balancer *b);
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
 ILB_API const char *ilb_balancer_name(const ilb_balancer *b);
+
+/* ==== Processes ========================================================= */
+
+/*
+ * With ilb_options.shared_processes a balancer that is made before fork is
+ * shared by all processes that descend from its maker: what one learns all
+ * know, each function may be called from any thread of any of them as from any
+ * thread here, and one that is killed in the middle of anything holds nobody
+ * up. What it had in flight is given back within a second or two of its end (of
+ * its being waited for: until then a child is there), by the first pick or
+ * ilb_tick that comes. docs/processes.md has the rules and what happens then in
+ * each case.
+ *
+ *   - Nothing is to be called after fork. A process gets its place by its first
+ *     ilb_pick, ilb_probe_next, ilb_tick or change of endpoints, which fail
+ * with ILB_EPROCESSES, and change nothing, where as many have one as may.
+ *   - A ticket is refused (ILB_ETICKET) in any process but the one that picked
+ *     it.
+ *   - `user` pointers and callbacks must be valid in every process; on_event is
+ *     called in whichever comes by.
+ *   - ilb_balancer_free frees it for the caller's process and gives back what
+ *     that has in flight; the others go on.
+ *   - Linux 4.14 or later; elsewhere ilb_balancer_new says ILB_ENOSYS.
+ */
+
+/**
+ * A process that shared the balancer has ended: give back what it had in flight
+ * now. Optional, for a parent that waits for its children: otherwise this is
+ * found within a second or two, when a pick or ilb_tick comes by.
+ *
+ * Call it after the process was waited for, or is known to be dead: the tickets
+ * of one that still runs are refused from here on, and if it is in the middle
+ * of a pick that one may be counted until it ends.
+ *
+ * @param b    Not NULL, and shared (ilb_options.shared_processes).
+ * @param pid  Of the process: above 0, and not this one's. One that never used
+ *             the balancer is nothing to do.
+ * @return     ILB_OK; ILB_EINVAL.
+ *
+ * Thread safety: any thread. Blocks: as ilb_balancer_update. Allocates: no.
+ * Since: 0.1.
+ */
+ILB_API int ilb_process_ended(ilb_balancer *b, int64_t pid);
 
 /* ==== Endpoints ========================================================= */
 
@@ -432,7 +500,8 @@ typedef struct ilb_endpoint {
  * @param endpoints  `n` of them, in any order; NULL only if n is 0. Copied.
  * @param n          Their number.
  * @return           ILB_OK; ILB_EINVAL; ILB_EABI: a size is not set;
- *                   ILB_EADDRESS; ILB_EDUPLICATE; ILB_ECAPACITY.
+ *                   ILB_EADDRESS; ILB_EDUPLICATE; ILB_ECAPACITY;
+ *                   ILB_EPROCESSES.
  *
  * Thread safety: any thread. Blocks: while another update or snapshot runs;
  * picks never wait for it. Allocates: no. Since: 0.1.
@@ -456,7 +525,7 @@ ILB_API ILB_NODISCARD int ilb_balancer_update(ilb_balancer *b,
  * @param b          Not NULL.
  * @param address    Of an endpoint in the set; not NULL.
  * @param readiness  The new one.
- * @return           ILB_OK; ILB_ENOTFOUND; ILB_EINVAL.
+ * @return           ILB_OK; ILB_ENOTFOUND; ILB_EINVAL; ILB_EPROCESSES.
  *
  * Thread safety: any thread. Blocks: as ilb_balancer_update. Allocates: no.
  * Since: 0.1.
@@ -486,7 +555,7 @@ ILB_API ILB_NODISCARD int ilb_balancer_set_readiness(ilb_balancer *b,
  * @param address  Of an endpoint in the set; not NULL.
  * @param passed   0: it failed.
  * @param now_ns   The time; 0: ask the clock.
- * @return         ILB_OK; ILB_ENOTFOUND; ILB_EINVAL.
+ * @return         ILB_OK; ILB_ENOTFOUND; ILB_EINVAL; ILB_EPROCESSES.
  *
  * Thread safety: any thread. Blocks: as ilb_balancer_update. Allocates: no.
  * Since: 0.1.
@@ -568,7 +637,7 @@ typedef enum ilb_outcome {
  *                 ILB_EEJECTED: all are ejected, or too many, and the
  *                 balancer fails closed;
  *                 ILB_ETICKET: one in `exclude` is not of this balancer;
- *                 ILB_EINVAL; ILB_EABI.
+ *                 ILB_EPROCESSES: see "Processes"; ILB_EINVAL; ILB_EABI.
  *
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
@@ -581,7 +650,7 @@ ILB_API ILB_NODISCARD int ilb_pick(ilb_balancer *b, ilb_ticket *ticket,
  * @param b       Not NULL.
  * @param ticket  In flight; not NULL.
  * @return        As given to ilb_balancer_update; valid until this ticket is
- *                done. NULL if the ticket is not in flight.
+ *                done, or its lease over. NULL if the ticket is not in flight.
  *
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
@@ -646,8 +715,8 @@ ILB_API int ilb_first_byte(ilb_balancer *b, ilb_ticket *ticket,
  * @param ticket   In flight; not NULL. Afterwards it can only be used in
  *                 ilb_pick_options.exclude.
  * @param outcome  How it went.
- * @return         ILB_OK; ILB_ETICKET: already done, of another balancer, or
- *                 no ticket at all; ILB_EINVAL.
+ * @return         ILB_OK; ILB_ETICKET: already done, of another balancer or
+ *                 process, its lease is over, or no ticket at all; ILB_EINVAL.
  *
  * Thread safety: any thread, also another than the picker's. Blocks: no.
  * Allocates: no. Since: 0.1.
@@ -671,7 +740,7 @@ ILB_API int ilb_done(ilb_balancer *b, ilb_ticket *ticket, ilb_outcome outcome);
  * @param ticket  Receives the choice; not NULL; written only on success.
  * @param now_ns  The time; 0: ask the clock.
  * @return        ILB_OK; ILB_ENOTDUE: none is, ask again later, see
- *                ilb_probe_due_ns; ILB_EINVAL.
+ *                ilb_probe_due_ns; ILB_EINVAL; ILB_EPROCESSES.
  *
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
@@ -779,6 +848,9 @@ typedef struct ilb_endpoint_stats {
                             base_ejection_time_ns */
     uint32_t enforced[ILB_DETECTOR_COUNT]; /**< of these, how often that has
                             ejected it. A probe that fails is neither */
+    uint64_t leaked; /**< requests whose tickets were never done: their process
+                            has ended, or their lease. They are in none of
+                            `done` */
 } ilb_endpoint_stats;
 
 /**
@@ -936,12 +1008,13 @@ ILB_API int ilb_event_text(const ilb_event *event, char *buf, size_t bytes);
 
 /**
  * Do what otherwise rides on requests: refresh what the endpoints have in
- * common (every 100 ms) and tell on_event what has happened. Optional: for a
- * balancer that may have no requests for a while.
+ * common (every 100 ms), give back what leases and ended processes leave, and
+ * tell on_event what has happened. Optional: for a balancer that may have no
+ * requests for a while.
  *
  * @param b       Not NULL.
  * @param now_ns  The time; 0: ask the clock.
- * @return        ILB_OK; ILB_EINVAL.
+ * @return        ILB_OK; ILB_EINVAL; ILB_EPROCESSES.
  *
  * Thread safety: any thread. Blocks: no. Allocates: no. Since: 0.1.
  */
