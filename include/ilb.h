@@ -587,9 +587,9 @@ typedef struct ilb_pick_options {
     double cost; /**< what the request will cost its endpoint, if you know: 2
                       is twice an ordinary one, in work or in time. It counts
                       as so many in flight, and its latency as so many times an
-                      ordinary one's; below 1, as the root of it times, as what
-                      all take is most of a cheap one's. 0: 1; else
-                      ILB_COST_MIN..ILB_COST_MAX */
+                      ordinary one's; below 1 only by its square root, since
+                      most of a cheap request's time is what every request
+                      takes. 0: 1; else ILB_COST_MIN..ILB_COST_MAX */
 } ilb_pick_options;
 
 #define ILB_COST_MIN (1.0 / 256)
