@@ -328,6 +328,49 @@ START_TEST(policies_without_a_cost_say_so)
 }
 END_TEST
 
+/* An explained pick goes the whole way, an ordinary one the short way of
+ * select/quick.h where it may: with the same random bits they choose the same,
+ * also while one fails. */
+START_TEST(the_short_way_chooses_as_the_whole_does)
+{
+    enum {
+        IN_FLIGHT = 8,
+        PICKS = 400
+    };
+
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        test_clock clock = TEST_CLOCK_INIT;
+        ilb_options o = test_options(&clock, ILB_POLICY_PEAK_EWMA, seed);
+        ilb_balancer *quick = test_new(&o), *whole = test_new(&o);
+        ilb_ticket a[IN_FLIGHT], b[IN_FLIGHT];
+        uint64_t random = seed;
+        ilb_explanation x;
+
+        test_update(quick, 0, 6);
+        test_update(whole, 0, 6);
+        for (int i = 0; i < PICKS; i++) {
+            int k = i % IN_FLIGHT;
+
+            clock.now_ns += test_below(&random, 3000000);
+            if (i >= IN_FLIGHT) {
+                bool bad = test_number(quick, &a[k]) == 0 && i > PICKS / 2;
+                ilb_outcome how = bad ? ILB_FAILURE : ILB_SUCCESS;
+
+                test_done(quick, &a[k], how);
+                test_done(whole, &b[k], how);
+            }
+            must_eq(ilb_pick(quick, &a[k], NULL), ILB_OK);
+            must_eq(ilb_pick_explained(whole, &b[k], NULL, &x, sizeof x),
+                    ILB_OK);
+            must_eq(test_number(quick, &a[k]), test_number(whole, &b[k]));
+        }
+        must(test_stats(quick, 0).done[ILB_FAILURE] > 0);
+        ilb_balancer_free(quick);
+        ilb_balancer_free(whole);
+    }
+}
+END_TEST
+
 Suite *suite_api_explain(void)
 {
     Suite *s = suite_create("api explain");
@@ -341,5 +384,6 @@ Suite *suite_api_explain(void)
     tcase_add_test(tc, a_clock_that_jumped_makes_no_request_old);
     tcase_add_test(tc, what_is_in_flight_is_told_by_number_and_by_cost);
     tcase_add_test(tc, policies_without_a_cost_say_so);
+    tcase_add_test(tc, the_short_way_chooses_as_the_whole_does);
     return s;
 }
